@@ -1,0 +1,328 @@
+/**
+ * A header section as it came: one latin1 string plus marks into it, so that names, values, order, case and
+ * duplicates are kept and an untouched section is written again by slicing. Edits are marks as well.
+ *
+ * A block belongs to its parser and is refilled by the next head on that connection: read what you need before the
+ * exchange finishes, and copy what you keep.
+ */
+
+/** Fields that the data path asks for by number instead of by name. Order is free; 0 is "none of these". */
+const KNOWN_NAMES = [
+  '',
+  'host',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'expect',
+  'upgrade',
+  'te',
+  'trailer',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'http2-settings',
+  'x-request-id',
+  'traceparent',
+  'tracestate',
+  'b3',
+  'x-b3-traceid',
+  'x-b3-spanid',
+  'x-b3-parentspanid',
+  'x-b3-sampled',
+  'x-b3-flags',
+  'hopscope-hop',
+  'user-agent',
+  'content-type',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-accept',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'forwarded',
+  'x-real-ip',
+  'authorization',
+  'cookie',
+  'server-timing',
+  'baggage',
+  'via',
+] as const
+
+/** A field name that has a number. */
+export type KnownName = Exclude<(typeof KNOWN_NAMES)[number], ''>
+
+const idByName = new Map<string, number>(KNOWN_NAMES.map((name, id) => [name, id]))
+
+/** Number of a known field; 0 for any other name. `name` is lower case. */
+export function knownId(name: KnownName): number {
+  return idByName.get(name)!
+}
+
+const HASH_SIZE = 1024
+/** Cheap perfect hash over (length, first, last, middle byte): at most one candidate a slot, checked at load. */
+const hashOf = (length: number, first: number, middle: number, last: number): number =>
+  (length * 37 + first * 5 + middle * 71 + last * 113) & (HASH_SIZE - 1)
+const candidateByHash = new Uint8Array(HASH_SIZE)
+const knownBytes = KNOWN_NAMES.map((name) => Buffer.from(name, 'latin1'))
+for (let id = 1; id < KNOWN_NAMES.length; id++) {
+  const bytes = knownBytes[id]!
+  const slot = hashOf(bytes.length, bytes[0]!, bytes[bytes.length >> 1]!, bytes[bytes.length - 1]!)
+  if (candidateByHash[slot] !== 0) throw new Error(`known field names collide: ${KNOWN_NAMES[id]}`)
+  candidateByHash[slot] = id
+}
+
+/** Number of the known field whose name stands at `buf[start, end)` in any case, or 0. */
+export function classifyName(buf: Uint8Array, start: number, end: number): number {
+  const length = end - start
+  const slot = hashOf(length, buf[start]! | 0x20, buf[start + (length >> 1)]! | 0x20, buf[end - 1]! | 0x20)
+  const id = candidateByHash[slot]!
+  if (id === 0) return 0
+  const name = knownBytes[id]!
+  if (name.length !== length) return 0
+  for (let i = 0; i < length; i++) if ((buf[start + i]! | 0x20) !== name[i]) return 0
+  return id
+}
+
+const STRIDE = 4
+/** As it came, in the form we would write ourselves: may be sliced through. */
+const KEEP = 0
+/** Kept, but written anew from name and value: there was odd white space around the value. */
+const REWRITE = 1
+const DROPPED = 2
+const REPLACED = 3
+
+const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/** A header or trailer section. Indexes run over the fields as received; added fields follow them. */
+export class HeaderBlock {
+  #text = ''
+  #marks: Int32Array
+  #ids: Uint8Array
+  #edits: Uint8Array
+  readonly #first = new Int16Array(KNOWN_NAMES.length).fill(-1)
+  readonly #counts = new Uint8Array(KNOWN_NAMES.length)
+  #replaced: (string | undefined)[] = []
+  #addedNames: string[] = []
+  #addedValues: string[] = []
+  #addedText = ''
+  #edited = false
+  /** Number of fields as received, dropped ones included. */
+  count = 0
+
+  constructor(capacity = 64) {
+    this.#marks = new Int32Array(capacity * STRIDE)
+    this.#ids = new Uint8Array(capacity)
+    this.#edits = new Uint8Array(capacity)
+  }
+
+  /** A block made from name and value pairs; throws TypeError where a name or value may not be in a message. */
+  static from(pairs: Iterable<readonly [string, string]>): HeaderBlock {
+    const block = new HeaderBlock(1)
+    for (const [name, value] of pairs) block.append(name, value)
+    return block
+  }
+
+  /** Empty the block for the next section. */
+  reset(): void {
+    if (this.count > 0) {
+      this.#first.fill(-1)
+      this.#counts.fill(0)
+    }
+    this.count = 0
+    this.#text = ''
+    if (this.#edited) {
+      this.#edited = false
+      this.#replaced.length = 0
+    }
+    if (this.#addedText !== '') {
+      this.#addedNames = []
+      this.#addedValues = []
+      this.#addedText = ''
+    }
+  }
+
+  /** Parser only: one received field, as offsets into the text that {@link seal} brings. */
+  push(nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, id: number, canonical: boolean): void {
+    const index = this.count++
+    if (index >= this.#ids.length) this.#grow()
+    const at = index * STRIDE
+    this.#marks[at] = nameStart
+    this.#marks[at + 1] = nameEnd
+    this.#marks[at + 2] = valueStart
+    this.#marks[at + 3] = valueEnd
+    this.#ids[index] = id
+    this.#edits[index] = canonical ? KEEP : REWRITE
+    if (!canonical) this.#edited = true
+    if (id !== 0) {
+      if (this.#first[id] === -1) this.#first[id] = index
+      if (this.#counts[id]! < 255) this.#counts[id]!++
+    }
+  }
+
+  /** Parser only: the text that the pushed offsets point into. */
+  seal(text: string): void {
+    this.#text = text
+  }
+
+  #grow(): void {
+    const grow = <T extends Int32Array | Uint8Array>(from: T, to: T): T => {
+      to.set(from)
+      return to
+    }
+    this.#marks = grow(this.#marks, new Int32Array(this.#marks.length * 2))
+    this.#ids = grow(this.#ids, new Uint8Array(this.#ids.length * 2))
+    this.#edits = grow(this.#edits, new Uint8Array(this.#edits.length * 2))
+  }
+
+  /** How often a known field was received (255 means that or more). */
+  countOf(id: number): number {
+    return this.#counts[id]!
+  }
+
+  /** Index of the first received field with this number, or -1. */
+  firstOf(id: number): number {
+    return this.#first[id]!
+  }
+
+  /** Known-field number of field `index`, 0 for other names. */
+  idAt(index: number): number {
+    return this.#ids[index]!
+  }
+
+  /** Name of field `index`, case as received. */
+  nameAt(index: number): string {
+    return this.#text.slice(this.#marks[index * STRIDE]!, this.#marks[index * STRIDE + 1]!)
+  }
+
+  /** Value of field `index`, latin1, white space around it removed. */
+  valueAt(index: number): string {
+    if (this.#edits[index] === REPLACED) return this.#replaced[index]!
+    return this.#text.slice(this.#marks[index * STRIDE + 2]!, this.#marks[index * STRIDE + 3]!)
+  }
+
+  isDropped(index: number): boolean {
+    return this.#edits[index] === DROPPED
+  }
+
+  /** First value of a known field, or undefined; received fields only. */
+  known(id: number): string | undefined {
+    const index = this.#first[id]!
+    return index === -1 || this.#edits[index] === DROPPED ? undefined : this.valueAt(index)
+  }
+
+  /** First value of the field named `name` (any case), added fields included. */
+  get(name: string): string | undefined {
+    const wanted = name.toLowerCase()
+    for (let i = 0; i < this.count; i++) {
+      if (this.#edits[i] !== DROPPED && this.#hasName(i, wanted)) return this.valueAt(i)
+    }
+    const added = this.#addedNames.findIndex((candidate) => candidate.toLowerCase() === wanted)
+    return added === -1 ? undefined : this.#addedValues[added]
+  }
+
+  #hasName(index: number, lowerCase: string): boolean {
+    const start = this.#marks[index * STRIDE]!
+    return (
+      this.#marks[index * STRIDE + 1]! - start === lowerCase.length && this.nameAt(index).toLowerCase() === lowerCase
+    )
+  }
+
+  /** Add a field at the end. Throws TypeError on a name or value that may not stand in a message. */
+  append(name: string, value: string): void {
+    if (!TOKEN.test(name)) throw new TypeError(`not a field name: ${JSON.stringify(name)}`)
+    if (BAD_VALUE.test(value)) throw new TypeError(`field ${name}: the value has characters that are not allowed`)
+    this.appendOwn(name, value)
+  }
+
+  /** Add a field whose name and value this program made itself: not checked again. */
+  appendOwn(name: string, value: string): void {
+    this.#addedNames.push(name)
+    this.#addedValues.push(value)
+    this.#addedText += `${name}: ${value}\r\n`
+  }
+
+  /** Replace all fields of this name by one, at the place of the first. Throws like {@link append}. */
+  set(name: string, value: string): void {
+    if (BAD_VALUE.test(value)) throw new TypeError(`field ${name}: the value has characters that are not allowed`)
+    const wanted = name.toLowerCase()
+    let first = -1
+    for (let i = 0; i < this.count && first === -1; i++) {
+      if (this.#edits[i] !== DROPPED && this.#hasName(i, wanted)) first = i
+    }
+    this.delete(name)
+    if (first === -1) this.append(name, value)
+    else this.replaceAt(first, value)
+  }
+
+  /** Give field `index` a value of our own making. */
+  replaceAt(index: number, value: string): void {
+    this.#edits[index] = REPLACED
+    this.#replaced[index] = value
+    this.#edited = true
+  }
+
+  /** Leave field `index` out of what is sent. */
+  dropAt(index: number): void {
+    this.#edits[index] = DROPPED
+    this.#edited = true
+  }
+
+  /** Remove every field of this name (any case). */
+  delete(name: string): void {
+    const wanted = name.toLowerCase()
+    for (let i = 0; i < this.count; i++) if (this.#hasName(i, wanted)) this.dropAt(i)
+    if (this.#addedText === '') return
+    const kept = this.#addedNames.map((added, i) => [added, this.#addedValues[i]!] as const)
+    this.#addedNames = []
+    this.#addedValues = []
+    this.#addedText = ''
+    for (const [added, value] of kept) if (added.toLowerCase() !== wanted) this.appendOwn(added, value)
+  }
+
+  /** Drop every field with this number. */
+  dropKnown(id: number): void {
+    let left = this.#counts[id]!
+    for (let i = this.#first[id]!; left > 0 && i >= 0 && i < this.count; i++) {
+      if (this.#ids[i] === id) {
+        this.dropAt(i)
+        if (left < 255) left--
+      }
+    }
+  }
+
+  /** The fields that will be sent, in order, as [name, value] pairs. */
+  *entries(): Generator<[string, string]> {
+    for (let i = 0; i < this.count; i++) if (this.#edits[i] !== DROPPED) yield [this.nameAt(i), this.valueAt(i)]
+    for (let i = 0; i < this.#addedNames.length; i++) yield [this.#addedNames[i]!, this.#addedValues[i]!]
+  }
+
+  /**
+   * The section as it is to be sent: `name: value CRLF` lines without the empty line. A run of untouched canonical
+   * fields is sliced in one piece, which is byte for byte what writing them one by one would give.
+   */
+  serialize(): string {
+    const count = this.count
+    if (count === 0) return this.#addedText
+    const marks = this.#marks
+    const text = this.#text
+    if (!this.#edited) return text.slice(marks[0]!, marks[count * STRIDE - 1]! + 2) + this.#addedText
+    let out = ''
+    let run = -1
+    for (let i = 0; i < count; i++) {
+      const edit = this.#edits[i]!
+      if (edit === KEEP) {
+        if (run === -1) run = marks[i * STRIDE]!
+        continue
+      }
+      if (run !== -1) {
+        out += text.slice(run, marks[i * STRIDE]!)
+        run = -1
+      }
+      if (edit !== DROPPED) out += `${this.nameAt(i)}: ${this.valueAt(i)}\r\n`
+    }
+    if (run !== -1) out += text.slice(run, marks[count * STRIDE - 1]! + 2)
+    return out + this.#addedText
+  }
+}

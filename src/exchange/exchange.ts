@@ -1,0 +1,202 @@
+/** One request with its response(s), from head to finish. Every slot is preset, so that all exchanges share a shape. */
+import type { ProxyError } from '../core/errors.ts'
+import { HeaderBlock } from '../core/headers.ts'
+import { type RequestHead, ResponseHead } from '../core/message.ts'
+import type { Attempt, Downstream } from './ports.ts'
+
+/** `inbound`: to the app beside us; `outbound`: from it; `edge`: reverse-proxy and dev mode. */
+export type Direction = 'inbound' | 'outbound' | 'edge'
+
+/** An address as sockets report it; `address` without brackets, IPv4-mapped prefix removed. */
+export interface Endpoint {
+  readonly address: string
+  readonly port: number
+}
+
+/** What is known of the accepted connection an exchange came on. Shared by all its exchanges. */
+export interface ConnectionInfo {
+  /** Unique in this process. */
+  readonly id: number
+  readonly direction: Direction
+  readonly peer: Endpoint
+  readonly local: Endpoint
+  /** Where the client meant to go; undefined unless intercepted. */
+  readonly originalDestination: Endpoint | undefined
+  readonly scheme: 'http' | 'https'
+  /** File descriptor for TCP_INFO, -1 where there is none. */
+  readonly fd: number
+  /** Upstream connections kept for this client alone (see `upstream.reuse`); owned by the upstream. */
+  affinity: unknown
+}
+
+/** W3C trace context of an exchange; ids in lower-case hex (W3C Trace Context §3.2). */
+export interface TraceContext {
+  traceId: string
+  /** Our own span. */
+  spanId: string
+  /** The caller's span, '' at the root. */
+  parentSpanId: string
+  /** trace-flags as sent on: bit 0 sampled, bit 1 random. */
+  flags: number
+  /** tracestate as sent on, '' for none. */
+  state: string
+}
+
+/** A span that is likely, but not provably, the cause of this one. */
+export interface InferredLink {
+  readonly traceId: string
+  readonly spanId: string
+}
+
+/** One finished try at an upstream, kept only where an exchange had more than one. */
+export interface AttemptRecord {
+  readonly spanId: string
+  readonly startUs: number
+  readonly endUs: number
+  readonly status: number
+  readonly error: ProxyError | undefined
+}
+
+/**
+ * Time slots in microseconds of the monotonic clock, -1 while not reached. The driver and the attempt stamp them;
+ * phases are differences, see {@link phaseUs}.
+ */
+export class Timing {
+  /** First byte of the request head. */
+  firstByteUs = -1
+  /** The head was complete: the exchange begins. */
+  startUs = -1
+  /** Stages were done; the request waits for a connection. */
+  queuedUs = -1
+  /** Name resolution began, on a fresh connection only. */
+  dnsUs = -1
+  connectUs = -1
+  tlsUs = -1
+  /** The connection was ready and the request began to be written. */
+  sendUs = -1
+  /** The request was written to its last byte. */
+  sentUs = -1
+  /** First byte of the final response head. */
+  responseUs = -1
+  /** Last byte of the response was read. */
+  receivedUs = -1
+  /** The exchange is over: all was handed to the client's socket, or it failed. */
+  finishUs = -1
+}
+
+/** Names of the phases, in the order in which they happen. */
+export const PHASES = ['queue', 'dns', 'connect', 'tls', 'send', 'wait', 'receive'] as const
+export type Phase = (typeof PHASES)[number]
+
+/**
+ * Duration of a phase in microseconds, or -1 where the exchange did not have it (a reused connection has no dns,
+ * connect or tls). Phases follow each other without overlap, so that their sum and the proxy's own time are the
+ * exchange's duration: `send` ends where the response begins, should that come first.
+ */
+export function phaseUs(timing: Timing, phase: Phase): number {
+  const end = timing.finishUs
+  const firstOf = (a: number, b: number, c: number, d: number): number =>
+    a >= 0 ? a : b >= 0 ? b : c >= 0 ? c : d >= 0 ? d : end
+  switch (phase) {
+    case 'queue':
+      return timing.queuedUs < 0
+        ? -1
+        : firstOf(timing.dnsUs, timing.connectUs, timing.tlsUs, timing.sendUs) - timing.queuedUs
+    case 'dns':
+      return timing.dnsUs < 0 ? -1 : firstOf(timing.connectUs, timing.tlsUs, timing.sendUs, -1) - timing.dnsUs
+    case 'connect':
+      return timing.connectUs < 0 ? -1 : firstOf(timing.tlsUs, timing.sendUs, -1, -1) - timing.connectUs
+    case 'tls':
+      return timing.tlsUs < 0 ? -1 : firstOf(timing.sendUs, -1, -1, -1) - timing.tlsUs
+    case 'send':
+      return timing.sendUs < 0 ? -1 : endOfSend(timing) - timing.sendUs
+    case 'wait':
+      return timing.sendUs < 0 || timing.sentUs < 0 || endOfSend(timing) !== timing.sentUs
+        ? timing.responseUs < 0
+          ? -1
+          : 0
+        : (timing.responseUs < 0 ? end : timing.responseUs) - timing.sentUs
+    case 'receive':
+      return timing.responseUs < 0 ? -1 : (timing.receivedUs < 0 ? end : timing.receivedUs) - timing.responseUs
+  }
+}
+
+function endOfSend(timing: Timing): number {
+  if (timing.sentUs >= 0 && (timing.responseUs < 0 || timing.sentUs <= timing.responseUs)) return timing.sentUs
+  return timing.responseUs >= 0 ? timing.responseUs : timing.finishUs
+}
+
+/** A response made by a stage instead of the upstream. */
+export interface Answer {
+  readonly status: number
+  readonly headers: readonly (readonly [string, string])[]
+  readonly body: string | Buffer
+}
+
+/** One request/response. Stages read and edit it; only the driver moves it on. */
+export class Exchange {
+  readonly connection: ConnectionInfo
+  readonly request: RequestHead
+  /** The final response head once it is there; a stage's or rescue's own answer included. */
+  response: ResponseHead | undefined = undefined
+  readonly timing = new Timing()
+  readonly down: Downstream
+
+  /** X-Request-ID of this exchange, byte for byte as it came or made here. */
+  requestId = ''
+  trace: TraceContext | undefined = undefined
+  /** Whether the span of this exchange is exported (sampled flag of its own context). */
+  sampled = false
+  /** Set by correlation where only a guess at the causing inbound exchange was possible. */
+  inferredLink: InferredLink | undefined = undefined
+
+  /** How the exchange failed, undefined while all is well. */
+  error: ProxyError | undefined = undefined
+  /** The response to send in place of the upstream's, set by a stage that returns ANSWERED. */
+  answer: Answer | undefined = undefined
+
+  requestBytes = 0
+  responseBytes = 0
+
+  /** The attempt whose events count; those of earlier ones are ignored by identity. */
+  attempt: Attempt | undefined = undefined
+  attempts = 0
+  /** Filled only when there was more than one attempt. */
+  attemptLog: AttemptRecord[] | undefined = undefined
+  /** Of the last attempt. */
+  upstreamPeer: Endpoint | undefined = undefined
+  upstreamReused = false
+  upstreamFd = -1
+
+  /** State of user stages, by stage name; made on first use. */
+  bag: Map<string, unknown> | undefined = undefined
+
+  constructor(connection: ConnectionInfo, request: RequestHead, down: Downstream) {
+    this.connection = connection
+    this.request = request
+    this.down = down
+  }
+
+  get direction(): Direction {
+    return this.connection.direction
+  }
+
+  /** Whole duration in microseconds, head complete to finish; 0 while it runs. */
+  get durationUs(): number {
+    return this.timing.finishUs < 0 ? 0 : this.timing.finishUs - this.timing.startUs
+  }
+
+  /** Status for telemetry: the response's, or the failure's where none was sent. */
+  get status(): number {
+    return this.response?.status ?? this.error?.status ?? 0
+  }
+}
+
+/** A head for a response made here. */
+export function ownResponseHead(answer: Answer): ResponseHead {
+  const head = new ResponseHead()
+  head.status = answer.status
+  head.headers = HeaderBlock.from(answer.headers)
+  head.bodyLength = typeof answer.body === 'string' ? Buffer.byteLength(answer.body) : answer.body.length
+  return head
+}
