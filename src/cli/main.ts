@@ -1,0 +1,92 @@
+#!/usr/bin/env node
+/** The command line. What a command needs is loaded when it runs, so that help and small commands are quick. */
+import { Argument, Command, CommanderError, Option } from 'commander'
+import { version } from '../app/version.ts'
+import { EXIT_USAGE, load, warnOfRuntime } from './load.ts'
+import { addSettings } from './options.ts'
+
+const program = new Command('hopscope')
+  .description('Transparent L7 proxy that times every hop of every API call and traces it to a collector.')
+  .version(version())
+  .showHelpAfterError('(--help says what there is)')
+  .exitOverride()
+
+addSettings(program.command('dev'), 'dev')
+  .description('Stand before a server under development and draw the waterfall of each call.')
+  .option('--demo', 'run three small services and traffic of our own, instead of a server of yours')
+  .action(async (options: { demo?: boolean }, cli: Command) => {
+    const ready = await load(cli, 'dev')
+    if (ready === undefined) return
+    warnOfRuntime()
+    const { runDev } = await import('../app/dev.ts')
+    await runDev(ready.loaded.config, { demo: options.demo === true })
+  })
+
+for (const [command, description] of [
+  ['proxy', 'Reverse proxy before one upstream.'],
+  ['sidecar', 'Take the traffic that iptables redirects here, and forward it to where it was going.'],
+] as const) {
+  addSettings(program.command(command), command)
+    .description(description)
+    .action(async (_options: unknown, cli: Command) => {
+      const ready = await load(cli, command)
+      if (ready === undefined) return
+      warnOfRuntime()
+      const { runProxy } = await import('../app/proxy.ts')
+      await runProxy(command, ready.loaded.config, ready.live)
+    })
+}
+
+addSettings(program.command('iptables'), 'iptables')
+  .description('Install, verify or remove the rules that redirect traffic to the sidecar. Needs root.')
+  .addArgument(new Argument('<action>').choices(['apply', 'check', 'clean']))
+  .action(async (action: 'apply' | 'check' | 'clean', _options: unknown, cli: Command) => {
+    const ready = await load(cli, 'iptables')
+    if (ready === undefined) return
+    const { runIptables } = await import('../app/iptables.ts')
+    process.exitCode = await runIptables(action, ready.loaded.config)
+  })
+
+addSettings(program.command('check-config'), undefined)
+  .description('Validate the configuration and print what is in effect, or every fault.')
+  .addOption(
+    new Option('--for <command>', 'the command to check for')
+      .choices(['dev', 'proxy', 'sidecar', 'iptables'])
+      .default('proxy'),
+  )
+  .option('--schema', 'print the JSON schema of the file instead')
+  .action(async (options: { for: 'dev' | 'proxy' | 'sidecar' | 'iptables'; schema?: boolean }, cli: Command) => {
+    if (options.schema === true) {
+      const { configJsonSchema } = await import('../config/json-schema.ts')
+      console.log(JSON.stringify(configJsonSchema(), null, 2))
+      return
+    }
+    const ready = await load(cli, options.for)
+    if (ready === undefined) return
+    const { effectiveText } = await import('./check-config.ts')
+    console.log(effectiveText(options.for, ready.loaded.values))
+  })
+
+program
+  .command('explain')
+  .description('Say what an error code means and what to check; without a code, list all.')
+  .argument('[code]', 'as in problem+json, spans and logs')
+  .action(async (code: string | undefined) => {
+    const { explainCode, listCodes, unknownCode } = await import('./explain.ts')
+    const text = code === undefined ? listCodes() : explainCode(code)
+    if (text !== undefined) return console.log(text)
+    console.error(`hopscope: ${unknownCode(code!)}`)
+    process.exitCode = EXIT_USAGE
+  })
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Help and version end here too, with 0; whatever else commander refuses is a fault of the command line.
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE
+  } else {
+    console.error(`hopscope: ${error instanceof Error ? error.message : String(error)}`)
+    process.exitCode = 1
+  }
+}

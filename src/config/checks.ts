@@ -1,0 +1,92 @@
+/** What no single setting can see: settings that need, exclude or contradict each other. */
+import { accessSync, constants } from 'node:fs'
+import { errnoOf } from '../core/errors.ts'
+import { type Fault, shown } from './fault.ts'
+import type { Values } from './layer.ts'
+import { SETTINGS, settingByPath } from './schema.ts'
+import type { Command } from './setting.ts'
+import type { HostPort } from './values.ts'
+
+/** Faults over the values that were good by themselves. `seen`: paths that have a fault already. */
+export function crossFaults(command: Command, values: Values, seen: ReadonlySet<string>): Fault[] {
+  return [
+    ...notYet(values),
+    ...missing(command, values, seen),
+    ...unpaired(values, seen),
+    ...unreadable(values, command),
+    ...sharedAddresses(command, values),
+  ]
+}
+
+/** Warnings: good values that are seldom meant. */
+export function cautions(command: Command, values: Values): string[] {
+  if (command === 'iptables') return []
+  const admin = values.get('admin')?.parsed as HostPort | 'off' | undefined
+  if (admin === undefined || admin === 'off' || isLoopback(admin.host)) return []
+  return [`admin listens on ${admin.host}: whoever reaches it can stop the proxy`]
+}
+
+const isLoopback = (host: string): boolean => /^127\.|^::1$|^localhost$/i.test(host)
+
+// Whatever the command: a file with TLS settings must never look accepted.
+function notYet(values: Values): Fault[] {
+  return SETTINGS.flatMap((setting) => {
+    const given = setting.later === undefined ? undefined : values.get(setting.path)
+    if (given === undefined) return []
+    const expected = `it to be absent: ${setting.later} is not in this version yet`
+    return [{ path: setting.path, origin: given.origin, value: shown(setting, given.value), expected }]
+  })
+}
+
+function missing(command: Command, values: Values, seen: ReadonlySet<string>): Fault[] {
+  return SETTINGS.filter(
+    ({ path, requiredBy }) => requiredBy?.includes(command) === true && !values.has(path) && !seen.has(path),
+  ).map(({ path, flag, env, kind }) => {
+    const expected = `${kind.expects}: \`hopscope ${command}\` needs it (${flag}, ${env} or the file)`
+    return { path, origin: '', value: '', expected }
+  })
+}
+
+function unpaired(values: Values, seen: ReadonlySet<string>): Fault[] {
+  const pair = ['otlp.clientKey', 'otlp.clientCertificate']
+  const [given, absent] = [pair.filter((path) => values.has(path)), pair.filter((path) => !values.has(path))]
+  if (given.length !== 1 || seen.has(absent[0]!)) return []
+  const { origin } = values.get(given[0]!)!
+  return [{ path: absent[0]!, origin: '', value: '', expected: `a PEM file, since ${given[0]} is set (${origin})` }]
+}
+
+function unreadable(values: Values, command: Command): Fault[] {
+  if (command === 'iptables') return []
+  return ['otlp.certificate', 'otlp.clientCertificate', 'otlp.clientKey'].flatMap((path) => {
+    const given = values.get(path)
+    if (given === undefined) return []
+    try {
+      accessSync(given.parsed as string, constants.R_OK)
+      return []
+    } catch (error) {
+      const value = `${shown(settingByPath.get(path)!, given.value)} (${errnoOf(error)})`
+      return [{ path, origin: given.origin, value, expected: 'a readable PEM file' }]
+    }
+  })
+}
+
+/** Two listeners on one port would fail one by one at start, the second only after the first is fixed. */
+function sharedAddresses(command: Command, values: Values): Fault[] {
+  if (command === 'iptables') return []
+  const taken = new Map<number, string>()
+  return ['listen', 'port', 'admin', 'metrics'].flatMap((path) => {
+    const given = settingByPath.get(path)!.commands.includes(command) ? values.get(path) : undefined
+    if (given === undefined) return []
+    const port = portOf(given.parsed)
+    const other = port === 0 ? undefined : taken.get(port)
+    taken.set(port, path)
+    if (other === undefined) return []
+    const value = JSON.stringify(given.value)
+    return [{ path, origin: given.origin, value, expected: `a port other than that of ${other}` }]
+  })
+}
+
+function portOf(parsed: unknown): number {
+  if (typeof parsed === 'number') return parsed
+  return parsed === 'off' ? 0 : (parsed as HostPort).port
+}

@@ -1,0 +1,119 @@
+/** Flags over environment over file over defaults: one frozen configuration, or every fault at once. */
+import { cautions, crossFaults } from './checks.ts'
+import { type Env, readEnvironment, readFlags } from './environment.ts'
+import { type Fault, shown } from './fault.ts'
+import { type Effective, emptyLayer, type Given, type Layer, type Values } from './layer.ts'
+import { readOtelEnvironment } from './otel.ts'
+import { type Config, configSchema, SETTINGS } from './schema.ts'
+import { type Command, defaultOf, type Setting } from './setting.ts'
+
+export interface LoadInput {
+  readonly command: Command
+  /** Path of the configuration file, undefined for none. */
+  readonly file?: string | undefined
+  readonly env: Env
+  /** Text by setting path. */
+  readonly flags: Readonly<Record<string, string>>
+}
+
+export interface Loaded {
+  readonly ok: true
+  readonly config: Config
+  /** By setting path; settings that are unset are not there. Holds secrets: show it by `describe`. */
+  readonly values: Values
+  readonly warnings: readonly string[]
+}
+
+export interface Refused {
+  readonly ok: false
+  readonly faults: readonly Fault[]
+  readonly warnings: readonly string[]
+}
+
+export type LoadResult = Loaded | Refused
+
+/** Reads and validates everything; touches nothing but the files it is told of. */
+export async function loadConfig({ command, file, env, flags }: LoadInput): Promise<LoadResult> {
+  const layers: Layer[] = [
+    defaults(command),
+    file === undefined ? emptyLayer() : await fileLayer(file),
+    readOtelEnvironment(env),
+    readEnvironment(env),
+    readFlags(flags),
+  ]
+  const warnings = layers.flatMap((layer) => layer.warnings)
+  const faults = layers.flatMap((layer) => layer.faults)
+  const values = new Map<string, Effective>()
+  for (const given of layers.flatMap((layer) => layer.given)) {
+    // A value is validated even where another goes before it: hidden, it would only fail on a later day.
+    const result = given.setting.kind.zod.safeParse(given.value)
+    if (result.success) values.set(given.setting.path, effective(given, result.data))
+    else faults.push(valueFault(given))
+  }
+  faults.push(...crossFaults(command, values, new Set(faults.map(({ path }) => path))))
+  if (faults.length > 0) return { ok: false, faults, warnings }
+  return { ok: true, config: build(values), values, warnings: [...warnings, ...cautions(command, values)] }
+}
+
+/** The YAML parser costs 30 ms of start: it is loaded only where there is a file. */
+async function fileLayer(file: string): Promise<Layer> {
+  const { readConfigFile } = await import('./file.ts')
+  return readConfigFile(file)
+}
+
+function defaults(command: Command): Layer {
+  const layer = emptyLayer()
+  for (const setting of SETTINGS) {
+    const value = defaultOf(setting, command)
+    if (value !== undefined) layer.given.push({ setting, value, origin: 'default' })
+  }
+  return layer
+}
+
+const effective = ({ value, origin }: Given, parsed: unknown): Effective => ({ value, parsed, origin })
+
+function valueFault({ setting, value, origin }: Given): Fault {
+  return { path: setting.path, origin, value: shown(setting, value), expected: setting.kind.expects }
+}
+
+/** Values into their nested, typed, frozen form. */
+export function build(values: Values): Config {
+  const tree: Tree = {}
+  for (const [path, { value }] of values) {
+    const keys = path.split('.')
+    const last = keys.pop()!
+    let node = tree
+    for (const key of keys) {
+      node[key] ??= {}
+      node = node[key] as Tree
+    }
+    node[last] = value
+  }
+  return deepFreeze(configSchema.parse(tree))
+}
+
+interface Tree {
+  [key: string]: unknown
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) for (const part of Object.values(value)) deepFreeze(part)
+  return Object.freeze(value)
+}
+
+/** A setting as `check-config` and the admin server show it. */
+export interface Described {
+  readonly path: string
+  /** JSON, secrets masked. */
+  readonly value: string
+  readonly origin: string
+}
+
+/** The effective settings of a command, secrets masked. */
+export function describe(command: Command, values: Values): Described[] {
+  const applies = (setting: Setting): boolean => setting.commands.includes(command)
+  return SETTINGS.filter(applies).flatMap((setting) => {
+    const given = values.get(setting.path)
+    return given === undefined ? [] : [{ path: setting.path, value: shown(setting, given.value), origin: given.origin }]
+  })
+}
