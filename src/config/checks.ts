@@ -15,6 +15,7 @@ export function crossFaults(command: Command, values: Values, seen: ReadonlySet<
     ...unpaired(values, seen),
     ...unreadable(values, command),
     ...sharedAddresses(command, values),
+    ...redirectNowhere(command, values),
   ]
 }
 
@@ -84,6 +85,13 @@ function sharedAddresses(command: Command, values: Values): Fault[] {
     const value = JSON.stringify(given.value)
     return [{ path, origin: given.origin, value, expected: `a port other than that of ${other}` }]
   })
+}
+
+/** A proxy may take any free port (0); rules need to know which. */
+function redirectNowhere(command: Command, values: Values): Fault[] {
+  const port = values.get('port')
+  if (command !== 'iptables' || port?.parsed !== 0) return []
+  return [{ path: 'port', origin: port.origin, value: '0', expected: 'the port of the sidecar, 1 to 65535' }]
 }
 
 function portOf(parsed: unknown): number {

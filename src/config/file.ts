@@ -69,7 +69,7 @@ function readPair(path: string, origin: string, value: unknown, reader: Reader):
   if (setting !== undefined) {
     reader.layer.given.push({ setting, value: plainValue(value, reader), origin })
   } else if (!groups.has(path)) {
-    const hint = didYouMean(path, [...settingByPath.keys()])
+    const hint = didYouMean(path, [...settingByPath.keys(), ...groups])
     fault(`a known setting${hint === '' ? '' : `; ${hint}`}`)
   } else if (isMap(value)) {
     readGroup(value, path, reader)

@@ -49,7 +49,7 @@ const addresses = {
     commands: ['dev'],
   }),
   admin: setting(hostPortOrOff, {
-    doc: 'Admin server: health, metrics, configuration, drain, log level. Keep it on loopback: it can stop the proxy.',
+    doc: 'Admin server: health, configuration, exchanges, drain, log level. Keep it on loopback: it can stop the proxy.',
     default: '127.0.0.1:15000',
     defaults: { dev: 'off' },
     commands: SERVING,

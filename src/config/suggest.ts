@@ -4,10 +4,14 @@
 export function nearest(typed: string, candidates: readonly string[]): string[] {
   const wanted = plain(typed)
   const bound = Math.max(2, Math.floor(wanted.length / 3))
-  return candidates
+  const near = candidates
     .map((candidate) => ({ candidate, distance: editDistance(wanted, plain(candidate), bound) }))
     .filter(({ distance }) => distance <= bound)
     .sort((a, b) => a.distance - b.distance)
+  // Much worse ones beside a good one only distract.
+  const worst = (near[0]?.distance ?? 0) + 1
+  return near
+    .filter(({ distance }) => distance <= worst)
     .slice(0, 3)
     .map(({ candidate }) => candidate)
 }

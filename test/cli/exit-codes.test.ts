@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { tempFile } from '../config/support.ts'
+import { hopscope } from './support.ts'
+
+test('a command line that is refused exits 2 and says why', async () => {
+  const cases: [string[], RegExp][] = [
+    [['no-such-command'], /unknown command/],
+    [['proxy', '--no-such-flag'], /unknown option/],
+    [['proxy', '--sampel', '1'], /--sample/],
+    [['proxy', '--listen'], /argument missing/],
+    [['iptables', 'destroy'], /apply, check, clean/],
+    [['proxy', '--target', 'http://a'], /unknown option/],
+  ]
+  for (const [args, why] of cases) {
+    const { code, stderr } = await hopscope(args)
+    assert.equal(code, 2, args.join(' '))
+    assert.match(stderr, why)
+  }
+})
+
+test('a configuration that is refused exits 2 with all faults, for each command', async (t) => {
+  const file = tempFile(t, 'sample: 3\nnonsense: 1\n')
+  for (const args of [['proxy'], ['sidecar'], ['dev'], ['iptables', 'check'], ['check-config']]) {
+    const { code, stdout, stderr } = await hopscope([...args, '--config', file])
+    assert.deepEqual([code, stdout], [2, ''], args[0])
+    assert.match(stderr, /sample \(.*:1\): 3, expected a number, 0 to 1/)
+    assert.match(stderr, /nonsense \(.*:2\)/)
+  }
+})
+
+test('proxy without an upstream says what is missing', async (t) => {
+  const { code, stderr } = await hopscope(['proxy'], { cwd: tempFile(t, '').replace(/\/[^/]+$/, '') })
+  assert.equal(code, 2)
+  assert.match(stderr, /upstream\.url: expected .*--upstream, HOPSCOPE_UPSTREAM_URL or the file/)
+})
+
+test('--version prints the version of the package', async () => {
+  const { code, stdout } = await hopscope(['--version'])
+  assert.equal(code, 0)
+  assert.match(stdout, /^\d+\.\d+\.\d+/)
+})

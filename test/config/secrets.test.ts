@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { effectiveText } from '../../src/cli/check-config.ts'
+import { faultReport } from '../../src/config/fault.ts'
+import { accepted, refused, tempFile } from './support.ts'
+
+test('secrets are in no report and in no listing', async (t) => {
+  const bad = await refused({
+    env: { HOPSCOPE_OTLP_HEADERS: 'hunter2', HOPSCOPE_TARGET: 'http://me:hunter2@host' },
+    flags: { 'idempotency.store': 'redis://:hunter2@redis' },
+    file: tempFile(t, 'otlp:\n  header: hunter2\n'),
+  })
+  assert.equal(bad.faults.length, 4)
+  assert.doesNotMatch(faultReport(bad.faults), /hunter2/)
+  assert.match(faultReport(bad.faults), /target \(HOPSCOPE_TARGET\): "http:\/\/\*\*\*@host"/)
+
+  const broken = await refused({ file: tempFile(t, 'otlp:\n  headers: { authorization: "hunter2\n') })
+  assert.doesNotMatch(faultReport(broken.faults), /hunter2/)
+
+  const { values, config } = await accepted({ flags: { 'otlp.headers': 'authorization=hunter2' } })
+  assert.equal(config.otlp.headers.authorization, 'hunter2')
+  const text = effectiveText('sidecar', values)
+  assert.doesNotMatch(text, /hunter2/)
+  assert.match(text, /otlp\.headers +\{"authorization":"\*\*\*"\} {2}\(--otlp-headers\)/)
+})
