@@ -1,0 +1,141 @@
+/**
+ * The load generator: one process, raw sockets, one request at a time on each connection. Open loop at a fixed rate
+ * (see sender.ts), or a closed loop where wrk is missing. Prints one {@link LoadResult} as JSON.
+ */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { REQUEST_HEADERS } from '../workloads.ts'
+import { Histogram } from './histogram.ts'
+import { ResponseReader } from './response-reader.ts'
+import {
+  CONTROL_CELLS,
+  DEAD,
+  FINISHED,
+  FREE,
+  FREED,
+  type LoadOrder,
+  type LoadResult,
+  monotonicUs,
+  SENT,
+  type SenderData,
+} from './shared.ts'
+
+const order = JSON.parse(process.argv[2] ?? '{}') as LoadOrder
+const request = `GET ${order.path} HTTP/1.1\r\nHost: 127.0.0.1:${order.port}\r\n${REQUEST_HEADERS.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+const histogram = new Histogram()
+const readers: ResponseReader[] = []
+const state = new Int32Array(new SharedArrayBuffer(4 * order.connections))
+const dueUs = new Float64Array(new SharedArrayBuffer(8 * order.connections))
+const control = new Int32Array(new SharedArrayBuffer(4 * CONTROL_CELLS))
+
+/** Connections that all share one read buffer, since a read is consumed before the next. */
+async function openConnections(onResponse: (index: number, socket: Socket) => void): Promise<Socket[]> {
+  const buffer = Buffer.allocUnsafe(256 * 1024)
+  const sockets = Array.from({ length: order.connections }, (_, index) => {
+    const reader = new ResponseReader()
+    readers.push(reader)
+    const socket = connect({
+      port: order.port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: {
+        buffer,
+        callback: (length) => {
+          if (reader.take(buffer.subarray(0, length))) onResponse(index, socket)
+          return true
+        },
+      },
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      Atomics.store(state, index, DEAD)
+      Atomics.add(control, FREED, 1)
+    })
+    return socket
+  })
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+  return sockets
+}
+
+/** The descriptor of a connected socket, which Node shows nowhere public; the sending thread writes to it. */
+function descriptorOf(socket: Socket): number {
+  const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd
+  if (fd === undefined || fd < 0) throw new Error('this Node gives no descriptor of a socket')
+  return fd
+}
+
+async function openLoop(): Promise<LoadResult> {
+  const sockets = await openConnections((index) => {
+    histogram.add(monotonicUs() - dueUs[index]!)
+    Atomics.store(state, index, FREE)
+    Atomics.add(control, FREED, 1)
+    Atomics.notify(control, FREED, 1)
+  })
+  const total = order.seconds * order.perSecond
+  const sendDelayUs = new Uint32Array(new SharedArrayBuffer(4 * total))
+  const startUs = monotonicUs()
+  const data: SenderData = {
+    fds: sockets.map(descriptorOf),
+    request,
+    total,
+    intervalUs: 1e6 / order.perSecond,
+    deadlineUs: startUs + order.seconds * 1e6 + 2e6,
+    state: state.buffer as SharedArrayBuffer,
+    dueUs: dueUs.buffer as SharedArrayBuffer,
+    control: control.buffer as SharedArrayBuffer,
+    sendDelayUs: sendDelayUs.buffer as SharedArrayBuffer,
+  }
+  await once(new Worker(new URL('./sender.js', import.meta.url), { workerData: data }), 'exit')
+  if (control[FINISHED] !== 1) throw new Error('the sending thread failed')
+  const drainUntil = monotonicUs() + 3e6
+  while (histogram.count < control[SENT]! && monotonicUs() < drainUntil) await sleep(5)
+  const durationUs = monotonicUs() - startUs
+  for (const socket of sockets) socket.destroy()
+  const delays = sendDelayUs.subarray(0, control[SENT]!).sort()
+  return resultOf(total, durationUs, delays)
+}
+
+async function closedLoop(): Promise<LoadResult> {
+  const endUs = monotonicUs() + order.seconds * 1e6
+  let sent = 0
+  const send = (index: number, socket: Socket): void => {
+    dueUs[index] = monotonicUs()
+    sent++
+    socket.write(request, 'latin1')
+  }
+  const sockets = await openConnections((index, socket) => {
+    const now = monotonicUs()
+    histogram.add(now - dueUs[index]!)
+    if (now < endUs) send(index, socket)
+  })
+  const startUs = monotonicUs()
+  sockets.forEach((socket, index) => {
+    send(index, socket)
+  })
+  await sleep(order.seconds * 1000)
+  const drainUntil = monotonicUs() + 3e6
+  while (histogram.count < sent && monotonicUs() < drainUntil) await sleep(5)
+  const durationUs = monotonicUs() - startUs
+  for (const socket of sockets) socket.destroy()
+  return resultOf(sent, durationUs, new Uint32Array(0))
+}
+
+function resultOf(due: number, durationUs: number, sortedDelays: Uint32Array): LoadResult {
+  const notOk = readers.reduce((sum, reader) => sum + reader.failed, 0)
+  const cpu = process.cpuUsage()
+  return {
+    requests: histogram.count,
+    failed: due - histogram.count + notOk,
+    durationUs,
+    p50Us: histogram.percentile(0.5),
+    p90Us: histogram.percentile(0.9),
+    p99Us: histogram.percentile(0.99),
+    sendDelayP50Us: sortedDelays[sortedDelays.length >> 1] ?? 0,
+    sendDelayP99Us: sortedDelays[Math.floor(sortedDelays.length * 0.99)] ?? 0,
+    generatorBusy: (cpu.user + cpu.system) / durationUs,
+  }
+}
+
+console.log(JSON.stringify(order.perSecond > 0 ? await openLoop() : await closedLoop()))

@@ -1,0 +1,104 @@
+/** What issue 2 wants of Hopscope with everything on, beside what was measured. */
+import { cpuDataThread, cpuWhole, PhaseResults, p99, perSecond, rss } from './results.ts'
+import type { Sample } from './sample.ts'
+
+/** One target; `measured` is undefined when the run left out what it needs. */
+export interface Target {
+  readonly text: string
+  readonly measured: number | undefined
+  readonly shown: string
+  readonly isReached: boolean | undefined
+}
+
+const SUBJECT = 'hopscope'
+
+/** All targets, in the order of the issue. */
+export function judge(samples: readonly Sample[]): Target[] {
+  const small = new PhaseResults(samples, 'small', 'saturation')
+  const fixed = new PhaseResults(samples, 'small', 'fixed')
+  const big = new PhaseResults(samples, '1m', 'saturation')
+  const memory = new PhaseResults(samples, 'small', 'memory')
+  const hang = small.ratio('hopscope-hang', cpuWhole, SUBJECT)?.median
+  const hangShare = hang === undefined ? undefined : Math.abs(hang - 1) * 100
+  const added = fixed.added(SUBJECT, p99)?.median
+  const nginxAdded = fixed.added('nginx', p99)?.median
+  const addedRatio = added === undefined || nginxAdded === undefined || nginxAdded <= 0 ? undefined : added / nginxAdded
+  const spans = spanTotals(samples)
+  const times = (value: number): string => `${value.toFixed(2)} x`
+  return [
+    most(
+      'small bodies: CPU of the data thread <= 1.6 x nginx',
+      small.ratio(SUBJECT, cpuDataThread, 'nginx', cpuWhole)?.median,
+      1.6,
+      times,
+    ),
+    most(
+      'small bodies: CPU of the whole process <= 2.0 x nginx',
+      small.ratio(SUBJECT, cpuWhole, 'nginx')?.median,
+      2,
+      times,
+    ),
+    most(
+      '1 MiB bodies: CPU of the whole process <= 2.0 x nginx',
+      big.ratio(SUBJECT, cpuWhole, 'nginx')?.median,
+      2,
+      times,
+    ),
+    most(
+      'small bodies: CPU of the whole process <= 0.5 x http2-proxy',
+      small.ratio(SUBJECT, cpuWhole, 'http2-proxy')?.median,
+      0.5,
+      times,
+    ),
+    least(
+      '40,000 requests a second on one core',
+      small.spread(SUBJECT, perSecond)?.median,
+      40_000,
+      (value) => `${Math.round(value)}/s`,
+    ),
+    most("p99 added at 5,000/s <= 1.5 x nginx's", addedRatio, 1.5, times),
+    most(
+      'under 128 MiB at 1,000 connections',
+      memory.spread(SUBJECT, rss)?.max,
+      128,
+      (value) => `${value.toFixed(0)} MiB`,
+    ),
+    most('a hanging collector changes CPU a request by < 5 %', hangShare, 5, (value) => `${value.toFixed(1)} %`),
+    most('every span acknowledged (spans lost)', spans?.lost, 0, (value) => `${value} of ${spans?.requests}`),
+  ]
+}
+
+/** Spans over all samples: distinct ones acknowledged against requests answered. undefined without a collector. */
+export function spanTotals(
+  samples: readonly Sample[],
+): { requests: number; acknowledged: number; distinct: number; lost: number; extra: number } | undefined {
+  const balances = samples.flatMap((sample) => (sample.spans === undefined ? [] : [sample.spans]))
+  if (balances.length === 0) return undefined
+  const totals = { requests: 0, acknowledged: 0, distinct: 0, lost: 0, extra: 0 }
+  for (const balance of balances) {
+    totals.requests += balance.atLeast
+    totals.acknowledged += balance.acknowledged
+    totals.distinct += balance.distinct
+    totals.lost += Math.max(0, balance.atLeast - balance.distinct)
+    totals.extra += Math.max(0, balance.acknowledged - balance.atMost)
+  }
+  return totals
+}
+
+function most(text: string, measured: number | undefined, limit: number, show: (value: number) => string): Target {
+  return target(text, measured, show, (value) => value <= limit)
+}
+
+function least(text: string, measured: number | undefined, limit: number, show: (value: number) => string): Target {
+  return target(text, measured, show, (value) => value >= limit)
+}
+
+function target(
+  text: string,
+  measured: number | undefined,
+  show: (value: number) => string,
+  ok: (value: number) => boolean,
+): Target {
+  if (measured === undefined) return { text, measured, shown: '-', isReached: undefined }
+  return { text, measured, shown: show(measured), isReached: ok(measured) }
+}
