@@ -5,11 +5,12 @@
  */
 import { writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
-import { BUSY, FINISHED, FREE, FREED, monotonicUs, NEVER, SENT, type SenderData } from './shared.ts'
+import { BUSY, FINISHED, FREE, FREED, monotonicUs, NEVER, RECORD_FROM, SENT, type SenderData, START } from './shared.ts'
 
 const data = workerData as SenderData
 const state = new Int32Array(data.state)
 const dueUs = new Float64Array(data.dueUs)
+const timing = new Float64Array(data.timing)
 const control = new Int32Array(data.control)
 const sendDelayUs = new Uint32Array(data.sendDelayUs)
 const request = Buffer.from(data.request, 'latin1')
@@ -35,17 +36,21 @@ function takeConnection(): number {
       cursor = cursor + 1 === state.length ? 0 : cursor + 1
       if (Atomics.load(state, cursor) === FREE) return cursor
     }
-    if (monotonicUs() > data.deadlineUs) return -1
+    if (monotonicUs() > deadlineUs) return -1
     Atomics.wait(control, FREED, freed, 100)
   }
 }
 
 const startUs = monotonicUs() + 1000
+timing[START] = startUs
+timing[RECORD_FROM] = startUs + (data.leadIn - 0.5) * data.intervalUs
+/** A rate that is not held is given up, not made up for, two seconds after the last request was due. */
+const deadlineUs = startUs + data.total * data.intervalUs + 2e6
 for (let i = 0; i < data.total; i++) {
   const due = startUs + i * data.intervalUs
   waitUntil(due)
   const delay = monotonicUs() - due
-  if (due + delay > data.deadlineUs) break
+  if (due + delay > deadlineUs) break
   sendDelayUs[i] = Math.max(0, delay)
   const connection = takeConnection()
   if (connection === -1) break

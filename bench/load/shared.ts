@@ -38,15 +38,22 @@ export const SENT = 2
 export const NEVER = 3
 export const CONTROL_CELLS = 4
 
+/** Cells of the timing array, in monotonic microseconds: when the first request is due, and the first that counts. */
+export const START = 0
+export const RECORD_FROM = 1
+export const TIMING_CELLS = 2
+
 /** Passed to the sending thread. */
 export interface SenderData {
   readonly fds: readonly number[]
   readonly request: string
   readonly total: number
   readonly intervalUs: number
-  readonly deadlineUs: number
+  /** How many of the first requests are not timed. */
+  readonly leadIn: number
   readonly state: SharedArrayBuffer
   readonly dueUs: SharedArrayBuffer
+  readonly timing: SharedArrayBuffer
   readonly control: SharedArrayBuffer
   readonly sendDelayUs: SharedArrayBuffer
 }
