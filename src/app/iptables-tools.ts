@@ -1,0 +1,64 @@
+/** Runs the netfilter and routing programs of the system. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import type { Family } from '../net/redirect-rules.ts'
+import { readSaved, type SavedTable } from '../net/rule-plan.ts'
+
+/** A program was missing or failed; the message is for the person who ran the command. */
+export class ToolError extends Error {}
+
+/** The xtables lock is waited for so long: another program may be writing rules, but it must not hang the pod. */
+const LOCK_WAIT_S = 10
+const TIMEOUT_MS = 30_000
+
+const prefix = (family: Family): string => (family === 4 ? 'iptables' : 'ip6tables')
+
+/** Run a program to its end; its stdout. */
+function run(program: string, args: readonly string[], input = ''): string {
+  const { error, status, signal, stdout, stderr } = spawnSync(program, args, {
+    input,
+    encoding: 'utf8',
+    timeout: TIMEOUT_MS,
+    // Tools are in sbin, which the PATH of an unprivileged shell may lack.
+    env: { PATH: '/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin:/usr/local/bin', LC_ALL: 'C' },
+  })
+  if (error !== undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') {
+    throw new ToolError(`${program} is not installed (Debian and Alpine: package ${packageOf(program)})`)
+  }
+  if (error !== undefined) throw new ToolError(`${program}: ${error.message}`)
+  if (status === 0) return stdout
+  const said = stderr.trim() === '' ? `ended with ${signal ?? `exit code ${status}`}` : stderr.trim()
+  throw new ToolError(`${[program, ...args].join(' ')}: ${said}`)
+}
+
+function packageOf(program: string): string {
+  return program === 'ip' ? 'iproute2' : 'iptables'
+}
+
+/** Our part of a table as it is now. */
+export function saveTable(family: Family, table: string): SavedTable {
+  return readSaved(table, run(`${prefix(family)}-save`, ['-t', table]))
+}
+
+/** One transaction per table in `lines`; nothing of ours else is touched. */
+export function restore(family: Family, lines: readonly string[]): void {
+  if (lines.length === 0) return
+  const wait = ['-w', String(LOCK_WAIT_S)]
+  run(`${prefix(family)}-restore`, [...wait, '--noflush'], `${lines.join('\n')}\n`)
+}
+
+/** `ip -4 …` or `ip -6 …`. */
+export function ip(family: Family, args: readonly string[]): string {
+  return run('ip', [`-${family}`, ...args])
+}
+
+/** Whether the kernel of this network namespace has IPv6. */
+export function hasIpv6(): boolean {
+  return existsSync('/proc/net/if_inet6')
+}
+
+/** CAP_NET_ADMIN in the effective set: what rules need, root or not (capabilities(7)). */
+export function hasNetAdmin(): boolean {
+  const match = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))
+  return match !== null && ((BigInt(`0x${match[1]}`) >> 12n) & 1n) === 1n
+}
