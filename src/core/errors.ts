@@ -229,6 +229,13 @@ export const ERROR_CODES = {
     'The cause is named: certificate, protocol version, cipher or name.',
     'Look at the certificate of the upstream and its trust chain.',
   ),
+  tls_timeout: server(
+    504,
+    'safe',
+    'The TLS handshake with the upstream took too long',
+    'The connection stood, and the handshake was not done within `timeouts.tlsMs`.',
+    'A server that accepts and does not answer: overloaded, or not a TLS server.',
+  ),
   upstream_reset: server(
     502,
     'if-reused',

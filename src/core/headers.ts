@@ -176,6 +176,11 @@ export class HeaderBlock {
     this.#edits = grow(this.#edits, new Uint8Array(this.#edits.length * 2))
   }
 
+  /** A part of the sealed text, by the offsets that {@link push} used; the start line of a head lives there too. */
+  slice(start: number, end: number): string {
+    return this.#text.slice(start, end)
+  }
+
   /** How often a known field was received (255 means that or more). */
   countOf(id: number): number {
     return this.#counts[id]!

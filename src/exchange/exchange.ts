@@ -27,6 +27,8 @@ export interface ConnectionInfo {
   readonly fd: number
   /** Upstream connections kept for this client alone (see `upstream.reuse`); owned by the upstream. */
   affinity: unknown
+  /** Exchanges begun on this connection so far. */
+  exchanges: number
 }
 
 /** W3C trace context of an exchange; ids in lower-case hex (W3C Trace Context §3.2). */
@@ -167,6 +169,18 @@ export class Exchange {
   upstreamPeer: Endpoint | undefined = undefined
   upstreamReused = false
   upstreamFd = -1
+
+  /** Driver only: the request was read to its end. */
+  requestEnded = false
+  /** Driver only: a final head went to the client's side; no other attempt may follow (the commit point). */
+  responded = false
+  /** Driver only: request bytes are read and thrown away, since the answer is there already. */
+  discardsRequest = false
+  finished = false
+  /** Driver only: a copy of a small request body, for the one replay that is provably safe. */
+  replayBody: Buffer[] | undefined = undefined
+  /** Driver only: the last piece of the response, kept back while stages may wait at its end. */
+  heldBack: Buffer | undefined = undefined
 
   /** State of user stages, by stage name; made on first use. */
   bag: Map<string, unknown> | undefined = undefined

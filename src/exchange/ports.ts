@@ -2,7 +2,7 @@
 import type { ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import type { ResponseHead } from '../core/message.ts'
-import type { Exchange } from './exchange.ts'
+import type { ConnectionInfo, Exchange } from './exchange.ts'
 
 /** The way back to the client; one per exchange's connection, implemented by the server codecs. */
 export interface Downstream {
@@ -12,46 +12,67 @@ export interface Downstream {
   respond(x: Exchange, head: ResponseHead): void
   /** False: the client's socket is full; wait for the driver's `downstreamDrained`. */
   data(buf: Buffer, start: number, end: number): boolean
-  /** The response is complete. */
+  /** The response is complete: write out all that is held. */
   end(trailers: HeaderBlock | undefined): void
   /** Write out what is held back; called at the end of a batch of upstream events. */
   flush(): void
   pauseRequest(): void
+  /** Take request bytes again, the ones kept back first. */
   resumeRequest(): void
   /** A response that cannot be completed any more: break off so that the client cannot take it for whole. */
   abort(): void
-  /** The upstream answered 101: leave HTTP; the returned end of the tunnel is joined to the upstream's. */
-  upgrade(x: Exchange, head: ResponseHead): TunnelEnd
+  /** The exchange is over and `end` or `abort` was called: the connection may begin the next one. */
+  finished(): void
+  /** The upstream agreed to leave HTTP: send `head`, join both sides, call `closed` once when the tunnel is over. */
+  upgrade(head: ResponseHead, upstream: TunnelEnd, closed: (facts: TunnelFacts) => void): void
 }
 
 /** One side of a connection that has left HTTP, with the bytes that were read beyond the head. */
 export interface TunnelEnd {
   readonly early: Buffer
-  /** Implementation-defined socket holder; `net/opaque` joins two of them. */
+  /** The socket holder of `net`; opaque to the heart. */
   readonly wire: unknown
+}
+
+/** What went through a tunnel. */
+export interface TunnelFacts {
+  readonly bytesFromClient: number
+  readonly bytesToClient: number
+  readonly error: ProxyError | undefined
 }
 
 /** Makes attempts at an upstream endpoint. */
 export interface Upstream {
+  /** Never calls back before it returns: look at {@link Attempt.ready}. */
   attempt(x: Exchange, events: AttemptEvents): Attempt
+  /** The client's connection is gone: connections kept for it alone go too. */
+  clientGone(connection: ConnectionInfo): void
 }
 
 /** One try of an exchange at one endpoint. */
 export interface Attempt {
-  /** True from the first byte of the request handed to the kernel. */
+  readonly exchange: Exchange
+  /** The connection stands: `begin` may be called. `onAttemptReady` says when it comes later. */
+  readonly ready: boolean
+  /** Bytes of the request that the kernel took. */
   readonly bytesSent: number
   readonly reused: boolean
+  /** Write the request head; it may be held until `flush` or the first data. */
+  begin(): void
   /** False: the upstream's socket is full; wait for `onAttemptDrain`. */
   data(buf: Buffer, start: number, end: number): boolean
   end(trailers: HeaderBlock | undefined): void
+  /** Write out what is held back; called at the end of a batch of client events. */
+  flush(): void
   pauseResponse(): void
   resumeResponse(): void
   /** Give up: nothing of this attempt is reported any more and its connection is not used again. */
   cancel(): void
 }
 
-/** What an attempt reports. After `onAttemptEnd` or `onAttemptError` it reports nothing more. */
+/** What an attempt reports. After `onAttemptEnd`, `onAttemptUpgrade` or `onAttemptError` it reports nothing more. */
 export interface AttemptEvents {
+  onAttemptReady(attempt: Attempt): void
   onAttemptInformational(attempt: Attempt, head: ResponseHead): void
   onAttemptHead(attempt: Attempt, head: ResponseHead): void
   onAttemptData(attempt: Attempt, buf: Buffer, start: number, end: number): void

@@ -1,0 +1,48 @@
+/**
+ * Whether a failed attempt may be followed by another. The proxy never guesses: it repeats a request only where the
+ * first try provably had no effect, or where the method says that a repeat has none (RFC 9110 §9.2.2).
+ */
+import type { ProxyError } from '../core/errors.ts'
+import type { Exchange } from './exchange.ts'
+import type { Attempt } from './ports.ts'
+
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
+
+/** Largest request body kept for a replay, bytes. */
+export const REPLAY_BYTES = 64 * 1024
+
+/** A request with this method has the same effect once or twice. */
+export function isIdempotent(method: string): boolean {
+  return IDEMPOTENT.has(method)
+}
+
+/** At most this share of requests may be retries, so that retries cannot become the load that kills an upstream. */
+const BUDGET_RATIO = 0.2
+const BUDGET_CAP = 100
+
+/** Retry budget of one proxy: every request earns a fifth of a retry. */
+export class RetryBudget {
+  #tokens = 10
+
+  earn(): void {
+    if (this.#tokens < BUDGET_CAP) this.#tokens += BUDGET_RATIO
+  }
+
+  spend(): boolean {
+    if (this.#tokens < 1) return false
+    this.#tokens -= 1
+    return true
+  }
+}
+
+/**
+ * The one case in which the attempt loop tries again: a reused connection that failed before any response byte, once,
+ * when no byte of the request left or the request may be repeated as a whole.
+ */
+export function mayReplay(x: Exchange, attempt: Attempt, error: ProxyError): boolean {
+  if (x.responded || x.attempts > 1 || !attempt.reused || x.timing.responseUs >= 0) return false
+  if (error.retry === 'never') return false
+  const consumed = x.requestBytes > 0
+  if (attempt.bytesSent === 0 && !consumed) return true
+  return isIdempotent(x.request.method) && (!consumed || x.replayBody !== undefined)
+}

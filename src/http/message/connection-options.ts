@@ -1,0 +1,84 @@
+/** The Connection header and what it does to the others (RFC 9110 §7.6.1). */
+import { type HeaderBlock, knownId } from '../../core/headers.ts'
+
+const CONNECTION = knownId('connection')
+
+/** Fields that a peer may not have stripped on its word: framing, routing, credentials, forwarding, tracing. */
+const PROTECTED = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'content-type',
+  'authorization',
+  'cookie',
+  'set-cookie',
+  'expect',
+  'x-request-id',
+  'traceparent',
+  'tracestate',
+  'baggage',
+  'b3',
+  'x-b3-traceid',
+  'x-b3-spanid',
+  'x-b3-parentspanid',
+  'x-b3-sampled',
+  'x-b3-flags',
+  'hopscope-hop',
+  'idempotency-key',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-real-ip',
+  'via',
+  'cache-control',
+])
+
+/** What the Connection header of a message says. */
+export interface ConnectionOptions {
+  close: boolean
+  keepAlive: boolean
+  upgrade: boolean
+  /** A nominated field that may not be nominated, '' when there is none. */
+  forbidden: string
+}
+
+const TOKEN_LIST = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/**
+ * Read all Connection fields, drop the fields they nominate, and drop Connection itself: it is never passed on. Must
+ * run before fields of our own are added, so that ours cannot be nominated.
+ */
+export function takeConnectionOptions(headers: HeaderBlock, options: ConnectionOptions): void {
+  options.close = false
+  options.keepAlive = false
+  options.upgrade = false
+  options.forbidden = ''
+  let left = headers.countOf(CONNECTION)
+  for (let i = headers.firstOf(CONNECTION); left > 0 && i < headers.count; i++) {
+    if (headers.idAt(i) !== CONNECTION) continue
+    left--
+    readValue(headers, headers.valueAt(i), options)
+    headers.dropAt(i)
+  }
+}
+
+function readValue(headers: HeaderBlock, value: string, options: ConnectionOptions): void {
+  // The two values that nearly every message has.
+  if (value === 'keep-alive' || value === 'Keep-Alive') {
+    options.keepAlive = true
+    return
+  }
+  if (value === 'close') {
+    options.close = true
+    return
+  }
+  for (const part of value.toLowerCase().split(',')) {
+    const name = part.trim()
+    if (name === 'close') options.close = true
+    else if (name === 'keep-alive') options.keepAlive = true
+    else if (name === 'upgrade') options.upgrade = true
+    else if (PROTECTED.has(name)) options.forbidden = name
+    else if (name !== '' && name !== 'te' && TOKEN_LIST.test(name)) headers.delete(name)
+  }
+}

@@ -1,0 +1,36 @@
+/** Bytes that came and cannot be used yet: the start of a head, a pipelined request, a body that must wait. */
+
+const FIRST_CAPACITY = 1024
+
+/** A small growing buffer. Its owner stops reading when it holds too much. */
+export class HeldBytes {
+  bytes: Buffer = Buffer.alloc(0)
+  length = 0
+
+  /** Add a copy of `buf[start, end)`. */
+  keep(buf: Buffer, start: number, end: number): void {
+    const size = end - start
+    if (this.length + size > this.bytes.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(FIRST_CAPACITY, (this.length + size) * 2))
+      this.bytes.copy(grown, 0, 0, this.length)
+      this.bytes = grown
+    }
+    buf.copy(this.bytes, this.length, start, end)
+    this.length += size
+  }
+
+  /** Forget the first `used` bytes. */
+  drop(used: number): void {
+    if (used >= this.length) this.clear()
+    else if (used > 0) {
+      this.bytes.copyWithin(0, used, this.length)
+      this.length -= used
+    }
+  }
+
+  /** Forget everything, and give back memory that a rare large head took. */
+  clear(): void {
+    this.length = 0
+    if (this.bytes.length > 16 * FIRST_CAPACITY) this.bytes = Buffer.alloc(0)
+  }
+}

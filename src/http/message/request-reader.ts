@@ -1,0 +1,218 @@
+/** Reads request heads: bytes → a validated {@link RequestHead}, or a refusal (RFC 9112 §3, §5, §6). */
+import { type ErrorCode, ProxyError } from '../../core/errors.ts'
+import { knownId } from '../../core/headers.ts'
+import { CHUNKED, type RequestHead } from '../../core/message.ts'
+import { type ConnectionOptions, takeConnectionOptions } from './connection-options.ts'
+import { ABSENT, IN_DOUBT, readFraming } from './framing.ts'
+import { FAULT, type SectionLimits, SectionReader } from './section-reader.ts'
+import { HOST, SP, TARGET, TOKEN } from './syntax.ts'
+
+const ID = {
+  host: knownId('host'),
+  expect: knownId('expect'),
+  upgrade: knownId('upgrade'),
+  te: knownId('te'),
+  keepAlive: knownId('keep-alive'),
+  proxyConnection: knownId('proxy-connection'),
+  http2Settings: knownId('http2-settings'),
+  key: knownId('sec-websocket-key'),
+  keyVersion: knownId('sec-websocket-version'),
+}
+
+/** Longer methods are refused: the longest registered one has 17 characters. */
+const MAX_METHOD = 32
+
+/** Reader of the request heads of one connection. */
+export class RequestReader {
+  readonly #section: SectionReader
+  readonly #options: ConnectionOptions = { close: false, keepAlive: false, upgrade: false, forbidden: '' }
+  #methodEnd = 0
+  #targetEnd = 0
+  #minor = 1
+  #lineCode: ErrorCode = 'bad_request_line'
+  #lineDetail = ''
+  /** The refusal, after a read returned FAULT. */
+  error: ProxyError | undefined
+
+  constructor(limits: SectionLimits) {
+    this.#section = new SectionReader(limits, (buf, start, end) => this.#requestLine(buf, start, end))
+  }
+
+  /**
+   * Read the head that begins at `start`. Returns its length in bytes, 0 where more bytes are needed, or FAULT with
+   * {@link error} set. `head` is filled anew. `fresh` is true on the first call for a head.
+   */
+  read(buf: Buffer, start: number, end: number, head: RequestHead, fresh: boolean): number {
+    if (fresh) {
+      this.#section.reset()
+      head.headers.reset()
+      this.error = undefined
+      this.#lineCode = 'bad_request_line'
+      this.#lineDetail = ''
+    }
+    const length = this.#section.read(buf, start, end, head.headers)
+    if (length === FAULT) this.error = this.#sectionError()
+    else if (length > 0) this.error = this.#finish(head)
+    return this.error === undefined ? length : FAULT
+  }
+
+  /** `method SP request-target SP HTTP-version` (RFC 9112 §3). */
+  #requestLine(buf: Buffer, start: number, end: number): boolean {
+    let at = start
+    while (TOKEN[buf[at]!] === 1) at++
+    if (at === start) return this.#badLine('bad_request_line', 'no method')
+    if (buf[at] !== SP) return this.#badLine(at < end ? 'bad_method' : 'bad_request_line', 'the method is not a token')
+    if (at - start > MAX_METHOD) return this.#badLine('bad_method', 'the method is too long')
+    this.#methodEnd = at++ - start
+    const targetStart = at
+    while (TARGET[buf[at]!] === 1) at++
+    if (at === targetStart) return this.#badLine('bad_target', 'the target is empty')
+    if (buf[at] !== SP) {
+      const simple = at >= end
+      return this.#badLine(simple ? 'bad_request_line' : 'bad_target', simple ? 'no version' : 'a bad character')
+    }
+    this.#targetEnd = at++ - start
+    return this.#version(buf, at, end)
+  }
+
+  #version(buf: Buffer, at: number, end: number): boolean {
+    const version = end - at === 8 ? buf.toString('latin1', at, end) : ''
+    if (version === 'HTTP/1.1') this.#minor = 11
+    else if (version === 'HTTP/1.0') this.#minor = 10
+    else if (/^HTTP\/[0-9]\.[0-9]$/.test(version)) return this.#badLine('bad_version', 'only 1.0 and 1.1')
+    else return this.#badLine('bad_request_line', 'the version is malformed')
+    return true
+  }
+
+  #badLine(code: ErrorCode, detail: string): boolean {
+    this.#lineCode = code
+    this.#lineDetail = detail
+    return false
+  }
+
+  #sectionError(): ProxyError {
+    const { fault, detail } = this.#section
+    if (fault === 'too-large') return new ProxyError('head_too_large', 'head', detail)
+    if (fault === 'start-line-too-long') return new ProxyError('target_too_long', 'head', detail)
+    if (fault === 'start-line') return new ProxyError(this.#lineCode, 'head', detail || this.#lineDetail)
+    return new ProxyError('bad_header', 'head', detail)
+  }
+
+  /** The fields are complete: check what they mean together. */
+  #finish(head: RequestHead): ProxyError | undefined {
+    const { headers } = head
+    head.method = headers.slice(0, this.#methodEnd)
+    head.target = headers.slice(this.#methodEnd + 1, this.#targetEnd)
+    head.version = this.#minor
+    head.upgrade = ''
+    head.expectContinue = false
+    head.wantsTrailers = false
+    return this.#target(head) ?? this.#framing(head) ?? this.#connection(head) ?? this.#rare(head)
+  }
+
+  /** Target form against method, and Host (RFC 9112 §3.2). */
+  #target(head: RequestHead): ProxyError | undefined {
+    const { method, target, headers } = head
+    const hosts = headers.countOf(ID.host)
+    if (hosts > 1) return bad('bad_host', 'more than one Host')
+    const host = hosts === 1 ? headers.known(ID.host)! : ''
+    if (hosts === 0 && head.version === 11) return bad('bad_host', 'no Host')
+    if (hosts === 1 && !validHost(host)) return bad('bad_host', host === '' ? 'an empty Host' : 'a bad character')
+    head.host = host
+    head.path = target
+    if (method === 'CONNECT') return validAuthority(target) ? undefined : bad('bad_target', 'CONNECT wants host:port')
+    if (target.charCodeAt(0) === 0x2f) return undefined
+    if (target === '*') return method === 'OPTIONS' ? undefined : bad('bad_target', '* is for OPTIONS alone')
+    return this.#absoluteForm(head, host)
+  }
+
+  #absoluteForm(head: RequestHead, host: string): ProxyError | undefined {
+    const match = /^https?:\/\/([^/?]+)(.*)$/i.exec(head.target)
+    if (match === null) return bad('bad_target', 'neither a path nor an absolute http URI')
+    const [, authority = '', rest = ''] = match
+    if (!validHost(authority)) return bad('bad_target', 'a bad authority')
+    if (host !== '' && host.toLowerCase() !== authority.toLowerCase()) {
+      return bad('bad_host', 'Host and the authority of the target differ')
+    }
+    head.host = authority
+    if (host === '') head.headers.appendOwn('Host', authority)
+    head.path = rest === '' && head.method === 'OPTIONS' ? '*' : rest.startsWith('/') ? rest : `/${rest}`
+    return undefined
+  }
+
+  #framing(head: RequestHead): ProxyError | undefined {
+    const framing = readFraming(head.headers)
+    if (framing === IN_DOUBT) return bad('bad_framing', 'Content-Length or Transfer-Encoding')
+    // A chunked HTTP/1.0 request means that somebody on the way did not understand it (RFC 9112 §6.1).
+    if (framing === CHUNKED && head.version === 10) return bad('bad_framing', 'Transfer-Encoding on HTTP/1.0')
+    head.bodyLength = framing === ABSENT ? 0 : framing
+    if (head.method === 'CONNECT' && head.bodyLength !== 0) return bad('bad_framing', 'a body on CONNECT')
+    return undefined
+  }
+
+  #connection(head: RequestHead): ProxyError | undefined {
+    const options = this.#options
+    takeConnectionOptions(head.headers, options)
+    if (options.forbidden !== '') return bad('bad_connection_option', `Connection names ${options.forbidden}`)
+    head.keepAlive = head.version === 11 && !options.close
+    return undefined
+  }
+
+  /** Fields that most requests do not have. */
+  #rare(head: RequestHead): ProxyError | undefined {
+    const { headers } = head
+    if (headers.countOf(ID.keepAlive) > 0) headers.dropKnown(ID.keepAlive)
+    if (headers.countOf(ID.proxyConnection) > 0) headers.dropKnown(ID.proxyConnection)
+    if (headers.countOf(ID.http2Settings) > 0) headers.dropKnown(ID.http2Settings)
+    if (headers.countOf(ID.te) > 0) this.#te(head)
+    if (headers.countOf(ID.expect) > 0) {
+      const value = headers.countOf(ID.expect) === 1 ? headers.known(ID.expect)!.toLowerCase() : ''
+      if (value !== '100-continue') return bad('bad_expect', 'only 100-continue')
+      head.expectContinue = head.version === 11
+      if (head.version === 10) headers.dropKnown(ID.expect)
+    }
+    return headers.countOf(ID.upgrade) > 0 ? this.#upgrade(head) : undefined
+  }
+
+  #te(head: RequestHead): void {
+    const value = head.headers.known(ID.te)!.toLowerCase()
+    head.wantsTrailers = value.split(',').some((coding) => coding.trim() === 'trailers')
+    head.headers.dropKnown(ID.te)
+  }
+
+  /** Only `websocket` may be asked for; any other protocol (h2c above all) is left out (RFC 9110 §7.8, RFC 6455 §4.1). */
+  #upgrade(head: RequestHead): ProxyError | undefined {
+    const { headers } = head
+    const wanted = headers.known(ID.upgrade)!.toLowerCase()
+    headers.dropKnown(ID.upgrade)
+    if (!this.#options.upgrade || wanted !== 'websocket') return undefined
+    if (head.method !== 'GET' || head.version !== 11) return bad('bad_upgrade', 'not a GET of HTTP/1.1')
+    if (head.bodyLength !== 0) return bad('bad_upgrade', 'an upgrade with a body')
+    const key = headers.countOf(ID.key) === 1 ? headers.known(ID.key)! : ''
+    if (!/^[A-Za-z0-9+/]{22}==$/.test(key)) return bad('bad_upgrade', 'Sec-WebSocket-Key is not 16 bytes in base64')
+    if (headers.countOf(ID.keyVersion) !== 1 || headers.known(ID.keyVersion) !== '13') {
+      return bad('bad_upgrade', 'Sec-WebSocket-Version is not 13')
+    }
+    head.upgrade = 'websocket'
+    return undefined
+  }
+}
+
+function bad(code: ErrorCode, detail: string): ProxyError {
+  return new ProxyError(code, 'head', detail)
+}
+
+function validHost(host: string): boolean {
+  if (host.length === 0 || host.length > 255) return false
+  for (let i = 0; i < host.length; i++) if (HOST[host.charCodeAt(i) & 0xff] === 0) return false
+  return plainName(host) || /^(\[[0-9A-Fa-f:.]+\]|[^[\]:]+)(:[0-9]{0,5})?$/.test(host)
+}
+
+/** No colon and no bracket: nothing more to check. */
+function plainName(host: string): boolean {
+  return !host.includes(':') && !host.includes('[') && !host.includes(']')
+}
+
+function validAuthority(target: string): boolean {
+  return validHost(target) && /:[0-9]{1,5}$/.test(target)
+}

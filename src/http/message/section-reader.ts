@@ -1,0 +1,139 @@
+/**
+ * Reads lines of a header or trailer section, strictly (RFC 9112 §2.2, §5): every line ends in CRLF, no bare CR or
+ * LF, no control characters, no folding, no space before the colon. Heads and trailers share this one reader.
+ *
+ * It can be called again with more bytes of the same section; offsets are relative to the section's first byte, so
+ * that the caller may move the bytes between calls. Work already done is not repeated.
+ */
+import { classifyName, type HeaderBlock } from '../../core/headers.ts'
+import { COLON, CR, HTAB, LF, LINE, SP, TOKEN } from './syntax.ts'
+
+/** The section is not complete yet. */
+export const NEED_MORE = 0
+/** The section is malformed; {@link SectionReader.fault} says how. */
+export const FAULT = -1
+
+/** Why a section was refused. */
+export type SectionFault = 'none' | 'start-line' | 'field' | 'too-large' | 'start-line-too-long'
+
+/** Bounds of a section, in bytes and fields. */
+export interface SectionLimits {
+  readonly headBytes: number
+  readonly headFields: number
+  readonly requestLineBytes: number
+}
+
+/** Takes the start line; false refuses it. Offsets are absolute in `buf`. */
+export type StartLineParser = (buf: Buffer, start: number, end: number) => boolean
+
+/** Reader of one section at a time. */
+export class SectionReader {
+  readonly #limits: SectionLimits
+  readonly #startLine: StartLineParser | undefined
+  #scan = 0
+  #line = 0
+  #inFields: boolean
+  fault: SectionFault = 'none'
+  /** Safe words on where the fault is. */
+  detail = ''
+
+  constructor(limits: SectionLimits, startLine: StartLineParser | undefined) {
+    this.#limits = limits
+    this.#startLine = startLine
+    this.#inFields = startLine === undefined
+  }
+
+  /** Forget the section; the next read begins a new one. */
+  reset(): void {
+    this.#scan = 0
+    this.#line = 0
+    this.#inFields = this.#startLine === undefined
+    this.fault = 'none'
+    this.detail = ''
+  }
+
+  /** Whether a byte of the section's first line has been seen. */
+  get begun(): boolean {
+    return this.#scan > 0
+  }
+
+  /**
+   * Read the section that begins at `start`. Returns its length with the empty line, {@link NEED_MORE} or
+   * {@link FAULT}. Fields go into `block`, which the caller has reset, and are sealed with the section's text.
+   */
+  read(buf: Buffer, start: number, end: number, block: HeaderBlock): number {
+    let at = start + this.#scan
+    let line = start + this.#line
+    for (;;) {
+      while (at < end && LINE[buf[at]!] === 1) at++
+      if (at - start > this.#limits.headBytes) return this.#refuse('too-large', 'the section is over the byte limit')
+      if (!this.#inFields && at - line > this.#limits.requestLineBytes) {
+        return this.#refuse('start-line-too-long', 'the first line is over its limit')
+      }
+      if (at >= end || (buf[at] === CR && at + 1 >= end)) {
+        this.#scan = at - start
+        this.#line = line - start
+        return NEED_MORE
+      }
+      if (buf[at] !== CR) return this.#refuseByte(buf[at]!)
+      if (buf[at + 1] !== LF) return this.#refuseByte(CR)
+      if (this.#inFields) {
+        if (at === line) {
+          block.seal(buf.toString('latin1', start, at))
+          return at + 2 - start
+        }
+        if (!this.#field(buf, start, line, at, block)) return FAULT
+      } else if (this.#startLine!(buf, line, at)) {
+        this.#inFields = true
+      } else {
+        return this.#refuse('start-line', '')
+      }
+      at += 2
+      line = at
+    }
+  }
+
+  #field(buf: Buffer, base: number, start: number, end: number, block: HeaderBlock): boolean {
+    let at = start
+    while (TOKEN[buf[at]!] === 1) at++
+    if (at === start) return this.#bad(buf[at] === SP || buf[at] === HTAB ? 'folded line' : 'empty or bad field name')
+    if (buf[at] !== COLON) {
+      return this.#bad(at >= end ? 'a line without colon' : 'a field name with a character that is not allowed')
+    }
+    const nameEnd = at++
+    let valueEnd = end
+    let canonical = buf[at] === SP
+    if (canonical) at++
+    if (buf[at] === SP || buf[at] === HTAB) {
+      canonical = false
+      while (at < end && (buf[at] === SP || buf[at] === HTAB)) at++
+    }
+    while (valueEnd > at && (buf[valueEnd - 1] === SP || buf[valueEnd - 1] === HTAB)) {
+      valueEnd--
+      canonical = false
+    }
+    if (block.count >= this.#limits.headFields) {
+      this.#refuse('too-large', 'more fields than allowed')
+      return false
+    }
+    const id = classifyName(buf, start, nameEnd)
+    block.push(start - base, nameEnd - base, at - base, valueEnd - base, id, canonical)
+    return true
+  }
+
+  #bad(detail: string): boolean {
+    this.#refuse('field', detail)
+    return false
+  }
+
+  #refuseByte(byte: number): typeof FAULT {
+    const what = byte === LF ? 'a bare LF' : byte === CR ? 'a bare CR' : `byte 0x${byte.toString(16).padStart(2, '0')}`
+    return this.#refuse(this.#inFields ? 'field' : 'start-line', `${what} in a line`)
+  }
+
+  #refuse(fault: SectionFault, detail: string): typeof FAULT {
+    this.fault = fault
+    if (this.detail === '') this.detail = detail
+    return FAULT
+  }
+}

@@ -1,0 +1,35 @@
+/** ProxyError → the response that the client gets: the only place where failures become HTTP (RFC 9457). */
+import type { ProxyError } from '../core/errors.ts'
+import type { Answer, Exchange } from '../exchange/exchange.ts'
+
+/** The problem+json response for a failure. Its text never repeats what the peer sent. */
+export function rescue(x: Exchange, error: ProxyError): Answer {
+  const body = JSON.stringify({
+    type: `urn:hopscope:error:${error.code}`,
+    title: error.title,
+    status: error.status,
+    detail: error.detail === '' ? undefined : error.detail,
+    code: error.code,
+    source: error.source,
+    phase: error.phase,
+    errno: error.errno === '' ? undefined : error.errno,
+    connection:
+      error.connection === undefined
+        ? undefined
+        : {
+            reused: error.connection.reused,
+            age_us: Math.round(error.connection.ageUs),
+            bytes_sent: error.connection.bytesSent,
+          },
+    request_id: x.requestId === '' ? undefined : x.requestId,
+    trace_id: x.trace?.traceId,
+  })
+  const headers: [string, string][] = [
+    ['Content-Type', 'application/problem+json'],
+    ['Cache-Control', 'no-store'],
+  ]
+  if (error.status === 405) headers.push(['Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'])
+  if (error.status === 503) headers.push(['Retry-After', '1'])
+  if (x.requestId !== '') headers.push(['X-Request-ID', x.requestId])
+  return { status: error.status, headers, body }
+}

@@ -1,0 +1,100 @@
+/**
+ * The progress timers of a client connection. Node has none for slow readers, and its body timeout is a total that
+ * kills honest uploads; these measure progress. Times are compared when a deadline fires, so that a byte costs an
+ * assignment.
+ */
+import type { ErrorCode } from '../core/errors.ts'
+
+/** Milliseconds; 0 turns one off. */
+export interface DownstreamTimeouts {
+  /** From the first byte of a head to its last. */
+  readonly headMs: number
+  /** Between two reads of a request body. */
+  readonly bodyIdleMs: number
+  /** Without a byte taken by a client that we have bytes for. */
+  readonly slowReaderMs: number
+  /** Between two requests, and before the first. */
+  readonly idleMs: number
+  /** A whole exchange. */
+  readonly exchangeMs: number
+}
+
+/** After this grace a body must come at this rate (as Apache's mod_reqtimeout and Kestrel do). */
+const RATE_GRACE_US = 10_000_000
+const RATE_BYTES_PER_S = 240
+
+const due = (fromUs: number, timeoutMs: number): number =>
+  timeoutMs === 0 ? Number.POSITIVE_INFINITY : fromUs + timeoutMs * 1000
+
+/** When what is due on one connection. */
+export class DownstreamDeadlines {
+  readonly #timeouts: DownstreamTimeouts
+  headStartUs = 0
+  #idleStartUs = 0
+  #startUs = 0
+  #progressUs = 0
+  #bodyBytes = 0
+  #queuedBytes = 0
+  #queuedSinceUs = 0
+
+  constructor(timeouts: DownstreamTimeouts) {
+    this.#timeouts = timeouts
+  }
+
+  idle(now: number): void {
+    this.#idleStartUs = now
+  }
+
+  head(now: number): void {
+    this.headStartUs = now
+  }
+
+  exchange(now: number): void {
+    this.#startUs = now
+    this.#progressUs = now
+    this.#bodyBytes = 0
+    this.#queuedBytes = 0
+  }
+
+  /** Bytes came, or left. */
+  progress(now: number, bytes: number): void {
+    this.#progressUs = now
+    this.#bodyBytes += bytes
+  }
+
+  idleOver(now: number): boolean {
+    return now >= due(this.#idleStartUs, this.#timeouts.idleMs)
+  }
+
+  headOver(now: number): boolean {
+    return now >= due(this.headStartUs, this.#timeouts.headMs)
+  }
+
+  /** The timeout that an exchange has run into, if any. `queuedBytes`: written and not taken by the client. */
+  exchangeOver(now: number, state: { readingBody: boolean; queuedBytes: number }): ErrorCode | undefined {
+    if (now >= due(this.#startUs, this.#timeouts.exchangeMs)) return 'exchange_timeout'
+    if (state.readingBody && this.#bodyTooSlow(now)) return 'body_timeout'
+    if (state.queuedBytes === 0 || state.queuedBytes !== this.#queuedBytes) {
+      this.#queuedBytes = state.queuedBytes
+      this.#queuedSinceUs = now
+      return undefined
+    }
+    return now >= due(this.#queuedSinceUs, this.#timeouts.slowReaderMs) ? 'client_too_slow' : undefined
+  }
+
+  #bodyTooSlow(now: number): boolean {
+    if (this.#timeouts.bodyIdleMs === 0) return false
+    if (now >= due(this.#progressUs, this.#timeouts.bodyIdleMs)) return true
+    const elapsedUs = now - this.#startUs
+    return elapsedUs > RATE_GRACE_US && this.#bodyBytes < (elapsedUs / 1e6) * RATE_BYTES_PER_S
+  }
+
+  /** When to look again. */
+  next(now: number, inHead: boolean, isIdle: boolean): number {
+    if (isIdle) return due(this.#idleStartUs, this.#timeouts.idleMs)
+    if (inHead) return due(this.headStartUs, this.#timeouts.headMs)
+    const { exchangeMs, bodyIdleMs, slowReaderMs } = this.#timeouts
+    const step = Math.min(bodyIdleMs || 1000, slowReaderMs || 1000, 1000)
+    return Math.min(now + step * 1000, due(this.#startUs, exchangeMs))
+  }
+}

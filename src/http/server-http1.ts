@@ -1,0 +1,436 @@
+/**
+ * The client's side of HTTP/1.1: bytes of one accepted connection ↔ exchanges, one after the other. Pipelined
+ * requests wait in the read buffer, so that at most one is in flight and answers come in order (RFC 9112 §9.3.2).
+ */
+import { nowUs } from '../core/clock.ts'
+import { errnoOf, ProxyError } from '../core/errors.ts'
+import type { HeaderBlock } from '../core/headers.ts'
+import { RequestHead, type ResponseHead, UNTIL_CLOSE } from '../core/message.ts'
+import type { Deadlined, Sweeper } from '../core/timers.ts'
+import { type Driver, phaseOf } from '../exchange/driver.ts'
+import { type ConnectionInfo, Exchange } from '../exchange/exchange.ts'
+import type { Downstream, TunnelEnd, TunnelFacts } from '../exchange/ports.ts'
+import { joinTunnel } from '../net/opaque.ts'
+import type { Wire, WireHandler } from '../net/wire.ts'
+import { BodyReader, type BodySink } from './message/body-reader.ts'
+import { informationalText, responseFraming, responseHeadText } from './message/heads.ts'
+import { HeldBytes } from './message/held-bytes.ts'
+import { RequestReader } from './message/request-reader.ts'
+import { FAULT } from './message/section-reader.ts'
+import { MessageWriter } from './message/writer.ts'
+import { DownstreamDeadlines, type DownstreamTimeouts } from './server-deadlines.ts'
+import type { ServerLimits } from './server-limits.ts'
+
+/** After an answer to a request that was not read to its end: how much is read and thrown away, and for how long. */
+const LINGER_BYTES = 1024 * 1024
+const LINGER_MS = 2000
+
+/** What all connections of a listener share. */
+export interface ServerOptions {
+  readonly driver: Driver
+  readonly limits: ServerLimits
+  readonly timeouts: DownstreamTimeouts
+  readonly sweeper: Sweeper
+  readonly connectMode: 'refuse' | 'tunnel'
+  /** While true, responses say `Connection: close` and idle connections close. */
+  readonly draining: () => boolean
+}
+
+/** Before the first byte of a head. */
+const IDLE = 0
+const HEAD = 1
+/** A request head was handed over and its body is being read. */
+const BODY = 2
+/** The request is complete, its response is not. */
+const WAIT = 3
+/** The connection is done with HTTP requests; what comes is thrown away. */
+const LINGER = 4
+const TUNNEL = 5
+const CLOSED = 6
+
+const NOTHING = Buffer.alloc(0)
+
+/** Server side of one connection. */
+export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined {
+  readonly #options: ServerOptions
+  readonly #wire: Wire
+  readonly #info: ConnectionInfo
+  readonly #onClosed: () => void
+  readonly #reader: RequestReader
+  readonly #body: BodyReader
+  readonly #writer: MessageWriter
+  readonly #head = new RequestHead()
+  readonly #held = new HeldBytes()
+  readonly #deadlines: DownstreamDeadlines
+  #state = IDLE
+  #x: Exchange | undefined
+  /** In the read loop: what finishes meanwhile must not start another. */
+  #reading = false
+  /** The driver asked to stop reading the body. */
+  #paused = false
+  #closeAfter = false
+  #bodiless = false
+  /** The next read is the first of a head. */
+  #freshHead = false
+  /** The client sent FIN: what it sent before is still answered. */
+  #peerEnded = false
+  #lingered = 0
+  deadlineUs = Number.POSITIVE_INFINITY
+
+  constructor(wire: Wire, info: ConnectionInfo, options: ServerOptions, onClosed: () => void) {
+    this.#wire = wire
+    this.#info = info
+    this.#options = options
+    this.#onClosed = onClosed
+    this.#reader = new RequestReader(options.limits)
+    this.#body = new BodyReader(options.limits, this)
+    this.#writer = new MessageWriter(wire)
+    this.#deadlines = new DownstreamDeadlines(options.timeouts)
+    wire.handler = this
+    options.sweeper.add(this)
+    this.#becomeIdle(nowUs())
+  }
+
+  /** No exchange is going on and no byte of one has come. */
+  get idle(): boolean {
+    return this.#state === IDLE
+  }
+
+  /** Drain: close when idle, else after the exchange. */
+  drain(): void {
+    this.#closeAfter = true
+    if (this.#state === IDLE) this.#shut()
+  }
+
+  /** Drain deadline: close whatever goes on. */
+  destroy(): void {
+    this.#wire.destroy()
+  }
+
+  // === bytes from the client ===
+
+  onBytes(buf: Buffer, start: number, end: number): void {
+    if (this.#state === LINGER) {
+      this.#lingered += end - start
+      if (this.#lingered > LINGER_BYTES) this.#wire.destroy()
+      return
+    }
+    const now = nowUs()
+    this.#deadlines.progress(now, end - start)
+    if (this.#held.length === 0) {
+      const used = this.#read(buf, start, end, now)
+      if (used < end) this.#held.keep(buf, used, end)
+    } else {
+      this.#held.keep(buf, start, end)
+      this.#readHeld(now)
+    }
+    if (this.#held.length > this.#options.limits.connectionBufferBytes && this.#state !== HEAD) this.#wire.pause()
+    this.#afterBatch()
+  }
+
+  #readHeld(now: number): void {
+    if (this.#reading) return
+    const used = this.#read(this.#held.bytes, 0, this.#held.length, now)
+    this.#held.drop(used)
+  }
+
+  #afterBatch(): void {
+    const x = this.#x
+    if (x !== undefined && !x.finished) this.#options.driver.flushRequest(x)
+  }
+
+  /** Read as much as can be used now; returns the offset after it. */
+  #read(buf: Buffer, start: number, end: number, now: number): number {
+    this.#reading = true
+    let at = start
+    while (at < end) {
+      const before = at
+      if (this.#state === IDLE) at = this.#skipEmptyLines(buf, at, end, now)
+      if (this.#state === HEAD) at = this.#readHead(buf, at, end, now)
+      else if (this.#state === BODY && this.#takesBody()) at = this.#readBody(buf, at, end)
+      else if (this.#state === LINGER || this.#state === CLOSED) at = end
+      if (at === before) break
+    }
+    this.#reading = false
+    return at
+  }
+
+  #takesBody(): boolean {
+    return !this.#paused && this.#options.driver.takesData(this.#x!)
+  }
+
+  /** At least one empty line before a request line is to be ignored (RFC 9112 §2.2); more than a few are not. */
+  #skipEmptyLines(buf: Buffer, start: number, end: number, now: number): number {
+    let at = start
+    while (at + 1 < end && at - start < 4 && buf[at] === 13 && buf[at + 1] === 10) at += 2
+    if (at >= end || (buf[at] === 13 && at + 1 >= end && at - start < 4)) return at
+    this.#state = HEAD
+    this.#freshHead = true
+    this.#deadlines.head(now)
+    this.#arm(now)
+    return at
+  }
+
+  #readHead(buf: Buffer, at: number, end: number, now: number): number {
+    const length = this.#reader.read(buf, at, end, this.#head, this.#freshHead)
+    this.#freshHead = false
+    if (length === FAULT) {
+      this.#refuse(this.#reader.error!)
+      return end
+    }
+    if (length === 0) return at
+    this.#begin(now)
+    return at + length
+  }
+
+  #begin(now: number): void {
+    const x = this.#newExchange(now)
+    const { driver } = this.#options
+    if (this.#head.method === 'CONNECT' && this.#options.connectMode === 'refuse') {
+      this.#closeAfter = true
+      driver.refuse(x, new ProxyError('connect_refused', 'head'))
+      return
+    }
+    if (this.#head.bodyLength === 0) {
+      this.#state = WAIT
+      x.requestEnded = true
+    } else {
+      this.#state = BODY
+      this.#body.begin(this.#head.bodyLength)
+    }
+    driver.start(x)
+  }
+
+  #newExchange(now: number): Exchange {
+    const x = new Exchange(this.#info, this.#head, this)
+    x.timing.firstByteUs = this.#deadlines.headStartUs
+    x.timing.startUs = now
+    this.#info.exchanges++
+    this.#x = x
+    this.#paused = false
+    this.#deadlines.exchange(now)
+    this.#arm(now)
+    return x
+  }
+
+  #readBody(buf: Buffer, at: number, end: number): number {
+    const used = this.#body.read(buf, at, end)
+    if (used !== FAULT) return used
+    const x = this.#x
+    if (x === undefined || x.finished) return end
+    this.#closeAfter = true
+    const code = this.#body.inTrailers ? 'bad_trailer' : 'bad_chunk'
+    this.#options.driver.downstreamFailed(x, new ProxyError(code, 'send', this.#body.detail))
+    return end
+  }
+
+  onBody(buf: Buffer, start: number, end: number): void {
+    const x = this.#x
+    if (x !== undefined && !x.finished) this.#options.driver.requestData(x, buf, start, end)
+  }
+
+  onBodyEnd(trailers: HeaderBlock | undefined): void {
+    const x = this.#x
+    if (this.#state === BODY) this.#state = WAIT
+    if (x !== undefined && !x.finished) this.#options.driver.requestEnd(x, trailers)
+  }
+
+  /** A head that cannot be read: nothing was forwarded; answer and close. */
+  #refuse(error: ProxyError): void {
+    this.#closeAfter = true
+    const x = this.#newExchange(nowUs())
+    x.requestEnded = true
+    this.#state = LINGER
+    this.#options.driver.refuse(x, error)
+  }
+
+  onEnd(): void {
+    switch (this.#state) {
+      case IDLE:
+      case HEAD:
+      case LINGER:
+        this.#wire.destroy()
+        break
+      case BODY:
+        this.#options.driver.downstreamClosed(this.#x!, undefined)
+        this.#wire.destroy()
+        break
+      default:
+        // Half-closed: the client may still read (RFC 9112 §9.6). One that is gone shows itself by RST on our write.
+        this.#peerEnded = true
+    }
+  }
+
+  onDrain(): void {
+    this.#deadlines.progress(nowUs(), 0)
+    const x = this.#x
+    if (x !== undefined && !x.finished) this.#options.driver.downstreamDrained(x)
+  }
+
+  onClose(error: Error | undefined): void {
+    const x = this.#x
+    if (this.#state !== TUNNEL) this.#state = CLOSED
+    this.#options.sweeper.remove(this)
+    if (x !== undefined && !x.finished) this.#options.driver.downstreamClosed(x, error)
+    this.#onClosed()
+  }
+
+  // === the way back ===
+
+  informational(head: ResponseHead): void {
+    if (this.#head.version === 11) {
+      this.#writer.begin(informationalText(head), 0)
+      this.#writer.flush()
+    }
+  }
+
+  respond(x: Exchange, head: ResponseHead): void {
+    const framing = responseFraming(head, this.#head.version)
+    this.#bodiless = this.#head.method === 'HEAD' || head.status === 204 || head.status === 304
+    if (this.#bodiless && head.statedLength < 0 && head.bodyLength > 0) head.statedLength = head.bodyLength
+    const upgradeLost = this.#head.upgrade !== '' && head.status !== 101
+    const close =
+      this.#closeAfter ||
+      !this.#head.keepAlive ||
+      framing === UNTIL_CLOSE ||
+      upgradeLost ||
+      x.error?.source === 'downstream' ||
+      this.#options.draining()
+    this.#closeAfter = close
+    this.#writer.begin(responseHeadText(head, framing, this.#bodiless, close), this.#bodiless ? 0 : framing)
+  }
+
+  data(buf: Buffer, start: number, end: number): boolean {
+    return this.#bodiless || this.#writer.data(buf, start, end)
+  }
+
+  end(trailers: HeaderBlock | undefined): void {
+    this.#writer.end(this.#head.wantsTrailers ? trailers : undefined)
+  }
+
+  flush(): void {
+    this.#writer.flush()
+  }
+
+  pauseRequest(): void {
+    this.#paused = true
+    this.#wire.pause()
+  }
+
+  resumeRequest(): void {
+    this.#paused = false
+    if (this.#state === CLOSED || this.#state === TUNNEL) return
+    if (this.#reading) return
+    const now = nowUs()
+    this.#deadlines.progress(now, 0)
+    if (this.#held.length > 0) this.#readHeld(now)
+    if (!this.#paused) this.#wire.resume()
+    this.#afterBatch()
+    if (this.#peerEnded && (this.#state === IDLE || this.#state === HEAD)) this.#wire.destroy()
+  }
+
+  abort(): void {
+    this.#state = CLOSED
+    this.#wire.reset()
+  }
+
+  /** Next request, or the end of the connection. */
+  finished(): void {
+    this.#x = undefined
+    if (this.#state === CLOSED || this.#state === TUNNEL) return
+    const unread = this.#state === BODY || this.#state === LINGER
+    if (unread) this.#linger()
+    else if (this.#closeAfter || this.#noMoreRequests) this.#shut()
+    else {
+      this.#becomeIdle(nowUs())
+      if (!this.#reading && this.#held.length > 0) queueMicrotask(() => this.resumeRequest())
+      else this.#wire.resume()
+    }
+  }
+
+  get #noMoreRequests(): boolean {
+    return this.#peerEnded && this.#held.length === 0 && !this.#reading
+  }
+
+  #becomeIdle(now: number): void {
+    this.#state = IDLE
+    this.#deadlines.idle(now)
+    this.#arm(now)
+  }
+
+  /**
+   * The answer came before the request was read. Closing at once would reset the connection and could destroy the
+   * answer on its way (RFC 9112 §9.6): send FIN, read on for a moment, then close.
+   */
+  #linger(): void {
+    this.#state = LINGER
+    this.#held.clear()
+    this.#wire.finish()
+    this.#wire.resume()
+    this.deadlineUs = nowUs() + LINGER_MS * 1000
+  }
+
+  #shut(): void {
+    this.#state = LINGER
+    this.#wire.finish()
+    if (this.#wire.ended) this.#wire.destroy()
+    else {
+      this.#wire.resume()
+      this.deadlineUs = nowUs() + LINGER_MS * 1000
+    }
+  }
+
+  upgrade(head: ResponseHead, upstream: TunnelEnd, closed: (facts: TunnelFacts) => void): void {
+    const connect = this.#head.method === 'CONNECT'
+    const text = connect
+      ? `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.headers.serialize()}\r\n`
+      : `HTTP/1.1 101 ${head.reason}\r\n${head.headers.serialize()}Connection: Upgrade\r\n\r\n`
+    this.#wire.writeText(text)
+    this.#state = TUNNEL
+    this.#options.sweeper.remove(this)
+    const early = this.#held.length === 0 ? NOTHING : Buffer.from(this.#held.bytes.subarray(0, this.#held.length))
+    this.#held.clear()
+    joinTunnel(this.#wire, early, upstream.wire as Wire, upstream.early, (outcome) => {
+      this.#onClosed()
+      closed({
+        bytesFromClient: outcome.bytesAToB,
+        bytesToClient: outcome.bytesBToA,
+        error:
+          outcome.error === undefined
+            ? undefined
+            : new ProxyError('client_closed', 'tunnel', '', { errno: errnoOf(outcome.error), cause: outcome.error }),
+      })
+    })
+  }
+
+  // === deadlines ===
+
+  #arm(now: number): void {
+    this.deadlineUs = this.#deadlines.next(now, this.#state === HEAD, this.#state === IDLE)
+  }
+
+  onDeadline(now: number): void {
+    if (this.#state === IDLE || this.#state === LINGER) {
+      if (this.#state === LINGER || this.#deadlines.idleOver(now)) this.#wire.destroy()
+      else this.#arm(now)
+      return
+    }
+    if (this.#state === HEAD) {
+      if (this.#deadlines.headOver(now)) this.#refuse(new ProxyError('head_timeout', 'head'))
+      else this.#arm(now)
+      return
+    }
+    const x = this.#x
+    if (x === undefined || x.finished) return
+    const code = this.#deadlines.exchangeOver(now, {
+      readingBody: this.#state === BODY && !this.#paused && this.#options.driver.takesData(x),
+      queuedBytes: this.#wire.queuedBytes,
+    })
+    if (code === undefined) {
+      this.#arm(now)
+      return
+    }
+    this.#closeAfter = true
+    this.#options.driver.downstreamFailed(x, new ProxyError(code, phaseOf(x)))
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * One socket, as the data path wants it: bytes come in one shared read buffer, text and byte ranges go out, and
+ * everything that can happen to it arrives at one handler. All wires of the process read into the same memory, since
+ * a read is parsed before the next one begins; what must outlive the call is copied.
+ */
+import { readSync } from 'node:fs'
+import { connect, Socket, type TcpNetConnectOpts } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+
+/** Read size. Larger reads mean fewer system calls for bulk bodies; the memory is one buffer for all wires. */
+const READ_BYTES = 128 * 1024
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
+
+const NOTHING = Buffer.alloc(0)
+
+/** Receives what happens on a wire. */
+export interface WireHandler {
+  /** `buf[start, end)` came; it is overwritten after the call returns. */
+  onBytes(buf: Buffer, start: number, end: number): void
+  /** The peer sent FIN; our side may still write. */
+  onEnd(): void
+  /** All that was written has left. */
+  onDrain(): void
+  /** The socket is gone, with the error that ended it, if any. Called once, last. */
+  onClose(error: Error | undefined): void
+}
+
+/** Takes bytes before anyone is interested: nothing may come while no handler is set. */
+const noHandler: WireHandler = {
+  onBytes: () => {},
+  onEnd: () => {},
+  onDrain: () => {},
+  onClose: () => {},
+}
+
+interface RawHandle {
+  readonly fd?: number
+  readonly writeQueueSize?: number
+  useUserBuffer?: unknown
+}
+
+/** A connected or connecting socket. */
+export class Wire {
+  readonly socket: Socket
+  handler: WireHandler = noHandler
+  bytesRead = 0
+  bytesWritten = 0
+  /** Bytes at which {@link full} says so. */
+  readonly #highWater: number
+  #error: Error | undefined
+  closed = false
+  ended = false
+  #waiting = false
+
+  private constructor(make: (wire: Wire) => Socket, highWater: number) {
+    this.#highWater = highWater
+    this.socket = make(this)
+    const { socket } = this
+    socket.on('end', () => {
+      this.ended = true
+      this.handler.onEnd()
+    })
+    socket.on('error', (error) => {
+      this.#error ??= error
+    })
+    socket.on('close', () => {
+      if (this.closed) return
+      this.closed = true
+      this.handler.onClose(this.#error)
+    })
+  }
+
+  /** Take over an accepted socket (of a server with `pauseOnConnect`), reading into the shared buffer. Starts paused. */
+  static accept(accepted: Socket, highWater: number): Wire {
+    const holder = accepted as unknown as { _handle: RawHandle | null }
+    const handle = holder._handle
+    if (handle === null || handle.useUserBuffer === undefined) return Wire.#plain(accepted, highWater)
+    // node:net takes `onread` only when a socket is made, and makes accepted ones without: move the handle over.
+    holder._handle = null
+    accepted.destroy()
+    return new Wire(
+      (wire) =>
+        new Socket({
+          handle,
+          allowHalfOpen: true,
+          pauseOnCreate: true,
+          onread: wire.#onread(),
+        } as ConstructorParameters<typeof Socket>[0]),
+      highWater,
+    )
+  }
+
+  /** Dial. `onConnect` and errors come through the socket's own events. */
+  static dial(options: TcpNetConnectOpts, highWater: number): Wire {
+    const wire = new Wire(
+      (made) => connect({ ...options, allowHalfOpen: true, noDelay: true, onread: made.#onread() }),
+      highWater,
+    )
+    wire.#readRestOnWriteError()
+    return wire
+  }
+
+  /**
+   * A server may answer an upload early and close: our next write fails, and node:net then closes the socket with the
+   * answer unread in the kernel. Read it before the descriptor goes.
+   */
+  #readRestOnWriteError(): void {
+    const socket = this.socket as Socket & { _destroy(error: Error | null, callback: (error?: Error | null) => void): void }
+    const destroy = socket._destroy.bind(socket)
+    socket._destroy = (error, callback) => {
+      if (error !== null && !this.closed && this.fd >= 0) this.#readRest(this.fd)
+      destroy(error, callback)
+    }
+  }
+
+  #readRest(fd: number): void {
+    const rest = Buffer.allocUnsafe(READ_BYTES)
+    try {
+      for (let bytes = readSync(fd, rest); bytes > 0; bytes = readSync(fd, rest)) this.#received(rest, bytes)
+    } catch {
+      // EAGAIN or ECONNRESET: there is no more, and the error that brought us here is reported by the socket.
+    }
+  }
+
+  /** A TLS socket: it decrypts into buffers of its own, so that it is read by events. */
+  static secure(socket: TLSSocket, highWater: number): Wire {
+    return Wire.#plain(socket, highWater)
+  }
+
+  static #plain(socket: Socket, highWater: number): Wire {
+    const wire = new Wire(() => socket, highWater)
+    socket.on('data', (chunk: Buffer) => wire.#received(chunk, chunk.length))
+    return wire
+  }
+
+  #onread(): { buffer: Buffer; callback: (bytes: number, buf: Uint8Array) => boolean } {
+    return {
+      buffer: readBuffer,
+      callback: (bytes) => {
+        this.#received(readBuffer, bytes)
+        return !this.socket.isPaused()
+      },
+    }
+  }
+
+  #received(buf: Buffer, bytes: number): void {
+    this.bytesRead += bytes
+    this.handler.onBytes(buf, 0, bytes)
+  }
+
+  /** File descriptor, -1 where the platform or the state gives none. */
+  get fd(): number {
+    return (this.socket as unknown as { _handle: RawHandle | null })._handle?.fd ?? -1
+  }
+
+  /** Bytes written that the kernel has not taken yet. */
+  get pendingBytes(): number {
+    return this.socket.writableLength
+  }
+
+  /** Like {@link pendingBytes}, but seen below the stream: it falls with every part of a write that the peer takes. */
+  get queuedBytes(): number {
+    return (this.socket as unknown as { _handle: RawHandle | null })._handle?.writeQueueSize ?? this.socket.writableLength
+  }
+
+  /** Write latin1 text. */
+  writeText(text: string): void {
+    if (this.closed || this.socket.writableEnded) return
+    this.bytesWritten += text.length
+    this.socket.write(text, 'latin1')
+    this.#watch()
+  }
+
+  /** Write a buffer that the caller does not touch again. */
+  writeOwned(buf: Buffer): void {
+    if (this.closed || this.socket.writableEnded) return
+    this.bytesWritten += buf.length
+    this.socket.write(buf)
+    this.#watch()
+  }
+
+  /** Write a copy of `buf[start, end)`. */
+  writeCopy(buf: Buffer, start: number, end: number): void {
+    const copy = Buffer.allocUnsafe(end - start)
+    buf.copy(copy, 0, start, end)
+    this.writeOwned(copy)
+  }
+
+  /** Something stays behind: an empty write after it tells when it has left, whatever the stream's own high water. */
+  #watch(): void {
+    if (this.#waiting || this.socket.writableLength === 0) return
+    this.#waiting = true
+    this.socket.write(NOTHING, this.#flushed)
+  }
+
+  readonly #flushed = (error?: Error | null): void => {
+    this.#waiting = false
+    if (error || this.closed) return
+    if (this.socket.writableLength > 0) this.#watch()
+    else this.handler.onDrain()
+  }
+
+  /** Too much is waiting for the kernel: stop writing until `onDrain`. */
+  get full(): boolean {
+    return this.#waiting && this.socket.writableLength >= this.#highWater
+  }
+
+  pause(): void {
+    if (!this.socket.isPaused()) this.socket.pause()
+  }
+
+  resume(): void {
+    if (this.socket.isPaused() || this.socket.readableFlowing === null) this.socket.resume()
+  }
+
+  /** Send FIN after what was written. */
+  finish(): void {
+    if (!this.closed && !this.socket.writableEnded) this.socket.end()
+  }
+
+  /** Close now; what was not sent is lost. */
+  destroy(): void {
+    this.socket.destroy()
+  }
+
+  /** Close with RST, so that the peer cannot take what it got for complete. */
+  reset(): void {
+    if (this.closed) return
+    if (typeof this.socket.resetAndDestroy === 'function' && !this.socket.connecting) this.socket.resetAndDestroy()
+    else this.socket.destroy()
+  }
+}
+
+/** `::ffff:10.0.0.1` → `10.0.0.1`: a dual-stack listener reports IPv4 peers in mapped form (RFC 4291 §2.5.5.2). */
+export function plainAddress(address: string | undefined): string {
+  if (address === undefined) return ''
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+}

@@ -1,0 +1,171 @@
+/** Makes one connection to an upstream: resolve, connect (happy eyeballs), TLS; each step timed and bounded. */
+import { isIP, type LookupFunction, type TcpNetConnectOpts } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { nowUs } from '../core/clock.ts'
+import { type ErrorCode, errnoOf, type ErrorPhase, ProxyError } from '../core/errors.ts'
+import { Wire } from '../net/wire.ts'
+import type { NameResolver, ResolvedAddress } from './resolver.ts'
+
+/** Where to. */
+export interface Destination {
+  /** Name or address, without brackets. */
+  readonly host: string
+  readonly port: number
+  readonly tls: boolean
+}
+
+/** Milliseconds. */
+export interface DialTimeouts {
+  readonly dnsMs: number
+  readonly connectMs: number
+  readonly tlsMs: number
+}
+
+export interface DialOptions {
+  readonly resolver: NameResolver
+  readonly timeouts: DialTimeouts
+  readonly highWater: number
+}
+
+/** Stamps in monotonic microseconds, -1 for a step that was not needed. */
+export interface DialTimes {
+  dnsUs: number
+  connectUs: number
+  tlsUs: number
+  readyUs: number
+}
+
+/** Between two addresses of a name, milliseconds (RFC 8305 §8 "Connection Attempt Delay"). */
+const ATTEMPT_DELAY_MS = 250
+
+/** A dial under way. Exactly one of the two callbacks comes, never before the constructor returns. */
+export class Dial {
+  readonly times: DialTimes = { dnsUs: -1, connectUs: -1, tlsUs: -1, readyUs: -1 }
+  readonly #destination: Destination
+  readonly #options: DialOptions
+  readonly #onReady: (wire: Wire) => void
+  readonly #onError: (error: ProxyError) => void
+  #timer: NodeJS.Timeout | undefined
+  #wire: Wire | undefined
+  #phase: ErrorPhase = 'dns'
+  #over = false
+
+  constructor(
+    destination: Destination,
+    options: DialOptions,
+    onReady: (wire: Wire) => void,
+    onError: (error: ProxyError) => void,
+  ) {
+    this.#destination = destination
+    this.#options = options
+    this.#onReady = onReady
+    this.#onError = onError
+    const addresses = options.resolver.cached(destination.host)
+    if (addresses !== undefined) this.#connect(addresses)
+    else this.#resolve()
+  }
+
+  /** Stop; no callback comes any more. */
+  cancel(): void {
+    this.#over = true
+    clearTimeout(this.#timer)
+    this.#wire?.destroy()
+  }
+
+  #resolve(): void {
+    this.times.dnsUs = nowUs()
+    this.#limit(this.#options.timeouts.dnsMs, 'dns_timeout')
+    this.#options.resolver.resolve(this.#destination.host).then(
+      (addresses) => {
+        if (this.#over) return
+        if (addresses.length === 0) this.#fail('dns_failed', new Error('no address'))
+        else this.#connect(addresses)
+      },
+      (error) => this.#fail('dns_failed', error),
+    )
+  }
+
+  #connect(addresses: readonly ResolvedAddress[]): void {
+    this.#phase = 'connect'
+    this.times.connectUs = nowUs()
+    this.#limit(this.#options.timeouts.connectMs, 'connect_timeout')
+    const { host, port, tls } = this.#destination
+    const single = addresses.length === 1
+    const target: TcpNetConnectOpts = {
+      host: single ? addresses[0]!.address : host,
+      port,
+      ...(single ? {} : { lookup: answering(addresses), autoSelectFamily: true }),
+      autoSelectFamilyAttemptTimeout: ATTEMPT_DELAY_MS,
+    }
+    const wire = tls ? this.#secureWire(target) : Wire.dial(target, this.#options.highWater)
+    this.#wire = wire
+    wire.handler = this.#untilReady()
+    if (!tls) wire.socket.once('connect', () => this.#ready(wire))
+  }
+
+  /** TLS to the upstream: verified against the system's roots, for the name that was asked for (RFC 9110 §4.3.4). */
+  #secureWire(target: TcpNetConnectOpts): Wire {
+    const { host } = this.#destination
+    const socket = connectTls({
+      ...target,
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ALPNProtocols: ['http/1.1'],
+      minVersion: 'TLSv1.2',
+    })
+    socket.setNoDelay(true)
+    const wire = Wire.secure(socket, this.#options.highWater)
+    socket.once('connect', () => {
+      if (this.#over) return
+      this.#phase = 'tls'
+      this.times.tlsUs = nowUs()
+      this.#limit(this.#options.timeouts.tlsMs, 'tls_timeout')
+    })
+    socket.once('secureConnect', () => this.#ready(wire))
+    return wire
+  }
+
+  #ready(wire: Wire): void {
+    if (this.#over) return
+    this.#over = true
+    clearTimeout(this.#timer)
+    this.times.readyUs = nowUs()
+    this.#onReady(wire)
+  }
+
+  /** Until the new owner sets its own handler: an end here is a failed dial. Early server bytes are kept paused. */
+  #untilReady(): Wire['handler'] {
+    return {
+      onBytes: () => this.#fail('bad_response', new Error('bytes before the request')),
+      onEnd: () => {},
+      onDrain: () => {},
+      onClose: (error) => this.#closed(error),
+    }
+  }
+
+  #closed(error: Error | undefined): void {
+    if (this.#phase === 'tls') this.#fail('tls_failed', error)
+    else this.#fail(errnoOf(error) === 'ECONNREFUSED' || refusedEverywhere(error) ? 'connection_refused' : 'connect_failed', error)
+  }
+
+  #limit(timeoutMs: number, code: ErrorCode): void {
+    clearTimeout(this.#timer)
+    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#fail(code, undefined), timeoutMs)
+  }
+
+  #fail(code: ErrorCode, cause: unknown): void {
+    if (this.#over) return
+    this.cancel()
+    const errno = errnoOf(cause)
+    const reason = code === 'tls_failed' ? (cause as Error | undefined)?.message : undefined
+    this.#onError(new ProxyError(code, this.#phase, reason ?? '', { errno, cause }))
+  }
+}
+
+function answering(addresses: readonly ResolvedAddress[]): LookupFunction {
+  return (_host, _options, callback) => callback(null, [...addresses])
+}
+
+/** Happy eyeballs reports the failures of all addresses together. */
+function refusedEverywhere(error: unknown): boolean {
+  return error instanceof AggregateError && error.errors.length > 0 && error.errors.every((e) => errnoOf(e) === 'ECONNREFUSED')
+}

@@ -1,0 +1,420 @@
+/**
+ * The upstream's side of HTTP/1.1: one dialled connection that carries exchanges one after the other. It is used
+ * again only if the last request was fully written and its response fully read; a byte, FIN or RST while it is idle
+ * destroys it, so that no stray response can reach another client (security: response-queue poisoning).
+ */
+import { createHash } from 'node:crypto'
+import { nowUs } from '../core/clock.ts'
+import { type ErrorCode, errnoOf, ProxyError } from '../core/errors.ts'
+import { type HeaderBlock, knownId } from '../core/headers.ts'
+import { ResponseHead } from '../core/message.ts'
+import type { Deadlined, Sweeper } from '../core/timers.ts'
+import { phaseOf } from '../exchange/driver.ts'
+import type { Endpoint } from '../exchange/exchange.ts'
+import { type BodyLimits, BodyReader, type BodySink } from '../http/message/body-reader.ts'
+import { requestHeadText } from '../http/message/heads.ts'
+import { HeldBytes } from '../http/message/held-bytes.ts'
+import { ResponseReader } from '../http/message/response-reader.ts'
+import { FAULT } from '../http/message/section-reader.ts'
+import { MessageWriter } from '../http/message/writer.ts'
+import { plainAddress, type Wire, type WireHandler } from '../net/wire.ts'
+import type { Http1Attempt } from './http1-attempt.ts'
+
+/** Milliseconds; 0 turns one off. */
+export interface ResponseTimeouts {
+  /** From the request's last byte to the response's first. */
+  readonly firstByteMs: number
+  /** From the first byte of a response head to its last. */
+  readonly upstreamHeadMs: number
+  /** Between two reads of a response body. */
+  readonly responseIdleMs: number
+}
+
+export interface Http1ConnectionOptions {
+  readonly limits: BodyLimits
+  readonly timeouts: ResponseTimeouts
+  readonly sweeper: Sweeper
+  /** Value of Host for requests that came without one. */
+  readonly hostFallback: string
+  readonly idleMs: number
+  /** The connection is free for another exchange. */
+  readonly onIdle: (connection: Http1Connection) => void
+  readonly onClosed: (connection: Http1Connection) => void
+}
+
+/** More interim responses than this are an attack or a fault. */
+const MAX_INFORMATIONAL = 8
+/** Taken off a server's stated keep-alive timeout, for the time that bytes travel. */
+const KEEP_ALIVE_MARGIN_MS = 1000
+
+const UPGRADE = knownId('upgrade')
+const ACCEPT = knownId('sec-websocket-accept')
+const KEY = knownId('sec-websocket-key')
+
+const IDLE = 0
+/** A request is going out or its response head is awaited. */
+const HEAD = 1
+const BODY = 2
+const CLOSED = 3
+
+/** One connection to an upstream. */
+export class Http1Connection implements WireHandler, BodySink, Deadlined {
+  readonly #wire: Wire
+  readonly #options: Http1ConnectionOptions
+  readonly #reader: ResponseReader
+  readonly #body: BodyReader
+  readonly #writer: MessageWriter
+  readonly #held = new HeldBytes()
+  readonly peer: Endpoint
+  readonly fd: number
+  readonly openedUs: number
+  #head = new ResponseHead()
+  #attempt: Http1Attempt | undefined
+  #state = IDLE
+  #freshHead = true
+  #informational = 0
+  #sentBefore = 0
+  /** The request head was written: from here on, bytes may be an answer. */
+  #begun = false
+  /** The request was handed over to its last byte. */
+  #requestDone = false
+  #trailers: HeaderBlock | undefined
+  #responseDone = false
+  #progressUs = 0
+  #headStartUs = -1
+  #idleUs: number
+  #idleMs: number
+  /** Exchanges begun on it. */
+  uses = 0
+  deadlineUs = Number.POSITIVE_INFINITY
+
+  constructor(wire: Wire, openedUs: number, options: Http1ConnectionOptions) {
+    this.#wire = wire
+    this.#options = options
+    this.#reader = new ResponseReader(options.limits)
+    this.#body = new BodyReader(options.limits, this)
+    this.#writer = new MessageWriter(wire)
+    this.peer = { address: plainAddress(wire.socket.remoteAddress), port: wire.socket.remotePort ?? 0 }
+    this.fd = wire.fd
+    this.openedUs = openedUs
+    this.#idleUs = openedUs
+    this.#idleMs = options.idleMs
+    wire.handler = this
+    options.sweeper.add(this)
+  }
+
+  /** Free, alive, and not about to be closed by the server. */
+  usable(now: number): boolean {
+    return this.#state === IDLE && !this.#wire.closed && !this.#wire.ended && now < this.#idleUs + this.#idleMs * 1000
+  }
+
+  get bytesSent(): number {
+    return this.#wire.bytesWritten - this.#sentBefore - this.#wire.pendingBytes
+  }
+
+  // === the request ===
+
+  /** Reserve the connection for an attempt. */
+  assign(attempt: Http1Attempt): void {
+    this.#attempt = attempt
+    this.#state = HEAD
+    this.#freshHead = true
+    this.#informational = 0
+    this.#begun = false
+    this.#requestDone = false
+    this.#responseDone = false
+    this.#headStartUs = -1
+    this.#sentBefore = this.#wire.bytesWritten
+    this.deadlineUs = Number.POSITIVE_INFINITY
+    this.uses++
+  }
+
+  begin(): void {
+    this.#begun = true
+    const { exchange } = this.#attempt!
+    const { request } = exchange
+    this.#writer.begin(requestHeadText(request, this.#options.hostFallback), request.bodyLength)
+  }
+
+  data(buf: Buffer, start: number, end: number): boolean {
+    return this.#writer.data(buf, start, end)
+  }
+
+  end(trailers: HeaderBlock | undefined): void {
+    this.#requestDone = true
+    this.#trailers = trailers
+    // Held until `flush`, which comes at the end of the batch: head and body in one segment.
+  }
+
+  flush(): void {
+    if (this.#requestDone) this.#writer.end(this.#trailers)
+    else this.#writer.flush()
+    this.#trailers = undefined
+    if (this.#requestDone && this.#attempt !== undefined) this.#sent()
+  }
+
+  #sent(): void {
+    const { timing } = this.#attempt!.exchange
+    if (timing.sentUs >= 0 || this.#wire.pendingBytes > 0) return
+    timing.sentUs = nowUs()
+    this.#arm(timing.sentUs)
+  }
+
+  pauseResponse(): void {
+    this.#wire.pause()
+  }
+
+  resumeResponse(): void {
+    this.#progressUs = nowUs()
+    this.#wire.resume()
+  }
+
+  /** The attempt was given up. */
+  abandon(): void {
+    this.#attempt = undefined
+    this.#state = CLOSED
+    this.#wire.destroy()
+  }
+
+  destroy(): void {
+    this.#wire.destroy()
+  }
+
+  onDrain(): void {
+    const attempt = this.#attempt
+    if (attempt === undefined) return
+    if (this.#requestDone) this.#sent()
+    else attempt.events.onAttemptDrain(attempt)
+  }
+
+  // === the response ===
+
+  onBytes(buf: Buffer, start: number, end: number): void {
+    if (this.#state === IDLE || this.#state === CLOSED) {
+      this.destroy()
+      return
+    }
+    if (!this.#begun) {
+      this.#broken(new Error('bytes before the request'))
+      this.destroy()
+      return
+    }
+    this.#progressUs = nowUs()
+    if (this.#requestDone) this.#sent()
+    const attempt = this.#attempt
+    if (this.#held.length === 0) {
+      const used = this.#read(buf, start, end)
+      if (used < end) this.#held.keep(buf, used, end)
+    } else {
+      this.#held.keep(buf, start, end)
+      this.#held.drop(this.#read(this.#held.bytes, 0, this.#held.length))
+    }
+    if (attempt !== undefined && this.#attempt === attempt) attempt.events.onAttemptFlush(attempt)
+  }
+
+  #read(buf: Buffer, start: number, end: number): number {
+    let at = start
+    while (at < end) {
+      const before = at
+      if (this.#state === HEAD) at = this.#readHead(buf, at, end)
+      else if (this.#state === BODY) at = this.#readBody(buf, at, end)
+      else return end
+      if (this.#responseDone) {
+        this.#complete(at < end)
+        return end
+      }
+      if (at === before) break
+    }
+    return at
+  }
+
+  #readHead(buf: Buffer, at: number, end: number): number {
+    const { exchange } = this.#attempt!
+    if (this.#freshHead) this.#headStartUs = this.#progressUs
+    const length = this.#reader.read(buf, at, end, this.#head, exchange.request.method, this.#freshHead)
+    this.#freshHead = false
+    if (length === FAULT) {
+      this.#fail(this.#reader.error!)
+      return end
+    }
+    if (length === 0) return at
+    this.#freshHead = true
+    return this.#headDone(buf, at + length, end)
+  }
+
+  #headDone(buf: Buffer, at: number, end: number): number {
+    const attempt = this.#attempt!
+    const head = this.#head
+    const connected = attempt.exchange.request.method === 'CONNECT' && head.status >= 200 && head.status < 300
+    if (head.status === 101 || connected) return this.#switchProtocols(buf, at, end, connected)
+    if (head.status < 200) return this.#relayInformational(at, end)
+    attempt.exchange.timing.responseUs = this.#headStartUs
+    this.#state = BODY
+    this.#body.begin(head.bodyLength)
+    attempt.events.onAttemptHead(attempt, head)
+    if (this.#attempt === attempt && !this.#body.active) this.#responseDone = true
+    return at
+  }
+
+  #relayInformational(at: number, end: number): number {
+    const attempt = this.#attempt!
+    if (++this.#informational > MAX_INFORMATIONAL) {
+      this.#fail(new ProxyError('too_many_informational', 'wait'))
+      return end
+    }
+    attempt.events.onAttemptInformational(attempt, this.#head)
+    return at
+  }
+
+  #readBody(buf: Buffer, at: number, end: number): number {
+    const used = this.#body.read(buf, at, end)
+    if (used !== FAULT) return used
+    this.#fail(new ProxyError('bad_response', 'receive', this.#body.detail))
+    return end
+  }
+
+  onBody(buf: Buffer, start: number, end: number): void {
+    const attempt = this.#attempt
+    if (attempt !== undefined) attempt.events.onAttemptData(attempt, buf, start, end)
+  }
+
+  onBodyEnd(trailers: HeaderBlock | undefined): void {
+    this.#responseDone = true
+    this.#trailers = trailers
+  }
+
+  /** Only a 101 that agrees with what was asked for turns the exchange into a tunnel (RFC 9110 §15.2.2, RFC 6455 §4.1). */
+  #switchProtocols(buf: Buffer, at: number, end: number, connected: boolean): number {
+    const attempt = this.#attempt!
+    if (!connected && !this.#validUpgrade()) {
+      this.#fail(new ProxyError('bad_response', 'wait', 'a 101 that was not asked for or does not fit'))
+      return end
+    }
+    attempt.exchange.timing.responseUs = this.#headStartUs
+    const early = Buffer.from(buf.subarray(at, end))
+    this.#attempt = undefined
+    this.#state = CLOSED
+    this.#options.sweeper.remove(this)
+    this.#options.onClosed(this)
+    attempt.events.onAttemptUpgrade(attempt, this.#head, { early, wire: this.#wire })
+    return end
+  }
+
+  #validUpgrade(): boolean {
+    const { request } = this.#attempt!.exchange
+    const { headers } = this.#head
+    if (request.upgrade === '' || !this.#reader.connectionUpgrade) return false
+    if (headers.known(UPGRADE)?.toLowerCase() !== request.upgrade) return false
+    const expected = createHash('sha1')
+      .update(`${request.headers.known(KEY) ?? ''}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+      .digest('base64')
+    return headers.known(ACCEPT) === expected
+  }
+
+  /** The response is complete. `extra`: bytes came behind it, which nobody asked for. */
+  #complete(extra: boolean): void {
+    const attempt = this.#attempt!
+    const head = this.#head
+    this.#attempt = undefined
+    attempt.exchange.timing.receivedUs = this.#progressUs
+    const clean = this.#requestDone && this.#wire.pendingBytes === 0 && !extra && head.keepAlive && !this.#wire.ended
+    if (clean) this.#becomeIdle(head.keepAliveTimeoutMs)
+    attempt.connection = undefined
+    const trailers = this.#trailers
+    this.#trailers = undefined
+    attempt.events.onAttemptEnd(attempt, trailers)
+    // A stage still waits at the end of the response and will look at its head: leave it that one.
+    if (!attempt.exchange.finished) this.#head = new ResponseHead()
+    if (clean) this.#options.onIdle(this)
+    else this.#wire.destroy()
+  }
+
+  #becomeIdle(statedMs: number): void {
+    const { idleMs } = this.#options
+    this.#state = IDLE
+    this.#held.clear()
+    this.#idleMs = statedMs > 0 ? Math.min(idleMs, Math.max(statedMs - KEEP_ALIVE_MARGIN_MS, 0)) : idleMs
+    this.#idleUs = this.#progressUs
+    this.deadlineUs = this.#idleUs + this.#idleMs * 1000
+    this.#wire.resume()
+  }
+
+  onEnd(): void {
+    if (this.#state === IDLE) {
+      this.destroy()
+      return
+    }
+    const attempt = this.#attempt
+    if (this.#state === BODY && attempt !== undefined && this.#body.close()) {
+      this.#complete(false)
+      return
+    }
+    this.#broken(undefined)
+    this.destroy()
+  }
+
+  onClose(error: Error | undefined): void {
+    this.#options.sweeper.remove(this)
+    this.#options.onClosed(this)
+    this.#broken(error)
+    this.#state = CLOSED
+  }
+
+  /** FIN, RST or a write error in the middle of an exchange. */
+  #broken(cause: Error | undefined): void {
+    const attempt = this.#attempt
+    if (attempt === undefined) return
+    const begun = attempt.exchange.timing.responseUs >= 0
+    this.#fail(
+      new ProxyError(begun ? 'upstream_aborted' : 'upstream_reset', phaseOf(attempt.exchange), '', {
+        errno: errnoOf(cause) || (this.#wire.ended ? 'FIN' : ''),
+        cause,
+      }),
+    )
+  }
+
+  #fail(error: ProxyError): void {
+    const attempt = this.#attempt
+    if (attempt === undefined) return
+    const facts = { reused: this.uses > 1, ageUs: nowUs() - this.openedUs, bytesSent: this.bytesSent }
+    this.#attempt = undefined
+    this.#state = CLOSED
+    this.destroy()
+    attempt.fail(
+      new ProxyError(error.code, error.phase, error.detail, {
+        errno: error.errno,
+        cause: error.cause,
+        connection: facts,
+      }),
+      facts.bytesSent,
+    )
+  }
+
+  // === deadlines ===
+
+  #arm(now: number): void {
+    const { firstByteMs, responseIdleMs } = this.#options.timeouts
+    const stepMs = Math.min(firstByteMs || 1000, responseIdleMs || 1000, 1000)
+    this.deadlineUs = now + stepMs * 1000
+  }
+
+  onDeadline(now: number): void {
+    if (this.#state === IDLE) {
+      this.destroy()
+      return
+    }
+    const code = this.#attempt === undefined ? undefined : this.#overdue(now)
+    if (code === undefined) this.#arm(now)
+    else this.#fail(new ProxyError(code, this.#state === BODY ? 'receive' : 'wait'))
+  }
+
+  #overdue(now: number): ErrorCode | undefined {
+    const { firstByteMs, upstreamHeadMs, responseIdleMs } = this.#options.timeouts
+    const over = (sinceUs: number, limitMs: number): boolean => limitMs > 0 && now >= sinceUs + limitMs * 1000
+    if (this.#state === BODY) {
+      return !this.#wire.socket.isPaused() && over(this.#progressUs, responseIdleMs) ? 'response_idle_timeout' : undefined
+    }
+    if (!this.#freshHead) return over(this.#headStartUs, upstreamHeadMs) ? 'first_byte_timeout' : undefined
+    return over(this.#attempt!.exchange.timing.sentUs, firstByteMs) ? 'first_byte_timeout' : undefined
+  }
+}

@@ -1,0 +1,195 @@
+/** Upstream port over HTTP/1.1: picks or dials a connection for each attempt, and keeps idle ones, by reuse policy. */
+import { nowUs } from '../core/clock.ts'
+import { ProxyError } from '../core/errors.ts'
+import type { ConnectionInfo, Exchange } from '../exchange/exchange.ts'
+import type { Attempt, AttemptEvents, Upstream } from '../exchange/ports.ts'
+import { isIdempotent } from '../exchange/retry-policy.ts'
+import type { Wire } from '../net/wire.ts'
+import { type Destination, Dial, type DialOptions, type DialTimes } from './dial.ts'
+import { Http1Attempt } from './http1-attempt.ts'
+import { Http1Connection, type Http1ConnectionOptions } from './http1-connection.ts'
+import { DestinationPool } from './pool.ts'
+
+/**
+ * Who may use a connection again. `client`: only the client connection it was opened for (NTLM stays safe, no
+ * response can reach another client). `after-first`: anyone, but the first request of a client connection gets a
+ * fresh one. `always`: anyone.
+ */
+export type ReusePolicy = 'client' | 'after-first' | 'always'
+
+export interface Http1UpstreamOptions extends DialOptions {
+  readonly reuse: ReusePolicy
+  /** Where an exchange goes. */
+  readonly destinationOf: (x: Exchange) => Destination
+  readonly connection: Pick<Http1ConnectionOptions, 'limits' | 'timeouts' | 'sweeper' | 'idleMs'>
+  /** Bounds per destination; more attempts than `maxConnections` wait, more than `maxPending` waiting are refused. */
+  readonly maxConnections: number
+  readonly maxPending: number
+}
+
+/** At most this many destinations have a pool; one with neither connections nor waiters is forgotten. */
+export class Http1Upstream implements Upstream {
+  readonly #options: Http1UpstreamOptions
+  readonly #pools = new Map<string, DestinationPool>()
+  /** Connections open now, idle ones included. */
+  connections = 0
+
+  constructor(options: Http1UpstreamOptions) {
+    this.#options = options
+  }
+
+  attempt(x: Exchange, events: AttemptEvents): Attempt {
+    const attempt = new Http1Attempt(x, events)
+    const destination = this.#options.destinationOf(x)
+    const pool = this.#pool(destination)
+    const idle = this.#pickIdle(x, pool)
+    if (idle !== undefined) this.#reuse(attempt, idle)
+    else if (pool.open < this.#options.maxConnections) this.#dial(attempt, destination, pool)
+    else this.#wait(attempt, pool)
+    return attempt
+  }
+
+  /** Make a connection that stands already the one that this client's exchanges use. */
+  adopt(info: ConnectionInfo, destination: Destination, wire: Wire): void {
+    info.affinity = this.#connection(destination, this.#pool(destination), wire, info)
+  }
+
+  clientGone(info: ConnectionInfo): void {
+    const kept = info.affinity
+    info.affinity = undefined
+    if (kept instanceof Http1Connection) kept.destroy()
+  }
+
+  /** Close idle connections and refuse waiters. */
+  close(): void {
+    for (const pool of this.#pools.values()) pool.closeIdle()
+  }
+
+  #pool(destination: Destination): DestinationPool {
+    const key = `${destination.tls ? 'https' : 'http'}:${destination.host}:${destination.port}`
+    let pool = this.#pools.get(key)
+    if (pool === undefined) {
+      pool = new DestinationPool(() => this.#pools.delete(key))
+      this.#pools.set(key, pool)
+    }
+    return pool
+  }
+
+  #pickIdle(x: Exchange, pool: DestinationPool): Http1Connection | undefined {
+    const now = nowUs()
+    if (this.#options.reuse === 'client') {
+      const kept = x.connection.affinity
+      return kept instanceof Http1Connection && kept.usable(now) ? kept : undefined
+    }
+    if (this.#options.reuse === 'after-first' && x.connection.exchanges === 1 && x.attempts === 1) return undefined
+    // A replay gets a connection that was not used before: the other idle ones may be as dead as the first.
+    return x.attempts > 1 ? undefined : pool.takeIdle(now)
+  }
+
+  /**
+   * A connection may have died since the last turn of the event loop. Where the request could not be repeated, look
+   * at what the poll brings first: one turn costs microseconds, a lost POST does not.
+   */
+  #reuse(attempt: Http1Attempt, connection: Http1Connection): void {
+    attempt.use(connection, undefined)
+    if (isIdempotent(attempt.exchange.request.method) || connection.uses === 1) {
+      attempt.markReady()
+      return
+    }
+    setImmediate(() => {
+      if (attempt.connection === undefined) return
+      attempt.markReady()
+      attempt.events.onAttemptReady(attempt)
+    })
+  }
+
+  #dial(attempt: Http1Attempt, destination: Destination, pool: DestinationPool): void {
+    pool.open++
+    const info = attempt.exchange.connection
+    const dial = new Dial(
+      destination,
+      this.#options,
+      (wire) => {
+        pool.open--
+        attempt.onCancel = undefined
+        const connection = this.#connection(destination, pool, wire, info)
+        this.#start(attempt, connection, dial.times)
+      },
+      (error) => {
+        pool.open--
+        attempt.onCancel = undefined
+        this.#stampDial(attempt.exchange, dial.times)
+        this.#serveNext(pool, destination)
+        attempt.fail(error, 0)
+      },
+    )
+    attempt.onCancel = () => {
+      pool.open--
+      this.#stampDial(attempt.exchange, dial.times)
+      dial.cancel()
+      this.#serveNext(pool, destination)
+    }
+  }
+
+  /** A dial that failed has phases too. */
+  #stampDial(x: Exchange, times: DialTimes): void {
+    x.timing.dnsUs = times.dnsUs
+    x.timing.connectUs = times.connectUs
+    x.timing.tlsUs = times.tlsUs
+  }
+
+  #start(attempt: Http1Attempt, connection: Http1Connection, times: DialTimes | undefined): void {
+    attempt.use(connection, times)
+    attempt.markReady()
+    attempt.events.onAttemptReady(attempt)
+  }
+
+  #connection(destination: Destination, pool: DestinationPool, wire: Wire, info: ConnectionInfo): Http1Connection {
+    pool.open++
+    this.connections++
+    const { host, port } = destination
+    const name = host.includes(':') ? `[${host}]` : host
+    const affine = this.#options.reuse === 'client'
+    const connection = new Http1Connection(wire, nowUs(), {
+      ...this.#options.connection,
+      hostFallback: port === (destination.tls ? 443 : 80) ? name : `${name}:${port}`,
+      onIdle: (free) => {
+        if (affine) info.affinity = free
+        else pool.keepIdle(free)
+        this.#serveNext(pool, destination)
+      },
+      onClosed: (gone) => {
+        pool.open--
+        this.connections--
+        if (info.affinity === gone) info.affinity = undefined
+        pool.forget(gone)
+        this.#serveNext(pool, destination)
+        pool.retire()
+      },
+    })
+    if (affine) info.affinity = connection
+    return connection
+  }
+
+  #wait(attempt: Http1Attempt, pool: DestinationPool): void {
+    if (pool.waiting.length >= this.#options.maxPending) {
+      const error = new ProxyError('overloaded', 'queue', 'too many requests wait for a connection')
+      queueMicrotask(() => attempt.fail(error, 0))
+      return
+    }
+    pool.waiting.push(attempt)
+    attempt.onCancel = () => pool.stopWaiting(attempt)
+  }
+
+  /** A connection came free or closed: the longest waiting attempt goes on. */
+  #serveNext(pool: DestinationPool, destination: Destination): void {
+    const attempt = pool.waiting[0]
+    if (attempt === undefined) return
+    const idle = pool.takeIdle(nowUs())
+    if (idle === undefined && pool.open >= this.#options.maxConnections) return
+    pool.waiting.shift()
+    attempt.onCancel = undefined
+    if (idle === undefined) this.#dial(attempt, destination, pool)
+    else this.#start(attempt, idle, undefined)
+  }
+}
