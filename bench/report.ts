@@ -72,7 +72,7 @@ async function report(options: Options): Promise<void> {
   const endsAt = Date.now() + options.budgetMs
   const plans = schedule(options)
   const names = wantedPeers(options)
-  const facts = machineFacts()
+  const facts = await machineFacts()
   printFacts(facts)
   const skipped: Skipped = new Map()
   const origin = await startOrigin()

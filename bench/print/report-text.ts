@@ -5,6 +5,10 @@ import type { PhasePlan } from '../measure/schedule.ts'
 import { judge, spanTotals } from '../measure/targets.ts'
 import { printTable, show, showRatio } from './table.ts'
 
+const sendDelay = (sample: Sample): number | undefined => sample.sendDelayP99Us
+/** A generator that is later than this measures itself. On a quiet machine it is 40 to 100 us. */
+const LATE_US = 300
+
 /** Name and value, one a line. */
 export function printFacts(facts: Readonly<Record<string, string>>): void {
   const width = Math.max(...Object.keys(facts).map((name) => name.length))
@@ -80,10 +84,16 @@ function printFixed(results: PhaseResults): void {
     showRatio(results.ratio(peer, cpuWhole, 'http2-proxy')),
     show(results.spread(peer, rss)),
     String(Math.round(results.spread(peer, perSecond)?.median ?? 0)),
-    show(results.spread(peer, (sample) => sample.sendDelayP99Us)),
+    show(results.spread(peer, sendDelay)),
     failedOf(results, peer),
   ])
   printTable(head, rows)
+  const lateUs = Math.max(0, ...results.peers.map((peer) => results.spread(peer, sendDelay)?.median ?? 0))
+  if (lateUs > LATE_US) {
+    console.log(
+      `   NOISY: requests were sent up to ${lateUs} us late (p99): the load's core was not its own. Run again when quiet.`,
+    )
+  }
 }
 
 /** Targets of the issue and the span balance. */
