@@ -268,6 +268,13 @@ export class HeaderBlock {
     this.#edited = true
   }
 
+  /** Make a known field say `value`, at the place of the first one received, or at the end. Others of its name stay. */
+  putKnown(id: number, name: string, value: string): void {
+    const at = this.#first[id]!
+    if (at === -1) this.appendOwn(name, value)
+    else if (this.#edits[at] === DROPPED || this.valueAt(at) !== value) this.replaceAt(at, value)
+  }
+
   /** Leave field `index` out of what is sent. */
   dropAt(index: number): void {
     this.#edits[index] = DROPPED

@@ -115,7 +115,7 @@ export class Driver implements AttemptEvents {
       }
       if (x.finished) return
       if (verdict === ANSWERED) {
-        this.#answer(x, x.answer!)
+        this.#stageAnswered(x)
         return
       }
     }
@@ -141,7 +141,7 @@ export class Driver implements AttemptEvents {
       .catch((error) => this.#stageThrew(x, hook, error))
       .then((settled) => {
         if (x.finished) return
-        if (settled === ANSWERED) this.#answer(x, x.answer!)
+        if (settled === ANSWERED) this.#stageAnswered(x)
         else this.#requestHead(x, next)
         x.down.resumeRequest()
       })
@@ -339,6 +339,11 @@ export class Driver implements AttemptEvents {
   }
 
   // === the end ===
+
+  #stageAnswered(x: Exchange): void {
+    if (x.answer !== undefined) this.#answer(x, x.answer)
+    else this.#fail(x, x.refusal ?? new ProxyError('stage_failed', 'head', 'a stage answered without an answer'))
+  }
 
   /** A response of our own in place of the upstream's. */
   #answer(x: Exchange, answer: Answer): void {

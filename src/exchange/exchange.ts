@@ -156,6 +156,8 @@ export class Exchange {
   error: ProxyError | undefined = undefined
   /** The response to send in place of the upstream's, set by a stage that returns ANSWERED. */
   answer: Answer | undefined = undefined
+  /** The failure to answer with, set by a stage that returns ANSWERED without an answer. */
+  refusal: ProxyError | undefined = undefined
 
   requestBytes = 0
   responseBytes = 0

@@ -30,6 +30,5 @@ export function rescue(x: Exchange, error: ProxyError): Answer {
   ]
   if (error.status === 405) headers.push(['Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'])
   if (error.status === 503) headers.push(['Retry-After', '1'])
-  if (x.requestId !== '') headers.push(['X-Request-ID', x.requestId])
   return { status: error.status, headers, body }
 }

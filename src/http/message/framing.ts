@@ -50,12 +50,6 @@ export function writeFraming(headers: HeaderBlock, length: number): void {
 }
 
 function keepOnly(headers: HeaderBlock, id: number, value: string | undefined, name: string): void {
-  const at = headers.firstOf(id)
-  if (value === undefined) {
-    if (at !== -1) headers.dropKnown(id)
-    return
-  }
-  if (at === -1) headers.appendOwn(name, value)
-  else if (headers.valueAt(at) !== value || headers.isDropped(at)) headers.replaceAt(at, value)
+  if (value !== undefined) headers.putKnown(id, name, value)
+  else if (headers.firstOf(id) !== -1) headers.dropKnown(id)
 }
-

@@ -1,0 +1,170 @@
+/** Puts the data path together for one listener: listener → (detection) → codec → driver → stages → upstream. */
+import type { Config } from '../config/schema.ts'
+import type { Logger } from '../core/log.ts'
+import { Sweeper } from '../core/timers.ts'
+import { compileStages } from '../exchange/compile.ts'
+import { Driver } from '../exchange/driver.ts'
+import type { ConnectionInfo, Endpoint } from '../exchange/exchange.ts'
+import type { Stage } from '../exchange/stage.ts'
+import { rescue } from '../http/rescue.ts'
+import { Http1Server, type ServerOptions } from '../http/server-http1.ts'
+import { Listener } from '../net/listener.ts'
+import { plainAddress, type Wire } from '../net/wire.ts'
+import { stack } from '../stages/stack.ts'
+import type { SampleDecision } from '../stages/trace-context.ts'
+import type { Destination } from '../upstream/dial.ts'
+import { Http1Upstream } from '../upstream/http1-upstream.ts'
+import { NameResolver } from '../upstream/resolver.ts'
+
+/** What differs between the places in which the same data path serves. */
+export interface Placement {
+  readonly listen: { readonly host: string; readonly port: number; readonly fd?: number }
+  /** Where exchanges of a connection go. */
+  readonly destinationOf: (info: ConnectionInfo) => Destination
+  /** Takes a fresh wire to where HTTP begins: at once, or after detection. */
+  readonly admit: (wire: Wire, plane: DataPlane) => void
+  readonly serverTiming: boolean
+}
+
+export interface DataPlaneOptions {
+  readonly config: Config
+  readonly placement: Placement
+  readonly sample: SampleDecision
+  readonly observers: readonly Stage[]
+  readonly userStages: readonly Stage[]
+  readonly log: Logger
+  readonly onStageFault: (stage: string) => void
+  readonly onRefusedConnection: () => void
+}
+
+let nextConnectionId = 1
+
+export class DataPlane {
+  readonly #options: DataPlaneOptions
+  readonly #servers = new Set<Http1Server>()
+  readonly #driver: Driver
+  readonly #server: ServerOptions
+  readonly sweeper = new Sweeper()
+  readonly resolver = new NameResolver()
+  readonly upstream: Http1Upstream
+  #listener: Listener | undefined
+  draining = false
+
+  private constructor(options: DataPlaneOptions) {
+    this.#options = options
+    const { config, placement } = options
+    const { limits, timeouts } = config
+    this.upstream = new Http1Upstream({
+      resolver: this.resolver,
+      timeouts,
+      highWater: limits.connectionBufferBytes,
+      reuse: config.upstream.reuse,
+      destinationOf: (x) => placement.destinationOf(x.connection),
+      connection: { limits, timeouts, sweeper: this.sweeper, idleMs: config.upstream.idleMs },
+      maxConnections: config.upstream.maxConnections,
+      maxPending: config.upstream.maxPending,
+    })
+    this.#driver = new Driver({
+      stages: compileStages(
+        stack({
+          trace: { sample: options.sample, b3: config.trace.b3, maySendTo: hostFilter(config.trace.propagateTo) },
+          forwarded: config.forwarded.mode,
+          serverTiming: placement.serverTiming,
+          userStages: options.userStages,
+          observers: options.observers,
+        }),
+      ),
+      upstream: this.upstream,
+      rescue,
+      log: options.log,
+      onStageFault: options.onStageFault,
+    })
+    this.#server = {
+      driver: this.#driver,
+      limits,
+      timeouts,
+      sweeper: this.sweeper,
+      connectMode: config.connect,
+      draining: () => this.draining,
+    }
+  }
+
+  /** Listen. Rejects with the bind error. */
+  static async start(options: DataPlaneOptions): Promise<DataPlane> {
+    const plane = new DataPlane(options)
+    const { config, placement } = options
+    plane.#listener = await Listener.start({
+      ...placement.listen,
+      maxConnections: config.limits.connections,
+      highWater: config.limits.connectionBufferBytes,
+      onWire: (wire) => placement.admit(wire, plane),
+      onRefused: options.onRefusedConnection,
+    })
+    return plane
+  }
+
+  get address(): { host: string; port: number } {
+    return this.#listener!.address
+  }
+
+  /** Client connections open now, tunnels included. */
+  get connections(): number {
+    return this.#listener?.open ?? 0
+  }
+
+  /** Exchanges begun and not finished. */
+  get active(): number {
+    return this.#driver.active
+  }
+
+  /** Facts of an accepted wire. */
+  describe(wire: Wire, direction: ConnectionInfo['direction'], destination: Endpoint | undefined): ConnectionInfo {
+    const { socket } = wire
+    return {
+      id: nextConnectionId++,
+      direction,
+      peer: { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 },
+      local: { address: plainAddress(socket.localAddress), port: socket.localPort ?? 0 },
+      originalDestination: destination,
+      scheme: 'http',
+      fd: wire.fd,
+      affinity: undefined,
+      exchanges: 0,
+    }
+  }
+
+  /** Serve HTTP/1.1 on a wire. `early` are bytes read already. */
+  serve(wire: Wire, info: ConnectionInfo, early?: Buffer): void {
+    const server = new Http1Server(wire, info, this.#server, () => {
+      this.#servers.delete(server)
+      this.upstream.clientGone(info)
+    })
+    this.#servers.add(server)
+    if (early !== undefined && early.length > 0) server.onBytes(early, 0, early.length)
+    if (wire.ended) server.onEnd()
+    else wire.resume()
+    if (this.draining) server.drain()
+  }
+
+  /**
+   * Stop taking connections, finish what goes on, close what is idle. Resolves when nothing is left or at the
+   * deadline, after which the rest is closed.
+   */
+  async drain(deadlineMs: number): Promise<void> {
+    this.draining = true
+    this.#listener?.close()
+    for (const server of this.#servers) server.drain()
+    const until = performance.now() + deadlineMs
+    while (this.connections > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20))
+    for (const server of this.#servers) server.destroy()
+    this.upstream.close()
+  }
+}
+
+/** `example.com` and `*.example.com` patterns → test of a host name. */
+function hostFilter(patterns: readonly string[] | undefined): ((host: string) => boolean) | undefined {
+  if (patterns === undefined) return undefined
+  const exact = new Set(patterns.filter((pattern) => !pattern.startsWith('*.')))
+  const suffixes = patterns.filter((pattern) => pattern.startsWith('*.')).map((pattern) => pattern.slice(1))
+  return (host) => exact.has(host) || suffixes.some((suffix) => host.endsWith(suffix))
+}

@@ -1,0 +1,76 @@
+/** Accepts connections, up to a bound, and hands each over as a wire. */
+import { createServer, type Server, type Socket } from 'node:net'
+import { Wire } from './wire.ts'
+
+export interface ListenerOptions {
+  readonly host: string
+  readonly port: number
+  /** A socket that listens already (TPROXY, socket activation), in place of host and port. */
+  readonly fd?: number
+  /** Connections at once; above it new ones are closed at once and counted. */
+  readonly maxConnections: number
+  /** Bytes written to a client and not taken, above which it counts as slow. */
+  readonly highWater: number
+  /** The wire is paused; it has no handler yet. */
+  readonly onWire: (wire: Wire) => void
+  readonly onRefused: () => void
+}
+
+/** Connections that the kernel may hold for us before they are accepted. */
+const BACKLOG = 4096
+
+/** A listening socket. */
+export class Listener {
+  readonly #server: Server
+  readonly #options: ListenerOptions
+  /** Connections accepted and not closed. */
+  open = 0
+
+  private constructor(options: ListenerOptions) {
+    this.#options = options
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true, allowHalfOpen: true, highWaterMark: options.highWater })
+    this.#server.on('connection', (socket) => this.#accept(socket))
+  }
+
+  /** Listen; rejects with the bind error. */
+  static start(options: ListenerOptions): Promise<Listener> {
+    const listener = new Listener(options)
+    const server = listener.#server
+    return new Promise((resolve, reject) => {
+      server.once('error', reject)
+      server.once('listening', () => {
+        server.removeListener('error', reject)
+        // EMFILE and the like on accept: the connection waits in the backlog, the server goes on.
+        server.on('error', () => options.onRefused())
+        resolve(listener)
+      })
+      if (options.fd !== undefined) server.listen({ fd: options.fd })
+      else server.listen({ host: options.host, port: options.port, backlog: BACKLOG })
+    })
+  }
+
+  get address(): { host: string; port: number } {
+    const bound = this.#server.address()
+    if (bound === null || typeof bound === 'string') return { host: this.#options.host, port: this.#options.port }
+    return { host: bound.address, port: bound.port }
+  }
+
+  #accept(socket: Socket): void {
+    if (this.open >= this.#options.maxConnections) {
+      socket.destroy()
+      this.#options.onRefused()
+      return
+    }
+    this.open++
+    const wire = Wire.accept(socket, this.#options.highWater)
+    wire.socket.once('close', () => {
+      this.open--
+    })
+    this.#options.onWire(wire)
+  }
+
+  /** Stop accepting; connections stay. */
+  close(): void {
+    this.#server.close()
+  }
+}

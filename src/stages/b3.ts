@@ -1,0 +1,86 @@
+/** B3 propagation, single and multi header (https://github.com/openzipkin/b3-propagation). */
+import { type HeaderBlock, knownId } from '../core/headers.ts'
+
+const ID = {
+  single: knownId('b3'),
+  traceId: knownId('x-b3-traceid'),
+  spanId: knownId('x-b3-spanid'),
+  parentSpanId: knownId('x-b3-parentspanid'),
+  sampled: knownId('x-b3-sampled'),
+  flags: knownId('x-b3-flags'),
+}
+
+/** What came in. Ids are absent where only a sampling decision was sent. */
+export interface B3Context {
+  readonly form: 'single' | 'multi'
+  /** 32 hex characters, padded; '' for none. */
+  readonly traceId: string
+  readonly spanId: string
+  /** undefined: the decision is left to us. */
+  readonly sampled: boolean | undefined
+  readonly debug: boolean
+}
+
+const TRACE = /^(?:[0-9a-f]{16}|[0-9a-f]{32})$/
+const SPAN = /^[0-9a-f]{16}$/
+
+/** Whether any B3 field is there: the check that most requests end with. */
+export function hasB3(headers: HeaderBlock): boolean {
+  return (
+    headers.countOf(ID.single) + headers.countOf(ID.traceId) + headers.countOf(ID.sampled) + headers.countOf(ID.flags) > 0
+  )
+}
+
+/** Read B3; the single header wins over the multi ones. Malformed context is undefined. */
+export function readB3(headers: HeaderBlock): B3Context | undefined {
+  const single = headers.known(ID.single)
+  return single !== undefined ? readSingle(single) : readMulti(headers)
+}
+
+function readSingle(value: string): B3Context | undefined {
+  if (value === '0' || value === '1' || value === 'd') return context('single', '', '', value)
+  const [traceId = '', spanId = '', decision] = value.split('-')
+  return context('single', traceId, spanId, decision)
+}
+
+function readMulti(headers: HeaderBlock): B3Context | undefined {
+  const decision = headers.known(ID.flags) === '1' ? 'd' : headers.known(ID.sampled)
+  return context('multi', headers.known(ID.traceId) ?? '', headers.known(ID.spanId) ?? '', decision)
+}
+
+function context(
+  form: 'single' | 'multi',
+  traceId: string,
+  spanId: string,
+  decision: string | undefined,
+): B3Context | undefined {
+  const onlyDecision = traceId === '' && spanId === '' && decision !== undefined
+  if (!onlyDecision && (!TRACE.test(traceId) || !SPAN.test(spanId) || /^0+$/.test(traceId))) return undefined
+  const debug = decision === 'd'
+  const sampled = debug || decision === '1' || decision === 'true' ? true : decision === undefined ? undefined : false
+  return { form, traceId: traceId === '' ? '' : traceId.padStart(32, '0'), spanId, sampled, debug }
+}
+
+/** Send our own context on in the form in which B3 came in. */
+export function writeB3(
+  headers: HeaderBlock,
+  came: B3Context,
+  trace: { traceId: string; spanId: string; parentSpanId: string },
+  sampled: boolean,
+): void {
+  const decision = came.debug ? 'd' : sampled ? '1' : '0'
+  if (came.form === 'single') {
+    const parent = trace.parentSpanId === '' ? '' : `-${trace.parentSpanId}`
+    headers.putKnown(ID.single, 'b3', `${trace.traceId}-${trace.spanId}-${decision}${parent}`)
+    return
+  }
+  headers.putKnown(ID.traceId, 'X-B3-TraceId', trace.traceId)
+  headers.putKnown(ID.spanId, 'X-B3-SpanId', trace.spanId)
+  if (trace.parentSpanId !== '') headers.putKnown(ID.parentSpanId, 'X-B3-ParentSpanId', trace.parentSpanId)
+  if (!came.debug) headers.putKnown(ID.sampled, 'X-B3-Sampled', decision)
+}
+
+/** Drop every B3 field. */
+export function dropB3(headers: HeaderBlock): void {
+  for (const id of Object.values(ID)) if (headers.countOf(id) > 0) headers.dropKnown(id)
+}

@@ -1,0 +1,37 @@
+/**
+ * Guard against loops that addresses cannot show (reverse proxy in a ring, a name that leads back): every request
+ * carries a token of each Hopscope process it went through, and a process refuses what carries its own.
+ */
+import { randomBytes } from 'node:crypto'
+import { ProxyError } from '../core/errors.ts'
+import { knownId } from '../core/headers.ts'
+import { ANSWERED, CONTINUE, type Stage } from '../exchange/stage.ts'
+
+const HOP = knownId('hopscope-hop')
+/** Longer chains are loops through processes that restart. */
+const MAX_HOPS = 32
+
+export function hopToken(): Stage {
+  // Per process and per proxy: random, so that it says nothing about the host and cannot be guessed for a refusal.
+  const token = randomBytes(9).toString('base64url')
+  return {
+    name: 'hop-token',
+    role: 'decide',
+    onRequestHead(x) {
+      const { headers } = x.request
+      const count = headers.countOf(HOP)
+      if (count === 0) {
+        headers.appendOwn('Hopscope-Hop', token)
+        return CONTINUE
+      }
+      const at = headers.firstOf(HOP)
+      const hops = headers.valueAt(at).split(', ')
+      if (count > 1 || hops.includes(token) || hops.length >= MAX_HOPS) {
+        x.refusal = new ProxyError('loop_detected', 'head', 'the hop token of this proxy is on the request')
+        return ANSWERED
+      }
+      headers.replaceAt(at, `${headers.valueAt(at)}, ${token}`)
+      return CONTINUE
+    },
+  }
+}

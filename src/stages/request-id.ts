@@ -1,0 +1,28 @@
+/** X-Request-ID: kept byte for byte whatever it looks like, made where there is none, echoed on the response. */
+import { knownId } from '../core/headers.ts'
+import { newUuid } from '../core/ids.ts'
+import { CONTINUE, type Stage } from '../exchange/stage.ts'
+
+const REQUEST_ID = knownId('x-request-id')
+
+export function requestId(): Stage {
+  return {
+    name: 'request-id',
+    role: 'decide',
+    onRequestHead(x) {
+      const { headers } = x.request
+      const given = headers.known(REQUEST_ID)
+      if (given !== undefined && given !== '') {
+        x.requestId = given
+        return CONTINUE
+      }
+      x.requestId = newUuid()
+      headers.putKnown(REQUEST_ID, 'X-Request-ID', x.requestId)
+      return CONTINUE
+    },
+    onResponseHead(x, head) {
+      if (x.requestId !== '') head.headers.putKnown(REQUEST_ID, 'X-Request-ID', x.requestId)
+      return undefined
+    },
+  }
+}

@@ -1,0 +1,30 @@
+/** THE order of the stages, a reason a line. User stages come after ours: they see ids and context in place. */
+import type { Stage } from '../exchange/stage.ts'
+import { type ForwardedMode, forwarded } from './forwarded.ts'
+import { hopToken } from './hop-token.ts'
+import { requestId } from './request-id.ts'
+import { serverTiming } from './server-timing.ts'
+import { type TraceContextOptions, traceContext } from './trace-context.ts'
+
+export interface StackOptions {
+  readonly trace: TraceContextOptions
+  readonly forwarded: ForwardedMode
+  /** Put the phases on responses, for a browser's network panel. */
+  readonly serverTiming: boolean
+  readonly userStages: readonly Stage[]
+  /** Telemetry and other observers of the finish. */
+  readonly observers: readonly Stage[]
+}
+
+/** Stages in the order in which they see a request; they see the finish in reverse. */
+export function stack(options: StackOptions): Stage[] {
+  return [
+    ...options.observers, // first in, so last at the finish: what they record is final
+    requestId(), // before anything can refuse, so that every answer carries the id
+    hopToken(), // before any work is done for a request that goes in circles
+    traceContext(options.trace), // needs the request id, to join calls that carry it
+    ...(options.forwarded === 'off' ? [] : [forwarded(options.forwarded)]), // rewrites for the upstream only
+    ...(options.serverTiming ? [serverTiming()] : []), // reads slots that the driver has stamped
+    ...options.userStages, // see everything of ours in place
+  ]
+}

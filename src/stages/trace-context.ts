@@ -1,0 +1,121 @@
+/** Adopts or starts the trace of an exchange and sends our own span on as the parent. */
+import { knownId } from '../core/headers.ts'
+import { newSpanId, newTraceId } from '../core/ids.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { CONTINUE, type Stage } from '../exchange/stage.ts'
+import { type B3Context, dropB3, hasB3, readB3, writeB3 } from './b3.ts'
+import { Correlation } from './correlation.ts'
+import { FLAG_RANDOM, FLAG_SAMPLED, formatTraceparent, type ParentContext, parseTraceparent, validTracestate } from './w3c.ts'
+
+const TRACEPARENT = knownId('traceparent')
+const TRACESTATE = knownId('tracestate')
+const BAGGAGE = knownId('baggage')
+
+/** Decides whether a trace is exported; `parentSampled` is undefined at the root. */
+export type SampleDecision = (traceId: string, parentSampled: boolean | undefined) => boolean
+
+export interface TraceContextOptions {
+  readonly sample: SampleDecision
+  readonly b3: 'auto' | 'off'
+  /** Whether trace headers may be sent to this host (without port); undefined: to all. */
+  readonly maySendTo: ((host: string) => boolean) | undefined
+}
+
+export function traceContext(options: TraceContextOptions): Stage {
+  const correlation = new Correlation()
+  return {
+    name: 'trace-context',
+    role: 'decide',
+    onRequestHead(x) {
+      const b3 = options.b3 === 'auto' && hasB3(x.request.headers) ? readB3(x.request.headers) : undefined
+      adopt(x, b3, options.sample, correlation)
+      if (options.maySendTo === undefined || options.maySendTo(hostName(x.request.host))) inject(x, b3)
+      else strip(x)
+      if (x.direction === 'inbound') correlation.inboundStarted(x)
+      return CONTINUE
+    },
+    onFinish(x) {
+      if (x.direction === 'inbound') correlation.inboundFinished(x)
+      return undefined
+    },
+  }
+}
+
+/** Extraction order: traceparent, B3, an inbound exchange in flight with the same request id; else a new trace. */
+function adopt(x: Exchange, b3: B3Context | undefined, sample: SampleDecision, correlation: Correlation): void {
+  const { headers } = x.request
+  // More than one traceparent: the trace is restarted (§3.2).
+  const parent = headers.countOf(TRACEPARENT) === 1 ? parseTraceparent(headers.known(TRACEPARENT)!) : undefined
+  if (parent !== undefined) {
+    const state = readState(x)
+    join(x, parent, sample(parent.traceId, (parent.flags & FLAG_SAMPLED) !== 0), state)
+    return
+  }
+  headers.dropKnown(TRACESTATE)
+  const cause = b3?.traceId ? undefined : joinedByRequestId(x, correlation)
+  if (b3?.traceId) {
+    const sampled = b3.debug || sample(b3.traceId, b3.sampled)
+    join(x, { traceId: b3.traceId, spanId: b3.spanId, flags: 0 }, sampled, '')
+  } else if (cause !== undefined) {
+    join(x, cause, sample(cause.traceId, (cause.flags & FLAG_SAMPLED) !== 0), '')
+  } else {
+    if (x.direction === 'outbound') x.inferredLink = correlation.onlyOne()
+    const traceId = newTraceId()
+    x.sampled = sample(traceId, b3?.sampled)
+    const flags = FLAG_RANDOM | (x.sampled ? FLAG_SAMPLED : 0)
+    x.trace = { traceId, spanId: newSpanId(), parentSpanId: '', flags, state: '' }
+  }
+}
+
+function joinedByRequestId(x: Exchange, correlation: Correlation): ParentContext | undefined {
+  return x.direction === 'outbound' ? correlation.byRequestId(x.requestId) : undefined
+}
+
+/** The random flag is passed on exactly as received (§3.2.2.3.2). */
+function join(x: Exchange, parent: ParentContext, sampled: boolean, state: string): void {
+  x.sampled = sampled
+  x.trace = {
+    traceId: parent.traceId,
+    spanId: newSpanId(),
+    parentSpanId: parent.spanId,
+    flags: (parent.flags & FLAG_RANDOM) | (sampled ? FLAG_SAMPLED : 0),
+    state,
+  }
+}
+
+/** The tracestate to pass on, '' for none; a malformed one is dropped and never harms the traceparent (§3.3). */
+function readState(x: Exchange): string {
+  const { headers } = x.request
+  const count = headers.countOf(TRACESTATE)
+  if (count === 0) return ''
+  const values: string[] = []
+  for (let i = headers.firstOf(TRACESTATE); i < headers.count; i++) {
+    if (headers.idAt(i) === TRACESTATE) values.push(headers.valueAt(i))
+  }
+  const state = values.join(',')
+  if (validTracestate(state)) return state
+  headers.dropKnown(TRACESTATE)
+  return ''
+}
+
+function inject(x: Exchange, b3: B3Context | undefined): void {
+  const { headers } = x.request
+  const trace = x.trace!
+  const value = formatTraceparent(trace.traceId, trace.spanId, trace.flags)
+  if (headers.countOf(TRACEPARENT) > 1) headers.dropKnown(TRACEPARENT)
+  headers.putKnown(TRACEPARENT, 'traceparent', value)
+  if (b3 !== undefined) writeB3(headers, b3, trace, x.sampled)
+}
+
+/** The destination is not ours: nothing of the trace leaves. */
+function strip(x: Exchange): void {
+  const { headers } = x.request
+  headers.dropKnown(TRACEPARENT)
+  headers.dropKnown(TRACESTATE)
+  headers.dropKnown(BAGGAGE)
+  dropB3(headers)
+}
+
+function hostName(host: string): string {
+  return host.replace(/:\d*$/, '').toLowerCase()
+}
