@@ -33,7 +33,7 @@ for (const [command, description] of [
       if (ready === undefined) return
       warnOfRuntime()
       const { runProxy } = await import('../app/proxy.ts')
-      await runProxy(command, ready.loaded.config, ready.live)
+      await runProxy(command, ready.loaded.config)
     })
 }
 
