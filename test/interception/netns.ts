@@ -88,6 +88,8 @@ export function createPair(): Pair {
       root('ip', '-n', one.name, 'link', 'set', 'lo', 'up')
       root('ip', '-n', one.name, 'link', 'set', 'eth0', 'up')
       root('ip', '-n', one.name, 'route', 'add', 'default', 'dev', 'eth0')
+      // Servers listen on port 80 as ordinary users, as they do in containers.
+      root('ip', 'netns', 'exec', one.name, 'sh', '-c', 'echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start')
     }
   } catch (error) {
     remove()

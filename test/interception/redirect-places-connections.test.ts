@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { createPair, netnsUnavailable, type Pair, type Running } from './netns.ts'
-import { dial, PROXY_UID, program, rules } from './programs.ts'
+import { APP_UID, dial, PROXY_UID, program, rules } from './programs.ts'
 
 const skip = netnsUnavailable()
 let pair: Pair
@@ -14,9 +14,9 @@ before(async () => {
   assert.equal(rules(pair.pod, 'apply', { excludeOutboundPorts: [8000], ports: [80, 443, 8000] }).status, 0)
   proxy = pair.pod.start(program('place-server', 'redirect', 15001), { uid: PROXY_UID })
   const servers = [
-    pair.pod.start(program('direct-server', 80, 'app'), { uid: 0 }),
-    pair.peer.start(program('direct-server', 80, 'peer'), { uid: 0 }),
-    pair.peer.start(program('direct-server', 8000, 'peer'), { uid: 0 }),
+    pair.pod.start(program('direct-server', 80, 'app'), { uid: APP_UID }),
+    pair.peer.start(program('direct-server', 80, 'peer')),
+    pair.peer.start(program('direct-server', 8000, 'peer')),
   ]
   await proxy.line((line) => line === `listening as ${PROXY_UID}`)
   for (const server of servers) await server.line((line) => line === 'listening')

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { createPair, netnsUnavailable, type Pair, type Running } from './netns.ts'
-import { dial, PROXY_UID, program, rules } from './programs.ts'
+import { APP_UID, dial, PROXY_UID, program, rules } from './programs.ts'
 
 const skip = netnsUnavailable()
 let pair: Pair
@@ -16,7 +16,7 @@ before(async () => {
   assert.equal(applied.status, 0, applied.said)
   proxy = pair.pod.start(program('place-server', 'tproxy', 15001, PROXY_UID))
   const servers = [
-    pair.pod.start(program('direct-server', 80, 'app')),
+    pair.pod.start(program('direct-server', 80, 'app'), { uid: APP_UID }),
     pair.peer.start(program('direct-server', 80, 'peer')),
     pair.peer.start(program('direct-server', 8000, 'peer')),
   ]

@@ -1,0 +1,61 @@
+/** Programs and IPv6 taken away in a mount namespace: what is missing is named, and a missing IPv6 is no failure. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { createPair, type Ended, netnsUnavailable, type Pair } from '../interception/netns.ts'
+import { OPTIONS, program, rules, state } from '../interception/programs.ts'
+
+const skip = netnsUnavailable()
+let pair: Pair
+before(() => {
+  if (skip === false) pair = createPair()
+})
+after(async () => {
+  if (skip === false) await pair.cleanup()
+})
+
+/** Run a command with something mounted away first; `$$` there is the pid of the command. */
+function without(mount: string, command: readonly string[]): Ended {
+  return pair.pod.exec(['unshare', '-m', 'sh', '-c', `${mount}; exec "$@"`, 'sh', ...command])
+}
+
+const NO_PROGRAMS = 'for d in /usr/sbin /sbin; do mount -t tmpfs none $d; done'
+/** `/proc/net` is `/proc/self/net`; a child has its own, so that the tools still work. */
+const NO_IPV6 = 'mount -t tmpfs none /proc/$$/net'
+
+const command = (action: string, more: object = {}): string[] =>
+  program('rules-command', action, JSON.stringify({ ...OPTIONS, ...more }))
+
+for (const action of ['apply', 'check', 'clean']) {
+  test(`${action} without iptables`, { skip }, () => {
+    const { status, stderr } = without(NO_PROGRAMS, command(action))
+    assert.equal(status, 1)
+    assert.match(
+      stderr,
+      /^hopscope iptables: iptables-save is not installed \(Debian and Alpine: package iptables\)\n$/,
+    )
+  })
+}
+
+test('the script without iptables', { skip }, () => {
+  const { status, stderr } = without(NO_PROGRAMS, ['sh', 'iptables/init.sh'])
+  assert.equal(status, 1)
+  assert.equal(stderr, 'hopscope init: iptables is not installed\n')
+})
+
+test('without IPv6 in the kernel IPv4 is intercepted, with a warning', { skip }, () => {
+  const { status, stderr } = without(NO_IPV6, command('apply'))
+  assert.equal(stderr, 'warning: this kernel has no IPv6; only IPv4 is intercepted\n')
+  assert.equal(status, 0)
+  assert.doesNotMatch(pair.pod.exec(['ip6tables-save']).stdout, /HOPSCOPE/)
+  assert.equal(without(NO_IPV6, command('check')).status, 0)
+  assert.match(state(pair.pod), /HOPSCOPE_INBOUND/)
+  assert.equal(rules(pair.pod, 'check').status, 1)
+})
+
+test('the script without IPv6 in the kernel', { skip }, () => {
+  rules(pair.pod, 'clean')
+  const { status, stderr } = without(NO_IPV6, ['sh', 'iptables/init.sh'])
+  assert.equal(stderr, 'hopscope init: warning: this kernel has no IPv6; only IPv4 is intercepted\n')
+  assert.equal(status, 0)
+  assert.doesNotMatch(pair.pod.exec(['ip6tables-save']).stdout, /HOPSCOPE/)
+})
