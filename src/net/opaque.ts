@@ -12,12 +12,16 @@ export interface TunnelOutcome {
   readonly error: Error | undefined
 }
 
+/** Looks at bytes as they pass; true: it has seen enough. */
+export type ByteObserver = (buf: Buffer, start: number, end: number) => boolean
+
 /** One direction's receiver: what comes on `from` goes to `to`. */
 class Half implements WireHandler {
   readonly from: Wire
   readonly to: Wire
   readonly #closed: (error: Error | undefined) => void
-  peer: Half | undefined
+  /** Sees the bytes until it returns true. */
+  observe: ByteObserver | undefined
   bytes = 0
 
   constructor(from: Wire, to: Wire, closed: (error: Error | undefined) => void) {
@@ -28,6 +32,7 @@ class Half implements WireHandler {
 
   onBytes(buf: Buffer, start: number, end: number): void {
     this.bytes += end - start
+    if (this.observe?.(buf, start, end) === true) this.observe = undefined
     this.to.writeCopy(buf, start, end)
     if (this.to.full) this.from.pause()
   }
@@ -58,6 +63,7 @@ export function joinTunnel(
   b: Wire,
   earlyB: Buffer,
   done: (outcome: TunnelOutcome) => void,
+  observeA?: ByteObserver,
 ): void {
   const startUs = nowUs()
   let open = 2
@@ -69,6 +75,7 @@ export function joinTunnel(
   }
   const fromA = new Half(a, b, closed)
   const fromB = new Half(b, a, closed)
+  fromA.observe = observeA
   for (const half of [fromA, fromB]) {
     half.from.handler = half
     half.from.socket.setKeepAlive(true, 60_000)

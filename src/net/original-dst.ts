@@ -16,7 +16,7 @@ interface Endpoint {
 }
 
 /** What an intercepted connection is: whose call, and to where. */
-export interface Placement {
+export interface Intercepted {
   readonly direction: 'inbound' | 'outbound'
   readonly destination: Endpoint
 }
@@ -39,7 +39,7 @@ export interface InterceptFacts {
  * `loop_detected` where the app's call leads to our own listener, `destination_refused` where a peer dialled our port
  * or wants to be relayed to another host.
  */
-export function placeConnection(facts: InterceptFacts): Placement | ProxyError {
+export function placeConnection(facts: InterceptFacts): Intercepted | ProxyError {
   const destination = facts.mode === 'tproxy' ? facts.local : facts.original
   if (typeof destination === 'string') {
     return new ProxyError('destination_unknown', 'head', 'getsockopt(SO_ORIGINAL_DST) failed', { errno: destination })
@@ -89,7 +89,7 @@ export interface PlacementOptions {
 }
 
 /** {@link placeConnection} for an accepted socket and its descriptor. */
-export function placeAccepted(socket: AcceptedSocket, fd: number, options: PlacementOptions): Placement | ProxyError {
+export function placeAccepted(socket: AcceptedSocket, fd: number, options: PlacementOptions): Intercepted | ProxyError {
   const { localAddress, localPort } = socket
   if (localAddress === undefined || localPort === undefined) {
     return new ProxyError('destination_unknown', 'head', 'the connection is closed already', { errno: 'ENOTCONN' })
