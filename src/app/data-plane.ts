@@ -12,7 +12,7 @@ import { Listener } from '../net/listener.ts'
 import { plainAddress, type Wire } from '../net/wire.ts'
 import { stack } from '../stages/stack.ts'
 import type { SampleDecision } from '../stages/trace-context.ts'
-import type { Destination } from '../upstream/dial.ts'
+import type { Destination, DialOptions } from '../upstream/dial.ts'
 import { Http1Upstream } from '../upstream/http1-upstream.ts'
 import { NameResolver } from '../upstream/resolver.ts'
 
@@ -40,24 +40,25 @@ export interface DataPlaneOptions {
 let nextConnectionId = 1
 
 export class DataPlane {
-  readonly #options: DataPlaneOptions
   readonly #servers = new Set<Http1Server>()
   readonly #driver: Driver
   readonly #server: ServerOptions
   readonly sweeper = new Sweeper()
-  readonly resolver = new NameResolver()
+  /** One object that everyone reads, so that a reload is an assignment. */
+  readonly #timeouts: { -readonly [K in keyof Config['timeouts']]: number }
+  readonly dial: DialOptions
   readonly upstream: Http1Upstream
   #listener: Listener | undefined
   draining = false
 
   private constructor(options: DataPlaneOptions) {
-    this.#options = options
     const { config, placement } = options
-    const { limits, timeouts } = config
+    const { limits } = config
+    const timeouts = { ...config.timeouts }
+    this.#timeouts = timeouts
+    this.dial = { resolver: new NameResolver(), timeouts, highWater: limits.connectionBufferBytes }
     this.upstream = new Http1Upstream({
-      resolver: this.resolver,
-      timeouts,
-      highWater: limits.connectionBufferBytes,
+      ...this.dial,
       reuse: config.upstream.reuse,
       destinationOf: (x) => placement.destinationOf(x.connection),
       connection: { limits, timeouts, sweeper: this.sweeper, idleMs: config.upstream.idleMs },
@@ -117,6 +118,11 @@ export class DataPlane {
     return this.#driver.active
   }
 
+  /** Take over reloaded timeouts, for exchanges under way too. */
+  setTimeouts(timeouts: Config['timeouts']): void {
+    Object.assign(this.#timeouts, timeouts)
+  }
+
   /** Facts of an accepted wire. */
   describe(wire: Wire, direction: ConnectionInfo['direction'], destination: Endpoint | undefined): ConnectionInfo {
     const { socket } = wire
@@ -130,6 +136,7 @@ export class DataPlane {
       fd: wire.fd,
       affinity: undefined,
       exchanges: 0,
+      tcpReadUs: 0,
     }
   }
 

@@ -1,7 +1,12 @@
 /** The places in which the data path serves: before one upstream (`proxy`, `dev`), or on redirected traffic (`sidecar`). */
 import type { Config } from '../config/schema.ts'
+import type { ProxyError } from '../core/errors.ts'
+import { LocalAddresses } from '../net/local-addresses.ts'
+import { placeAccepted } from '../net/original-dst.ts'
+import type { Wire } from '../net/wire.ts'
 import type { Destination } from '../upstream/dial.ts'
 import type { Placement } from './data-plane.ts'
+import { SidecarConnection, type TunnelReport } from './sidecar-connection.ts'
 
 /** Reverse proxy: every exchange goes to one upstream. */
 export function reversePlacement(
@@ -25,8 +30,61 @@ export function destinationOfUrl(url: string): Destination {
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? (tls ? 443 : 80) : Number(port), tls }
 }
 
+/** What a sidecar reports besides exchanges. */
+export interface SidecarEvents {
+  /** An intercepted connection was refused: a loop, a relay attempt, or no original destination. */
+  readonly onRefused: (error: ProxyError) => void
+  readonly onSniffed: (outcome: string) => void
+  readonly onTunnel: (report: TunnelReport) => void
+}
+
+/**
+ * Intercepted traffic: the original destination alone decides where bytes go. `fd` is a transparent listening socket
+ * for TPROXY mode.
+ */
+export function sidecarPlacement(config: Config, events: SidecarEvents, fd?: number): Placement {
+  const { mode, ipv6 } = config.intercept
+  const addresses = new LocalAddresses()
+  const opaquePorts = new Set(config.intercept.opaquePorts)
+  const isLocal = (address: string): boolean => addresses.has(address)
+  return {
+    listen: { host: ipv6 ? '::' : '0.0.0.0', port: config.port, ...(fd === undefined ? {} : { fd }) },
+    destinationOf: ({ originalDestination }) => ({
+      host: originalDestination!.address,
+      port: originalDestination!.port,
+      tls: false,
+    }),
+    admit: (wire, plane) => {
+      const ownPorts = [plane.address.port]
+      const placed = placeAccepted(wire.socket, wire.fd, { mode, ownPorts, isLocal })
+      if ('code' in placed) {
+        events.onRefused(placed)
+        refuse(wire)
+        return
+      }
+      const info = plane.describe(wire, placed.direction, placed.destination)
+      const connection = new SidecarConnection(wire, info, placed.destination, {
+        plane,
+        dial: plane.dial,
+        detectMs: config.timeouts.detectMs,
+        onSniffed: events.onSniffed,
+        onTunnel: events.onTunnel,
+      })
+      if (opaquePorts.has(placed.destination.port)) connection.tunnel('port')
+      connection.detect()
+    },
+    serverTiming: false,
+  }
+}
+
+/** Close with RST: whoever dialled must not take this for a service that answered. */
+function refuse(wire: Wire): void {
+  wire.handler = { onBytes: () => {}, onEnd: () => {}, onDrain: () => {}, onClose: () => {} }
+  wire.reset()
+}
+
 /** Where `proxy` and `dev` listen and forward. */
-export function placementOf(command: 'proxy' | 'dev', config: Config): Placement {
+export function edgePlacement(command: 'proxy' | 'dev', config: Config): Placement {
   return command === 'proxy'
     ? reversePlacement(config.listen, config.upstream.url ?? '', false)
     : reversePlacement({ host: '127.0.0.1', port: config.port }, config.target, true)

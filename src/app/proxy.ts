@@ -1,18 +1,130 @@
+/** The composition root of `proxy`, `sidecar` and `dev`: data path, telemetry, admin, and their life together. */
 import type { Config } from '../config/schema.ts'
-import { DataPlane } from './data-plane.ts'
-import { placementOf } from './placements.ts'
+import { newSpanId, newTraceId } from '../core/ids.ts'
+import type { Logger, LogLevel } from '../core/log.ts'
+import type { Stage } from '../exchange/stage.ts'
+import { createLog, type OperationalLog } from '../telemetry/log.ts'
+import { createSampler, type Sampler } from '../telemetry/sampler.ts'
+import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
+import { DataPathCounters } from './data-path-counters.ts'
+import { DataPlane, type Placement } from './data-plane.ts'
+import { edgePlacement, sidecarPlacement } from './placements.ts'
+import { telemetryOptions } from './telemetry-options.ts'
+import { transparentSocket } from './transparent.ts'
 
-export async function runProxy(command: 'proxy' | 'sidecar', config: Config): Promise<void> {
-  const log = { debug: () => {}, info: console.error, warn: console.error, error: console.error }
+export interface ProxyOptions {
+  readonly command: 'proxy' | 'sidecar' | 'dev'
+  readonly config: Config
+  readonly userStages?: readonly Stage[]
+}
+
+/** Time for spans to reach the collector at the end, milliseconds. */
+const FLUSH_MS = 2000
+
+/** A proxy that takes traffic. */
+export class RunningProxy {
+  readonly plane: DataPlane
+  readonly telemetry: Telemetry
+  readonly log: OperationalLog
+  readonly #setSampler: (sampler: Sampler) => void
+  #drainMs: number
+  #closing: Promise<void> | undefined
+
+  constructor(
+    plane: DataPlane,
+    telemetry: Telemetry,
+    log: OperationalLog,
+    config: Config,
+    setSampler: (s: Sampler) => void,
+  ) {
+    this.plane = plane
+    this.telemetry = telemetry
+    this.log = log
+    this.#drainMs = config.timeouts.drainMs
+    this.#setSampler = setSampler
+  }
+
+  /** Where it listens. */
+  get address(): { host: string; port: number } {
+    return this.plane.address
+  }
+
+  get draining(): boolean {
+    return this.plane.draining
+  }
+
+  /** Take over settings that may change while running. */
+  reconfigure(config: Config): void {
+    this.plane.setTimeouts(config.timeouts)
+    this.#drainMs = config.timeouts.drainMs
+    this.#setSampler(createSampler({ ratio: config.sample, parentBased: config.trace.parentBased }))
+    this.telemetry.setAccessLog(config.accessLog)
+    this.log.level = config.log.level as LogLevel
+  }
+
+  /**
+   * Drain and stop: no new connections, exchanges in flight finish within `deadlineMs` (default: the setting), spans
+   * are delivered. Safe to call more than once.
+   */
+  close(deadlineMs = this.#drainMs): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs)
+    return this.#closing
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    await this.plane.drain(deadlineMs)
+    await this.telemetry.close(FLUSH_MS)
+    this.log.flush()
+  }
+}
+
+/** Start a proxy; resolves when it listens. Rejects with the bind error or an unreadable file. */
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
+  const { config } = options
+  const log = createLog({ level: config.log.level })
+  const telemetry = createTelemetry(telemetryOptions(config, log))
+  const counters = new DataPathCounters(telemetry.metrics)
+  let sampler = createSampler({ ratio: config.sample, parentBased: config.trace.parentBased })
+  const sample: Sampler = (parentFlags, traceId) => sampler(parentFlags, traceId)
   const plane = await DataPlane.start({
     config,
-    placement: placementOf(command as 'proxy', config),
-    sample: () => true,
-    observers: [],
-    userStages: [],
+    placement: placement(options, telemetry, counters, log, sample),
+    sample,
+    observers: [{ name: 'telemetry', role: 'observe', onFinish: (x) => telemetry.onFinish(x) }],
+    userStages: options.userStages ?? [],
     log,
-    onStageFault: () => {},
-    onRefusedConnection: () => {},
+    onStageFault: (stage) => counters.stageFault(stage),
+    onRefusedConnection: () => counters.refusedConnection('limit'),
   })
-  console.log(plane.address)
+  counters.watch(plane)
+  return new RunningProxy(plane, telemetry, log, config, (next) => {
+    sampler = next
+  })
+}
+
+function placement(
+  { command, config }: ProxyOptions,
+  telemetry: Telemetry,
+  counters: DataPathCounters,
+  log: Logger,
+  sample: Sampler,
+): Placement {
+  if (command !== 'sidecar') return edgePlacement(command, config)
+  const fd = config.intercept.mode === 'tproxy' ? transparentSocket(config) : undefined
+  return sidecarPlacement(
+    config,
+    {
+      onRefused: (error) => {
+        counters.refusedConnection(error.code)
+        log.warn({ error }, 'an intercepted connection was refused')
+      },
+      onSniffed: (outcome) => telemetry.metrics.sniffed.inc(outcome),
+      onTunnel: (report) => {
+        const traceId = newTraceId()
+        const trace = { traceId, spanId: newSpanId(), parentSpanId: '', flags: 3, state: '' }
+        telemetry.recordTunnel({ ...report, trace, sampled: sample(undefined, traceId) })
+      },
+    },
+    fd,
+  )
 }

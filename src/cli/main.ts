@@ -32,8 +32,8 @@ for (const [command, description] of [
       const ready = await load(cli, command)
       if (ready === undefined) return
       warnOfRuntime()
-      const { runProxy } = await import('../app/proxy.ts')
-      await runProxy(command, ready.loaded.config)
+      const { runProxy } = await import('../app/run.ts')
+      await runProxy(command, ready.loaded.config, ready.live)
     })
 }
 

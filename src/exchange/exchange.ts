@@ -29,6 +29,8 @@ export interface ConnectionInfo {
   affinity: unknown
   /** Exchanges begun on this connection so far. */
   exchanges: number
+  /** When TCP_INFO was read last, monotonic microseconds. */
+  tcpReadUs: number
 }
 
 /** W3C trace context of an exchange; ids in lower-case hex (W3C Trace Context §3.2). */

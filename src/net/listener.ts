@@ -28,7 +28,12 @@ export class Listener {
 
   private constructor(options: ListenerOptions) {
     this.#options = options
-    this.#server = createServer({ pauseOnConnect: true, noDelay: true, allowHalfOpen: true, highWaterMark: options.highWater })
+    this.#server = createServer({
+      pauseOnConnect: true,
+      noDelay: true,
+      allowHalfOpen: true,
+      highWaterMark: options.highWater,
+    })
     this.#server.on('connection', (socket) => this.#accept(socket))
   }
 

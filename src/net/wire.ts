@@ -39,6 +39,18 @@ interface RawHandle {
   useUserBuffer?: unknown
 }
 
+let onFault: (error: unknown) => void = (error) => {
+  throw error
+}
+
+/**
+ * What a handler throws ends its own connection and is told here, so that no bytes of one peer can end the process.
+ * Without it the error is thrown on.
+ */
+export function onHandlerFault(tell: (error: unknown) => void): void {
+  onFault = tell
+}
+
 /** A connected or connecting socket. */
 export class Wire {
   readonly socket: Socket
@@ -58,7 +70,7 @@ export class Wire {
     const { socket } = this
     socket.on('end', () => {
       this.ended = true
-      this.handler.onEnd()
+      this.#guard(() => this.handler.onEnd())
     })
     socket.on('error', (error) => {
       this.#error ??= error
@@ -66,7 +78,7 @@ export class Wire {
     socket.on('close', () => {
       if (this.closed) return
       this.closed = true
-      this.handler.onClose(this.#error)
+      this.#guard(() => this.handler.onClose(this.#error))
     })
   }
 
@@ -105,7 +117,9 @@ export class Wire {
    * answer unread in the kernel. Read it before the descriptor goes.
    */
   #readRestOnWriteError(): void {
-    const socket = this.socket as Socket & { _destroy(error: Error | null, callback: (error?: Error | null) => void): void }
+    const socket = this.socket as Socket & {
+      _destroy(error: Error | null, callback: (error?: Error | null) => void): void
+    }
     const destroy = socket._destroy.bind(socket)
     socket._destroy = (error, callback) => {
       if (error !== null && !this.closed && this.fd >= 0) this.#readRest(this.fd)
@@ -145,7 +159,24 @@ export class Wire {
 
   #received(buf: Buffer, bytes: number): void {
     this.bytesRead += bytes
-    this.handler.onBytes(buf, 0, bytes)
+    try {
+      this.handler.onBytes(buf, 0, bytes)
+    } catch (error) {
+      this.#fault(error)
+    }
+  }
+
+  #guard(event: () => void): void {
+    try {
+      event()
+    } catch (error) {
+      this.#fault(error)
+    }
+  }
+
+  #fault(error: unknown): void {
+    this.reset()
+    onFault(error)
   }
 
   /** File descriptor, -1 where the platform or the state gives none. */
@@ -160,7 +191,9 @@ export class Wire {
 
   /** Like {@link pendingBytes}, but seen below the stream: it falls with every part of a write that the peer takes. */
   get queuedBytes(): number {
-    return (this.socket as unknown as { _handle: RawHandle | null })._handle?.writeQueueSize ?? this.socket.writableLength
+    return (
+      (this.socket as unknown as { _handle: RawHandle | null })._handle?.writeQueueSize ?? this.socket.writableLength
+    )
   }
 
   /** Write latin1 text. */
@@ -197,7 +230,7 @@ export class Wire {
     this.#waiting = false
     if (error || this.closed) return
     if (this.socket.writableLength > 0) this.#watch()
-    else this.handler.onDrain()
+    else this.#guard(() => this.handler.onDrain())
   }
 
   /** Too much is waiting for the kernel: stop writing until `onDrain`. */

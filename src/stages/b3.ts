@@ -27,7 +27,8 @@ const SPAN = /^[0-9a-f]{16}$/
 /** Whether any B3 field is there: the check that most requests end with. */
 export function hasB3(headers: HeaderBlock): boolean {
   return (
-    headers.countOf(ID.single) + headers.countOf(ID.traceId) + headers.countOf(ID.sampled) + headers.countOf(ID.flags) > 0
+    headers.countOf(ID.single) + headers.countOf(ID.traceId) + headers.countOf(ID.sampled) + headers.countOf(ID.flags) >
+    0
   )
 }
 

@@ -28,7 +28,8 @@ export class Correlation {
   /** The one inbound exchange in flight, where there is exactly one. */
   onlyOne(): InferredLink | undefined {
     if (this.#inFlight.size !== 1) return undefined
-    for (const x of this.#inFlight) if (x.trace !== undefined) return { traceId: x.trace.traceId, spanId: x.trace.spanId }
+    for (const x of this.#inFlight)
+      if (x.trace !== undefined) return { traceId: x.trace.traceId, spanId: x.trace.spanId }
     return undefined
   }
 }

@@ -5,14 +5,21 @@ import type { Exchange } from '../exchange/exchange.ts'
 import { CONTINUE, type Stage } from '../exchange/stage.ts'
 import { type B3Context, dropB3, hasB3, readB3, writeB3 } from './b3.ts'
 import { Correlation } from './correlation.ts'
-import { FLAG_RANDOM, FLAG_SAMPLED, formatTraceparent, type ParentContext, parseTraceparent, validTracestate } from './w3c.ts'
+import {
+  FLAG_RANDOM,
+  FLAG_SAMPLED,
+  formatTraceparent,
+  type ParentContext,
+  parseTraceparent,
+  validTracestate,
+} from './w3c.ts'
 
 const TRACEPARENT = knownId('traceparent')
 const TRACESTATE = knownId('tracestate')
 const BAGGAGE = knownId('baggage')
 
-/** Decides whether a trace is exported; `parentSampled` is undefined at the root. */
-export type SampleDecision = (traceId: string, parentSampled: boolean | undefined) => boolean
+/** Decides whether a trace is exported; `parentFlags` is undefined at the root (`telemetry/sampler`). */
+export type SampleDecision = (parentFlags: number | undefined, traceId: string) => boolean
 
 export interface TraceContextOptions {
   readonly sample: SampleDecision
@@ -48,23 +55,28 @@ function adopt(x: Exchange, b3: B3Context | undefined, sample: SampleDecision, c
   const parent = headers.countOf(TRACEPARENT) === 1 ? parseTraceparent(headers.known(TRACEPARENT)!) : undefined
   if (parent !== undefined) {
     const state = readState(x)
-    join(x, parent, sample(parent.traceId, (parent.flags & FLAG_SAMPLED) !== 0), state)
+    join(x, parent, sample(parent.flags, parent.traceId), state)
     return
   }
   headers.dropKnown(TRACESTATE)
   const cause = b3?.traceId ? undefined : joinedByRequestId(x, correlation)
   if (b3?.traceId) {
-    const sampled = b3.debug || sample(b3.traceId, b3.sampled)
+    const sampled = b3.debug || sample(flagsOf(b3), b3.traceId)
     join(x, { traceId: b3.traceId, spanId: b3.spanId, flags: 0 }, sampled, '')
   } else if (cause !== undefined) {
-    join(x, cause, sample(cause.traceId, (cause.flags & FLAG_SAMPLED) !== 0), '')
+    join(x, cause, sample(cause.flags, cause.traceId), '')
   } else {
     if (x.direction === 'outbound') x.inferredLink = correlation.onlyOne()
     const traceId = newTraceId()
-    x.sampled = sample(traceId, b3?.sampled)
+    x.sampled = sample(b3 === undefined ? undefined : flagsOf(b3), traceId)
     const flags = FLAG_RANDOM | (x.sampled ? FLAG_SAMPLED : 0)
     x.trace = { traceId, spanId: newSpanId(), parentSpanId: '', flags, state: '' }
   }
+}
+
+/** The decision that B3 brought as trace-flags, undefined where it left it to us. */
+function flagsOf(b3: B3Context): number | undefined {
+  return b3.sampled === undefined ? undefined : b3.sampled ? FLAG_SAMPLED : 0
 }
 
 function joinedByRequestId(x: Exchange, correlation: Correlation): ParentContext | undefined {

@@ -2,7 +2,7 @@
 import { isIP, type LookupFunction, type TcpNetConnectOpts } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { nowUs } from '../core/clock.ts'
-import { type ErrorCode, errnoOf, type ErrorPhase, ProxyError } from '../core/errors.ts'
+import { type ErrorCode, type ErrorPhase, errnoOf, ProxyError } from '../core/errors.ts'
 import { Wire } from '../net/wire.ts'
 import type { NameResolver, ResolvedAddress } from './resolver.ts'
 
@@ -144,7 +144,11 @@ export class Dial {
 
   #closed(error: Error | undefined): void {
     if (this.#phase === 'tls') this.#fail('tls_failed', error)
-    else this.#fail(errnoOf(error) === 'ECONNREFUSED' || refusedEverywhere(error) ? 'connection_refused' : 'connect_failed', error)
+    else
+      this.#fail(
+        errnoOf(error) === 'ECONNREFUSED' || refusedEverywhere(error) ? 'connection_refused' : 'connect_failed',
+        error,
+      )
   }
 
   #limit(timeoutMs: number, code: ErrorCode): void {
@@ -167,5 +171,9 @@ function answering(addresses: readonly ResolvedAddress[]): LookupFunction {
 
 /** Happy eyeballs reports the failures of all addresses together. */
 function refusedEverywhere(error: unknown): boolean {
-  return error instanceof AggregateError && error.errors.length > 0 && error.errors.every((e) => errnoOf(e) === 'ECONNREFUSED')
+  return (
+    error instanceof AggregateError &&
+    error.errors.length > 0 &&
+    error.errors.every((e) => errnoOf(e) === 'ECONNREFUSED')
+  )
 }

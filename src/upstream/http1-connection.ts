@@ -379,15 +379,11 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     const facts = { reused: this.uses > 1, ageUs: nowUs() - this.openedUs, bytesSent: this.bytesSent }
     this.#attempt = undefined
     this.#state = CLOSED
+    // TCP_INFO of a connection that times out is evidence: it is read before the descriptor goes.
+    if (this.#wire.socket.destroyed) attempt.exchange.upstreamFd = -1
+    const { code, phase, detail, errno, cause } = error
+    attempt.fail(new ProxyError(code, phase, detail, { errno, cause, connection: facts }), facts.bytesSent)
     this.destroy()
-    attempt.fail(
-      new ProxyError(error.code, error.phase, error.detail, {
-        errno: error.errno,
-        cause: error.cause,
-        connection: facts,
-      }),
-      facts.bytesSent,
-    )
   }
 
   // === deadlines ===
@@ -412,7 +408,9 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     const { firstByteMs, upstreamHeadMs, responseIdleMs } = this.#options.timeouts
     const over = (sinceUs: number, limitMs: number): boolean => limitMs > 0 && now >= sinceUs + limitMs * 1000
     if (this.#state === BODY) {
-      return !this.#wire.socket.isPaused() && over(this.#progressUs, responseIdleMs) ? 'response_idle_timeout' : undefined
+      return !this.#wire.socket.isPaused() && over(this.#progressUs, responseIdleMs)
+        ? 'response_idle_timeout'
+        : undefined
     }
     if (!this.#freshHead) return over(this.#headStartUs, upstreamHeadMs) ? 'first_byte_timeout' : undefined
     return over(this.#attempt!.exchange.timing.sentUs, firstByteMs) ? 'first_byte_timeout' : undefined

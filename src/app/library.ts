@@ -1,0 +1,67 @@
+/**
+ * Hopscope inside a Node program or test: `createProxy({ upstream })` starts a reverse proxy, user stages join its
+ * stack and reach the exchange's span through `@opentelemetry/api`.
+ */
+import { faultReport } from '../config/fault.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Stage } from '../exchange/stage.ts'
+import { startProxy } from './proxy.ts'
+
+export type { ErrorCode, ProxyError } from '../core/errors.ts'
+export type { HeaderBlock } from '../core/headers.ts'
+export type { RequestHead, ResponseHead } from '../core/message.ts'
+export type { Answer, ConnectionInfo, Exchange, TraceContext } from '../exchange/exchange.ts'
+export { PHASES, phaseUs } from '../exchange/exchange.ts'
+export { ANSWERED, CONTINUE, type Stage, type Verdict } from '../exchange/stage.ts'
+export { spanOf } from '../telemetry/exchange-span.ts'
+
+/** A setting by its path in docs/configuration.md, such as `timeouts.connectMs`. */
+export type Settings = Readonly<Record<string, string | number | boolean>>
+
+export interface CreateProxyOptions {
+  /** The server to stand before, `http://host:port`. */
+  readonly upstream: string
+  /** Where to listen; a free port of loopback by default. */
+  readonly listen?: { readonly host?: string; readonly port?: number }
+  /** Stages of your own, behind the built-in ones. */
+  readonly stages?: readonly Stage[]
+  /** Further settings; those of files and the environment do not count here. */
+  readonly settings?: Settings
+}
+
+/** A proxy of yours. */
+export interface Proxy {
+  readonly host: string
+  readonly port: number
+  /** `http://host:port`. */
+  readonly url: string
+  /** Drain and stop; exchanges in flight may take `deadlineMs` (default: `timeouts.drainMs`). */
+  close(deadlineMs?: number): Promise<void>
+}
+
+/** Start a reverse proxy. Rejects with a report of every fault in the settings, or the bind error. */
+export async function createProxy(options: CreateProxyOptions): Promise<Proxy> {
+  const { host = '127.0.0.1', port = 0 } = options.listen ?? {}
+  const flags = Object.fromEntries(Object.entries(options.settings ?? {}).map(([path, value]) => [path, String(value)]))
+  const loaded = await loadConfig({
+    command: 'proxy',
+    env: {},
+    flags: {
+      'log.level': 'warn',
+      accessLog: 'off',
+      ...flags,
+      'upstream.url': options.upstream,
+      listen: `${host}:${port}`,
+    },
+  })
+  if (!loaded.ok) throw new Error(faultReport(loaded.faults))
+  const running = await startProxy({ command: 'proxy', config: loaded.config, userStages: options.stages ?? [] })
+  const { address } = running
+  const name = address.host.includes(':') ? `[${address.host}]` : address.host
+  return {
+    host: address.host,
+    port: address.port,
+    url: `http://${name}:${address.port}`,
+    close: (deadlineMs) => running.close(deadlineMs),
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * The first moments of an intercepted connection: who speaks first, and what. HTTP/1 goes to the codec; all else goes
+ * to its original destination unread, TLS with its server name noted. Where the client stays silent the destination
+ * is dialled in parallel, for in many protocols it is the server that begins.
+ */
+import { nowUs } from '../core/clock.ts'
+import { errnoOf, ProxyError } from '../core/errors.ts'
+import type { Deadlined } from '../core/timers.ts'
+import type { ConnectionInfo, Endpoint } from '../exchange/exchange.ts'
+import { HeldBytes } from '../http/message/held-bytes.ts'
+import { type ClientHello, parseClientHello } from '../net/client-hello.ts'
+import { joinTunnel } from '../net/opaque.ts'
+import { sniff } from '../net/sniff.ts'
+import { TlsWatch } from '../net/tls-watch.ts'
+import type { Wire, WireHandler } from '../net/wire.ts'
+import type { OpaqueTunnelFacts } from '../telemetry/tunnel-record.ts'
+import { Dial, type DialOptions } from '../upstream/dial.ts'
+import type { DataPlane } from './data-plane.ts'
+
+/** Why a connection was tunnelled. */
+export type TunnelReason = 'tls' | 'unknown' | 'server-first' | 'port' | 'timeout'
+
+/** A finished tunnel; its trace is the business of whoever records it. */
+export type TunnelReport = Omit<OpaqueTunnelFacts, 'trace' | 'sampled'>
+
+export interface SidecarConnectionOptions {
+  readonly plane: DataPlane
+  readonly dial: DialOptions
+  readonly detectMs: number
+  readonly onSniffed: (outcome: string) => void
+  readonly onTunnel: (report: TunnelReport) => void
+}
+
+/** A client that speaks first does so at once; after this silence the server gets its chance to. */
+const SILENCE_US = 20_000
+const NOTHING = Buffer.alloc(0)
+
+export class SidecarConnection implements WireHandler, Deadlined {
+  readonly #wire: Wire
+  readonly #info: ConnectionInfo
+  readonly #destination: Endpoint
+  readonly #options: SidecarConnectionOptions
+  readonly #startUs = nowUs()
+  readonly #held = new HeldBytes()
+  /** The dial in parallel, then its wire. */
+  #dial: Dial | undefined
+  #upstream: Wire | undefined
+  /** Set once: what the connection turned out to be. */
+  #reason: TunnelReason | undefined
+  #hello: ClientHello | undefined
+  #decided = false
+  deadlineUs: number
+
+  constructor(wire: Wire, info: ConnectionInfo, destination: Endpoint, options: SidecarConnectionOptions) {
+    this.#wire = wire
+    this.#info = info
+    this.#destination = destination
+    this.#options = options
+    this.deadlineUs = this.#startUs + SILENCE_US
+    wire.handler = this
+    options.plane.sweeper.add(this)
+  }
+
+  /** Find out what it is. */
+  detect(): void {
+    this.#wire.resume()
+  }
+
+  // === detection ===
+
+  onBytes(buf: Buffer, start: number, end: number): void {
+    this.#held.keep(buf, start, end)
+    if (this.#decided) {
+      if (this.#held.length > this.#options.dial.highWater) this.#wire.pause()
+      return
+    }
+    const protocol = sniff(this.#held.bytes, 0, this.#held.length)
+    if (protocol === 'http1') this.#toHttp()
+    else if (protocol === 'tls') this.#readHello()
+    else if (protocol !== 'need-more') this.tunnel('unknown')
+  }
+
+  #readHello(): void {
+    const hello = parseClientHello(this.#held.bytes, 0, this.#held.length)
+    if (hello === 'need-more') return
+    if (hello !== 'not-tls' && hello.kind === 'hello') this.#hello = hello
+    this.tunnel('tls')
+  }
+
+  onEnd(): void {
+    if (this.#decided) return
+    if (this.#held.length > 0) this.tunnel('unknown')
+    else this.#wire.destroy()
+  }
+
+  onDrain(): void {}
+
+  onClose(): void {
+    this.#options.plane.sweeper.remove(this)
+    this.#decided = true
+    this.#dial?.cancel()
+    this.#upstream?.destroy()
+  }
+
+  onDeadline(now: number): void {
+    if (this.#decided) return
+    if (now >= this.#startUs + this.#options.detectMs * 1000) {
+      this.tunnel('timeout')
+      return
+    }
+    this.deadlineUs = this.#startUs + this.#options.detectMs * 1000
+    if (this.#held.length === 0) this.#dialAhead()
+  }
+
+  /** The server may speak first; if it does not, the connection serves the first request. */
+  #dialAhead(): void {
+    this.#dial = this.#newDial(
+      (wire) => {
+        this.#upstream = wire
+        wire.handler = {
+          onBytes: (buf, start, end) => this.tunnel('server-first', Buffer.from(buf.subarray(start, end))),
+          onEnd: () => this.tunnel('server-first'),
+          onDrain: () => {},
+          onClose: () => {
+            this.#upstream = undefined
+          },
+        }
+      },
+      () => {
+        // The client has asked for nothing yet: its request will find the same fault and be told.
+        this.#dial = undefined
+      },
+    )
+  }
+
+  #newDial(onReady: (wire: Wire) => void, onError: (error: ProxyError) => void): Dial {
+    const { address, port } = this.#destination
+    return new Dial({ host: address, port, tls: false }, this.#options.dial, onReady, onError)
+  }
+
+  #decide(outcome: string): void {
+    this.#decided = true
+    this.#options.plane.sweeper.remove(this)
+    this.#options.onSniffed(outcome)
+  }
+
+  // === HTTP ===
+
+  #toHttp(): void {
+    this.#decide('http1')
+    const { plane } = this.#options
+    const { address, port } = this.#destination
+    if (this.#upstream !== undefined) {
+      plane.upstream.adopt(this.#info, { host: address, port, tls: false }, this.#upstream)
+      this.#upstream = undefined
+    } else {
+      this.#dial?.cancel()
+    }
+    this.#dial = undefined
+    plane.serve(this.#wire, this.#info, this.#held.bytes.subarray(0, this.#held.length))
+  }
+
+  // === tunnel ===
+
+  /** Forward unread from now on. `fromServer` are bytes that the server sent already. */
+  tunnel(reason: TunnelReason, fromServer: Buffer = NOTHING): void {
+    if (this.#decided) return
+    this.#decide(reason)
+    this.#reason = reason
+    if (this.#upstream !== undefined) {
+      const upstream = this.#upstream
+      this.#upstream = undefined
+      this.#join(upstream, fromServer)
+      return
+    }
+    this.#dial?.cancel()
+    this.#dial = this.#newDial(
+      (wire) => this.#join(wire, NOTHING),
+      (error) => {
+        this.#report(nowUs(), 0, 0, -1, error)
+        this.#wire.reset()
+      },
+    )
+  }
+
+  #join(upstream: Wire, fromServer: Buffer): void {
+    this.#dial = undefined
+    const watch = this.#reason === 'tls' ? new TlsWatch() : undefined
+    let handshakeUs = -1
+    joinTunnel(
+      this.#wire,
+      this.#held.bytes.subarray(0, this.#held.length),
+      upstream,
+      fromServer,
+      (outcome) =>
+        this.#report(
+          outcome.endUs,
+          outcome.bytesAToB,
+          outcome.bytesBToA,
+          handshakeUs,
+          outcome.error === undefined
+            ? undefined
+            : new ProxyError('upstream_aborted', 'tunnel', '', { errno: errnoOf(outcome.error), cause: outcome.error }),
+        ),
+      watch === undefined
+        ? undefined
+        : (buf, start, end) => {
+            if (!watch.feed(buf, start, end)) return false
+            handshakeUs = nowUs() - this.#startUs
+            return true
+          },
+    )
+  }
+
+  #report(
+    endUs: number,
+    bytesFromClient: number,
+    bytesToClient: number,
+    tlsHandshakeUs: number,
+    error: ProxyError | undefined,
+  ): void {
+    this.#options.onTunnel({
+      connection: this.#info,
+      reason: this.#reason!,
+      destination: this.#destination,
+      startUs: this.#startUs,
+      endUs,
+      bytesFromClient,
+      bytesToClient,
+      serverName: this.#hello?.serverName ?? '',
+      alpn: this.#hello?.alpn[0] ?? '',
+      tlsHandshakeUs,
+      error,
+    })
+  }
+}

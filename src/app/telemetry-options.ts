@@ -1,0 +1,40 @@
+/** Config → telemetry options: PEM files are read here, so that a missing one is a fault at start. */
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import type { Config } from '../config/schema.ts'
+import type { Logger } from '../core/log.ts'
+import type { TelemetryOptions } from '../telemetry/telemetry.ts'
+import { tcpFactsReader } from './tcp-facts.ts'
+import { version } from './version.ts'
+
+export function telemetryOptions(config: Config, logger: Logger): TelemetryOptions {
+  const { otlp } = config
+  const pem = (file: string | undefined): string | undefined =>
+    file === undefined ? undefined : readFileSync(file, 'utf8')
+  return {
+    otlp:
+      otlp.endpoint === undefined || !otlp.enabled
+        ? undefined
+        : {
+            endpoint: otlp.endpoint,
+            headers: otlp.headers,
+            compression: otlp.compression,
+            timeoutMs: otlp.timeoutMs,
+            batchSpans: otlp.batchSpans,
+            queueBytes: otlp.queueBytes,
+            caPem: pem(otlp.certificate),
+            certPem: pem(otlp.clientCertificate),
+            keyPem: pem(otlp.clientKey),
+          },
+    resource: {
+      'service.instance.id': `${hostname()}.${process.pid}`,
+      ...config.resource.attributes,
+      'service.name': config.service.name,
+    },
+    version: version(),
+    accessLog: config.accessLog,
+    scheduleMs: otlp.scheduleMs,
+    ...(process.platform === 'linux' ? { tcpOf: tcpFactsReader() } : {}),
+    logger,
+  }
+}
