@@ -19,7 +19,7 @@ export const USAGE = `npm run bench -- [options]
   --quick            short run, under 90 s: shows that all works, too short to quote
   --only LIST        workloads: small,1k,64k,1m,memory
   --peers LIST       direct,nginx,haproxy,http-proxy,http2-proxy,hopscope (= hopscope-off,hopscope,hopscope-hang)
-  --rounds N         rounds of every phase (default 3; with --quick 2 or 1)
+  --rounds N         rounds of every phase (default 3; with --quick 1)
   --out FILE         also write the raw figures there as JSON`
 
 /** Throws TypeError (from parseArgs) or RangeError with a message fit to show. */

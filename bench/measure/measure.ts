@@ -29,17 +29,22 @@ export async function measure(peer: RunningPeer, step: Step): Promise<Sample> {
   const spansBefore = peer.collector && (await statusOf(peer.collector))
   const cpuBefore = pid === undefined ? undefined : readCpu(pid)
   const watch = pid === undefined ? undefined : watchMemory(pid)
-  const load = await runLoad({
-    port: peer.port,
-    path: step.workload.path,
-    connections: step.connections,
-    seconds: step.seconds,
-    perSecond: step.perSecond,
-  })
-  const rssMiB = watch?.()
+  let load: Load
+  let rssMiB: number | undefined
+  try {
+    load = await runLoad({
+      port: peer.port,
+      path: step.workload.path,
+      connections: step.connections,
+      seconds: step.seconds,
+      perSecond: step.perSecond,
+    })
+  } finally {
+    rssMiB = watch?.()
+  }
   const cpuAtEnd = pid === undefined ? undefined : readCpu(pid)
   const spans = await balanceOf(peer, load, spansBefore?.spans ?? 0, spansBefore?.distinctSpans ?? 0)
-  await sleep(spans === undefined ? SETTLE_MS : 0)
+  if (spans === undefined && pid !== undefined) await sleep(SETTLE_MS)
   return {
     peer: peer.name,
     workload: step.workload.name,

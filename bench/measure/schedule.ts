@@ -16,6 +16,9 @@ export interface PhasePlan {
 /** Connections of the memory phase. */
 export const MEMORY_CONNECTIONS = 1000
 
+/** Unless --only names them. */
+const QUICK_LEAVES_OUT = ['1k', '64k']
+
 /** Throws RangeError for a workload that does not exist. */
 export function schedule(options: Options): PhasePlan[] {
   const names = [...WORKLOADS.map((workload) => workload.name), 'memory']
@@ -26,8 +29,8 @@ export function schedule(options: Options): PhasePlan[] {
   for (const workload of WORKLOADS) {
     if (!isWanted(workload.name)) continue
     const isFirst = workload.name === 'small'
-    if (options.quick && workload.name === '1k' && options.only.length === 0) continue
-    const rounds = options.rounds ?? (options.quick ? (isFirst ? 2 : 1) : 3)
+    if (options.quick && QUICK_LEAVES_OUT.includes(workload.name) && options.only.length === 0) continue
+    const rounds = options.rounds ?? (options.quick ? 1 : 3)
     const { saturation, fixed } = workload
     if (saturation !== undefined)
       plans.push(plan('saturation', workload, { ...saturation, perSecond: 0 }, rounds, options))

@@ -11,6 +11,7 @@ export interface Target {
 }
 
 const SUBJECT = 'hopscope'
+const HANGING = 'hopscope-hang'
 
 /** All targets, in the order of the issue. */
 export function judge(samples: readonly Sample[]): Target[] {
@@ -18,8 +19,8 @@ export function judge(samples: readonly Sample[]): Target[] {
   const fixed = new PhaseResults(samples, 'small', 'fixed')
   const big = new PhaseResults(samples, '1m', 'saturation')
   const memory = new PhaseResults(samples, 'small', 'memory')
-  const hang = small.ratio('hopscope-hang', cpuWhole, SUBJECT)?.median
-  const hangShare = hang === undefined ? undefined : Math.abs(hang - 1) * 100
+  const hangData = small.ratio(HANGING, cpuDataThread, SUBJECT)?.median
+  const hangWhole = small.ratio(HANGING, cpuWhole, SUBJECT)?.median
   const added = fixed.added(SUBJECT, p99)?.median
   const nginxAdded = fixed.added('nginx', p99)?.median
   const addedRatio = added === undefined || nginxAdded === undefined || nginxAdded <= 0 ? undefined : added / nginxAdded
@@ -63,9 +64,19 @@ export function judge(samples: readonly Sample[]): Target[] {
       128,
       (value) => `${value.toFixed(0)} MiB`,
     ),
-    most('a hanging collector changes CPU a request by < 5 %', hangShare, 5, (value) => `${value.toFixed(1)} %`),
+    most('hanging collector: CPU of the data thread changes by < 5 %', percentOff(hangData, Math.abs), 5, percent),
+    // Exports that are never sent cost less than acknowledged ones: for the whole process only a rise is a fault.
+    most('hanging collector: CPU of the whole process rises by < 5 %', percentOff(hangWhole), 5, percent),
     most('every span acknowledged (spans lost)', spans?.lost, 0, (value) => `${value} of ${spans?.requests}`),
   ]
+}
+
+function percentOff(ratio: number | undefined, sign: (value: number) => number = (value) => value): number | undefined {
+  return ratio === undefined ? undefined : sign((ratio - 1) * 100)
+}
+
+function percent(value: number): string {
+  return `${value.toFixed(1)} %`
 }
 
 /** Spans over all samples: distinct ones acknowledged against requests answered. undefined without a collector. */

@@ -91,7 +91,7 @@ function printFixed(results: PhaseResults): void {
   const lateUs = Math.max(0, ...results.peers.map((peer) => results.spread(peer, sendDelay)?.median ?? 0))
   if (lateUs > LATE_US) {
     console.log(
-      `   NOISY: requests were sent up to ${lateUs} us late (p99): the load's core was not its own. Run again when quiet.`,
+      `   NOISY: requests were sent up to ${Math.round(lateUs)} us late (p99): the load's core was not its own. Run again when quiet.`,
     )
   }
 }
