@@ -1,5 +1,5 @@
 /** What issue 2 wants of Hopscope with everything on, beside what was measured. */
-import { cpuDataThread, cpuWhole, PhaseResults, p99, perSecond, rss } from './results.ts'
+import { cpuDataThread, cpuWhole, PhaseResults, p99, perSecond, rss, sendDelay } from './results.ts'
 import type { Sample } from './sample.ts'
 
 /** One target; `measured` is undefined when the run left out what it needs. */
@@ -23,7 +23,8 @@ export function judge(samples: readonly Sample[]): Target[] {
   const hangWhole = small.ratio(HANGING, cpuWhole, SUBJECT)?.median
   const added = fixed.added(SUBJECT, p99)?.median
   const nginxAdded = fixed.added('nginx', p99)?.median
-  const addedRatio = added === undefined || nginxAdded === undefined || nginxAdded <= 0 ? undefined : added / nginxAdded
+  const isUsable = added !== undefined && nginxAdded !== undefined && nginxAdded > 0 && !isNoisy(fixed)
+  const addedRatio = isUsable ? added / nginxAdded : undefined
   const spans = spanTotals(samples)
   const times = (value: number): string => `${value.toFixed(2)} x`
   return [
@@ -69,6 +70,14 @@ export function judge(samples: readonly Sample[]): Target[] {
     most('hanging collector: CPU of the whole process rises by < 5 %', percentOff(hangWhole), 5, percent),
     most('every span acknowledged (spans lost)', spans?.lost, 0, (value) => `${value} of ${spans?.requests}`),
   ]
+}
+
+/** A load generator that was later than this (p99) has measured itself. On a quiet machine it is late by 40 to 100. */
+const LATE_US = 300
+
+/** Whether a fixed-rate phase says more about the load generator than about the peers. */
+export function isNoisy(fixed: PhaseResults): boolean {
+  return fixed.peers.some((peer) => (fixed.spread(peer, sendDelay)?.median ?? 0) > LATE_US)
 }
 
 function percentOff(ratio: number | undefined, sign: (value: number) => number = (value) => value): number | undefined {

@@ -1,13 +1,9 @@
 /** The report as text, from its samples. */
-import { cpuDataThread, cpuWhole, PhaseResults, p50, p99, perSecond, rss } from '../measure/results.ts'
+import { cpuDataThread, cpuWhole, PhaseResults, p50, p99, perSecond, rss, sendDelay } from '../measure/results.ts'
 import type { Sample } from '../measure/sample.ts'
 import type { PhasePlan } from '../measure/schedule.ts'
-import { judge, spanTotals } from '../measure/targets.ts'
+import { isNoisy, judge, spanTotals } from '../measure/targets.ts'
 import { printTable, show, showRatio } from './table.ts'
-
-const sendDelay = (sample: Sample): number | undefined => sample.sendDelayP99Us
-/** A generator that is later than this measures itself. On a quiet machine it is 40 to 100 us. */
-const LATE_US = 300
 
 /** Name and value, one a line. */
 export function printFacts(facts: Readonly<Record<string, string>>): void {
@@ -88,11 +84,9 @@ function printFixed(results: PhaseResults): void {
     failedOf(results, peer),
   ])
   printTable(head, rows)
-  const lateUs = Math.max(0, ...results.peers.map((peer) => results.spread(peer, sendDelay)?.median ?? 0))
-  if (lateUs > LATE_US) {
-    console.log(
-      `   NOISY: requests were sent up to ${Math.round(lateUs)} us late (p99): the load's core was not its own. Run again when quiet.`,
-    )
+  if (isNoisy(results)) {
+    console.log("   NOISY: the load generator itself sent late (late p99, us), so these latencies are not the peers'.")
+    console.log('   Something else used its core. Run again when the machine is quiet.')
   }
 }
 
