@@ -1,0 +1,73 @@
+/** The access log: one JSON line an exchange, formatted and written in the telemetry thread by pino. */
+import { destination, type Logger as PinoLogger, pino } from 'pino'
+import type { SharedCounters } from './counters.ts'
+import type { ExchangeView } from './record-view.ts'
+import type { TunnelView } from './tunnel-record.ts'
+
+/** Lines that wait for a slow reader of the log; more are dropped and counted. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024
+/** Lines are written out together once they are this much, and whenever the ring has been read. */
+const GATHER_BYTES = 16 * 1024
+
+export class AccessLog {
+  readonly #destination: ReturnType<typeof destination>
+  readonly #log: PinoLogger
+  readonly #counters: SharedCounters
+
+  /** `fd` 1 is standard output. */
+  constructor(fd: number, counters: SharedCounters) {
+    this.#counters = counters
+    this.#destination = destination({ fd, sync: false, minLength: GATHER_BYTES, maxLength: MAX_WAITING_BYTES })
+    this.#destination.on('drop', () => counters.add('logDropped', 1))
+    // A log that nobody reads any more (EPIPE) must not end the process.
+    this.#destination.on('error', () => counters.add('logDropped', 1))
+    this.#log = pino({ base: null, timestamp: false, formatters: { level: (level) => ({ level }) } }, this.#destination)
+  }
+
+  exchange(x: ExchangeView): void {
+    this.#counters.add('logged', 1)
+    const line = {
+      time: x.time,
+      direction: x.direction,
+      method: x.method,
+      host: x.host,
+      path: x.path,
+      status: x.status,
+      durationUs: x.durationUs,
+      phasesUs: x.phasesUs,
+      requestBytes: x.requestBytes,
+      responseBytes: x.responseBytes,
+      requestId: x.requestId,
+      traceId: x.traceId,
+      spanId: x.spanId,
+      client: x.client,
+      upstream: x.upstream,
+      reused: x.upstreamReused,
+      attempts: x.attempts,
+      userAgent: x.userAgent,
+      error: x.error,
+    }
+    if (x.error !== undefined && x.error.source !== 'downstream') this.#log.error(line, 'exchange')
+    else this.#log.info(line, 'exchange')
+  }
+
+  tunnel(view: TunnelView, originUs: number): void {
+    this.#counters.add('logged', 1)
+    const { startUs, endUs, kind, flags: _, ...rest } = view
+    const time = new Date((startUs + originUs) / 1000).toISOString()
+    this.#log.info({ time, durationUs: Math.round(endUs - startUs), ...rest }, kind)
+  }
+
+  /** Write out what was gathered. */
+  flush(): void {
+    this.#destination.flush()
+  }
+
+  close(): void {
+    try {
+      this.#destination.flushSync()
+    } catch {
+      // Not open yet or gone: there is nothing more to do at the end.
+    }
+  }
+}

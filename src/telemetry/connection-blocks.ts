@@ -1,0 +1,124 @@
+/** Attributes that all exchanges of a connection share, encoded once per connection in the telemetry thread. */
+import { type AttributeSink, attributeKey } from './otlp-attributes.ts'
+import { type ConnectionFactsRecord, FACT_SLOTS } from './record-layout.ts'
+import { withoutUserinfo } from './redact.ts'
+
+const K_SCHEME = attributeKey('url.scheme')
+const K_PEER_ADDRESS = attributeKey('network.peer.address')
+const K_PEER_PORT = attributeKey('network.peer.port')
+const K_CLIENT_ADDRESS = attributeKey('client.address')
+const K_SERVER_ADDRESS = attributeKey('server.address')
+const K_SERVER_PORT = attributeKey('server.port')
+const K_AGENT = attributeKey('user_agent.original')
+const K_UPSTREAM_ADDRESS = attributeKey('hopscope.upstream.address')
+const K_UPSTREAM_PORT = attributeKey('hopscope.upstream.port')
+const K_DIRECTION = attributeKey('hopscope.direction')
+
+const EMPTY = new Uint8Array(0)
+const MASK = FACT_SLOTS - 1
+
+/** Encoded attributes of one connection. `all` is the four parts after each other. */
+export interface ConnectionBlocks {
+  readonly id: number
+  readonly outbound: boolean
+  readonly facts: ConnectionFactsRecord | undefined
+  readonly all: Uint8Array
+  readonly peer: Uint8Array
+  readonly host: Uint8Array
+  readonly agent: Uint8Array
+  readonly upstream: Uint8Array
+  /** `scheme://authority` in ASCII, the beginning of url.full. */
+  readonly origin: Uint8Array
+}
+
+const UNKNOWN: ConnectionBlocks = {
+  id: -1,
+  outbound: false,
+  facts: undefined,
+  all: EMPTY,
+  peer: EMPTY,
+  host: EMPTY,
+  agent: EMPTY,
+  upstream: EMPTY,
+  origin: EMPTY,
+}
+
+/** The reader's side of the table that `connection-facts.ts` writes through the ring. */
+export class ConnectionBlocksTable {
+  readonly #slots: ConnectionBlocks[] = new Array<ConnectionBlocks>(FACT_SLOTS).fill(UNKNOWN)
+
+  /** Blocks of a connection; empty ones where its facts never came. */
+  of(id: number): ConnectionBlocks {
+    const blocks = this.#slots[id & MASK]!
+    return blocks.id === id ? blocks : UNKNOWN
+  }
+
+  /** Take over a FACTS record. `sink` is scratch. */
+  put(facts: ConnectionFactsRecord, sink: AttributeSink): void {
+    const outbound = facts.direction === 'outbound'
+    const begin = sink.at
+    if (!outbound) {
+      sink.string(K_SCHEME, facts.scheme)
+      sink.string(K_PEER_ADDRESS, facts.peerAddress)
+      sink.int(K_PEER_PORT, facts.peerPort)
+      sink.string(K_CLIENT_ADDRESS, facts.peerAddress)
+    }
+    sink.string(K_DIRECTION, facts.direction)
+    const peer = sink.cut(begin)
+    writeHost(sink, facts, facts.host)
+    const host = sink.cut(begin)
+    if (facts.userAgent !== '') sink.string(K_AGENT, facts.userAgent)
+    const agent = sink.cut(begin)
+    writeUpstream(sink, outbound, facts.upstreamAddress, facts.upstreamPort)
+    const upstream = sink.cut(begin)
+    const all = new Uint8Array(Buffer.concat([peer, host, agent, upstream]))
+    const origin = originOf(facts, facts.host)
+    this.#slots[facts.connection & MASK] = {
+      id: facts.connection,
+      outbound,
+      facts,
+      all,
+      peer,
+      host,
+      agent,
+      upstream,
+      origin,
+    }
+  }
+}
+
+export function writeAgent(sink: AttributeSink, from: Buffer, start: number, end: number): void {
+  if (end > start) sink.range(K_AGENT, from, start, end)
+}
+
+/** Where the exchange went: the peer of a CLIENT span; beside the peer (the client) on a SERVER span. */
+export function writeUpstream(sink: AttributeSink, outbound: boolean, address: string, port: number): void {
+  if (port === 0) return
+  sink.string(outbound ? K_PEER_ADDRESS : K_UPSTREAM_ADDRESS, address)
+  sink.int(outbound ? K_PEER_PORT : K_UPSTREAM_PORT, port)
+}
+
+/** server.address and server.port, of the Host header or else of the original destination. */
+export function writeHost(sink: AttributeSink, facts: ConnectionFactsRecord | undefined, host: string): void {
+  const authority = authorityOf(facts, host)
+  if (authority === '') return
+  const colon = authority.lastIndexOf(':')
+  const hasPort = colon > authority.lastIndexOf(']') && /^\d{1,5}$/.test(authority.slice(colon + 1))
+  const name = hasPort ? authority.slice(0, colon) : authority
+  sink.string(K_SERVER_ADDRESS, name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name)
+  sink.int(K_SERVER_PORT, hasPort ? Number(authority.slice(colon + 1)) : facts?.scheme === 'https' ? 443 : 80)
+}
+
+/** `scheme://authority` as ASCII bytes. */
+export function originOf(facts: ConnectionFactsRecord | undefined, host: string): Uint8Array {
+  const text = `${facts?.scheme ?? 'http'}://${authorityOf(facts, host)}`
+  // Hosts are ASCII (RFC 9110 §4.2.1); anything else in this place is not shown.
+  return Uint8Array.from(text, (char) => (char.charCodeAt(0) < 0x80 ? char.charCodeAt(0) : 0x3f))
+}
+
+function authorityOf(facts: ConnectionFactsRecord | undefined, host: string): string {
+  if (host !== '') return withoutUserinfo(host)
+  if (facts === undefined || facts.destinationPort === 0) return ''
+  const { destinationAddress: address, destinationPort: port } = facts
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}

@@ -1,0 +1,123 @@
+/** Metrics of the exporter under OpenTelemetry's own names (semantic conventions `otel.sdk.*`). */
+import { DROP_REASONS, type ExporterCounts } from './counters.ts'
+import type { ScrapedMetric } from './metrics.ts'
+
+/** Drops that happen before a span gets to the exporter. */
+const BEFORE_EXPORT = new Set<string>(['ring_full', 'queue_full', 'encode_error', 'worker_exit'])
+
+export function exporterMetrics(read: () => ExporterCounts): ScrapedMetric[] {
+  const one =
+    (of: (counts: ExporterCounts) => number): ScrapedMetric['samples'] =>
+    () => [{ labels: {}, value: of(read()) }]
+  const byReason = (before: boolean, success: (counts: ExporterCounts) => number): ScrapedMetric['samples'] => {
+    return () => {
+      const counts = read()
+      const failed = DROP_REASONS.filter((reason) => BEFORE_EXPORT.has(reason) === before)
+      return [
+        { labels: { error_type: '' }, value: success(counts) },
+        ...failed.map((reason) => ({ labels: { error_type: reason }, value: counts.dropped[reason] })),
+      ]
+    }
+  }
+  const taken = (counts: ExporterCounts): number =>
+    counts.recorded -
+    counts.inRing -
+    DROP_REASONS.reduce((sum, r) => sum + (BEFORE_EXPORT.has(r) ? counts.dropped[r] : 0), 0)
+  const metric = (
+    name: string,
+    help: string,
+    type: 'counter' | 'gauge',
+    samples: ScrapedMetric['samples'],
+  ): ScrapedMetric => ({
+    name,
+    help,
+    type,
+    samples,
+  })
+  return [
+    metric(
+      'otel_sdk_span_started_total',
+      'Spans recorded for export.',
+      'counter',
+      one((c) => c.recorded),
+    ),
+    metric(
+      'otel_sdk_processor_span_processed_total',
+      'Spans handed to the exporter; with error_type, dropped before it.',
+      'counter',
+      byReason(true, taken),
+    ),
+    metric(
+      'otel_sdk_processor_span_queue_size',
+      'Spans in the ring.',
+      'gauge',
+      one((c) => c.inRing),
+    ),
+    metric(
+      'otel_sdk_exporter_span_exported_total',
+      'Spans that the collector acknowledged; with error_type, given up.',
+      'counter',
+      byReason(false, (c) => c.exported),
+    ),
+    metric(
+      'otel_sdk_exporter_span_inflight',
+      'Spans that wait for an acknowledgement.',
+      'gauge',
+      one((c) => c.queued),
+    ),
+    metric(
+      'hopscope_exporter_queue_bytes',
+      'Memory of spans that wait.',
+      'gauge',
+      one((c) => c.queuedBytes),
+    ),
+    metric(
+      'hopscope_exporter_requests_total',
+      'Export requests sent.',
+      'counter',
+      one((c) => c.exports),
+    ),
+    metric(
+      'hopscope_exporter_failures_total',
+      'Export requests that failed.',
+      'counter',
+      one((c) => c.exportFailures),
+    ),
+    metric(
+      'hopscope_exporter_seconds_total',
+      'Time that export requests took.',
+      'counter',
+      one((c) => c.exportSeconds),
+    ),
+    metric(
+      'hopscope_exporter_retries_total',
+      'Export requests repeated.',
+      'counter',
+      one((c) => c.retries),
+    ),
+    metric(
+      'hopscope_exporter_channels_total',
+      'Channels opened to the collector.',
+      'counter',
+      one((c) => c.channels),
+    ),
+    metric(
+      'hopscope_exporter_warnings_total',
+      'Warnings of the collector.',
+      'counter',
+      one((c) => c.warnings),
+    ),
+    metric(
+      'hopscope_access_log_lines_total',
+      'Access log lines formatted.',
+      'counter',
+      one((c) => c.logged),
+    ),
+    metric(
+      'hopscope_access_log_dropped_total',
+      'Access log lines lost.',
+      'counter',
+      one((c) => c.logDropped),
+    ),
+  ]
+}

@@ -1,0 +1,85 @@
+/**
+ * The last exchanges in full detail, for `/exchanges` and for a report when one fails. It costs the data path nothing:
+ * the ring keeps what it was given until that is overwritten, so the recorder only reads backward. Failed and slow
+ * exchanges are written a second time into a ring of their own, so that a flood of good ones doesn't push them out.
+ */
+import type { Exchange } from '../exchange/exchange.ts'
+import { readFacts } from './connection-facts.ts'
+import * as L from './record-layout.ts'
+import { type ExchangeView, viewExchange } from './record-view.ts'
+import type { Redactor } from './redact.ts'
+import { openRing, RingWriter } from './ring.ts'
+import { SpanRecorder } from './span-record.ts'
+import { readTunnel, type TunnelView } from './tunnel-record.ts'
+
+export interface RecorderQuery {
+  /** Most entries to give, newest first; default 100. */
+  readonly limit?: number
+  /** Only failed and slow exchanges, which are kept longer. */
+  readonly failed?: boolean
+  /** Only the exchange of this request id or trace id. */
+  readonly id?: string
+}
+
+const MAX_LIMIT = 1000
+
+export class FlightRecorder {
+  readonly #recent: SpanRecorder
+  readonly #pinned: SpanRecorder
+  readonly #redactor: Redactor
+  readonly #originUs: number
+
+  /** `pinnedBytes` bounds the memory for failed and slow exchanges. */
+  constructor(recent: SpanRecorder, pinnedBytes: number, redactor: Redactor, originUs: number) {
+    this.#recent = recent
+    this.#pinned = new SpanRecorder(new RingWriter(openRing(pinnedBytes)))
+    this.#redactor = redactor
+    this.#originUs = originUs
+  }
+
+  /** Keep this exchange beyond the ordinary ones. */
+  pin(x: Exchange, method: number, phases: Float64Array, flags: number): void {
+    this.#pinned.write(x, method, phases, flags)
+  }
+
+  /** What is still known, newest first. */
+  read(query: RecorderQuery = {}): (ExchangeView | TunnelView)[] {
+    const limit = Math.max(0, Math.min(query.limit ?? 100, MAX_LIMIT))
+    const recorder = query.failed === true ? this.#pinned : this.#recent
+    const matches = (view: ExchangeView | TunnelView): boolean =>
+      query.id === undefined || view.traceId === query.id || (view.kind === 'exchange' && view.requestId === query.id)
+    const found: (ExchangeView | TunnelView)[] = []
+    // Facts stand before what refers to them, so the walk goes back first and is read forward.
+    for (const { at, kind, facts } of this.#walk(recorder)) {
+      if (found.length >= limit) break
+      const view =
+        kind === L.TUNNEL
+          ? readTunnel(recorder.ring.memory, at)
+          : viewExchange(recorder.ring.memory, at, facts, this.#redactor, this.#originUs)
+      if (matches(view)) found.push(view)
+    }
+    return found
+  }
+
+  /** Records newest first, with the facts that held when they were written. */
+  #walk(recorder: SpanRecorder): { at: number; kind: number; facts: L.ConnectionFactsRecord | undefined }[] {
+    const { memory } = recorder.ring
+    const records: { at: number; kind: number }[] = []
+    recorder.ring.walkBack((at, _words, kind) => {
+      records.push({ at, kind })
+      return true
+    })
+    const known = new Map<number, L.ConnectionFactsRecord>()
+    const walked = []
+    for (const { at, kind } of records.reverse()) {
+      if (kind === L.FACTS) {
+        const facts = readFacts(memory.int32, memory.bytes, at)
+        known.set(facts.connection, facts)
+        continue
+      }
+      const id = kind === L.EXCHANGE ? memory.int32[at * 2 + L.H_CONNECTION]! : -1
+      walked.push({ at, kind, facts: known.get(id) ?? recorder.facts.lookup(id) })
+    }
+    return walked.reverse()
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * ExportTraceServiceRequest messages (opentelemetry/proto/collector/trace/v1) filled span by span: what stands before
+ * the spans needs their length, so room is left for it and the request is a slice that begins where it ended up.
+ */
+import { MessageWriter, writeVarint } from '../core/protobuf.ts'
+import { MAX_ENCODED_BYTES } from './otlp-encode.ts'
+import { keyValue } from './otlp-rare.ts'
+
+const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.44.0'
+/** Receivers take 4 MiB; stay clear of it. */
+const MAX_REQUEST_BYTES = 4 * 1024 * 1024 - 65_536
+/** What a usual span takes, to size the buffer by. */
+const SPAN_BYTES = 1024
+
+/** A finished request. */
+export interface Batch {
+  readonly bytes: Buffer
+  readonly spans: number
+  /** Memory that it holds. */
+  readonly heldBytes: number
+  /** The buffer beneath, to be given back by {@link BatchBuilder.recycle}; undefined where it is a copy. */
+  readonly buffer: Buffer | undefined
+}
+
+/** Free buffers kept: large ones made anew for each request cost page faults and major collections. */
+const MAX_SPARE = 3
+
+export class BatchBuilder {
+  readonly #resource: Buffer
+  readonly #scope: Buffer
+  readonly #head: number
+  readonly #maxSpans: number
+  readonly #size: number
+  #buffer: Buffer
+  #at: number
+  #spans = 0
+  readonly #spare: Buffer[] = []
+
+  constructor(resource: Readonly<Record<string, string>>, version: string, maxSpans: number) {
+    const attributes = new MessageWriter()
+    for (const [key, value] of Object.entries(resource)) attributes.message(1, keyValue(key, value))
+    // ResourceSpans: resource = 1, schema_url = 3; ScopeSpans: scope = 1.
+    this.#resource = new MessageWriter().message(1, attributes).string(3, SCHEMA_URL).finish()
+    this.#scope = new MessageWriter().message(1, new MessageWriter().string(1, 'hopscope').string(2, version)).finish()
+    this.#head = this.#resource.length + this.#scope.length + 24
+    this.#maxSpans = maxSpans
+    this.#size = Math.min(MAX_REQUEST_BYTES, this.#head + maxSpans * SPAN_BYTES + MAX_ENCODED_BYTES)
+    this.#buffer = Buffer.allocUnsafeSlow(this.#size)
+    this.#at = this.#head
+  }
+
+  /** Where the next spans are to be encoded; there is room for {@link MAX_ENCODED_BYTES}. */
+  get buffer(): Buffer {
+    return this.#buffer
+  }
+
+  get position(): number {
+    return this.#at
+  }
+
+  get spans(): number {
+    return this.#spans
+  }
+
+  /** Bytes in the request so far. */
+  get bytes(): number {
+    return this.#at - this.#head
+  }
+
+  /** `spans` were written up to `end`. True: the request is full, take it. */
+  added(spans: number, end: number): boolean {
+    this.#spans += spans
+    this.#at = end
+    return this.#spans >= this.#maxSpans || end + MAX_ENCODED_BYTES > this.#size
+  }
+
+  /** The request so far, and a fresh one begun. */
+  take(): Batch {
+    const bytes = this.#closed()
+    const spans = this.#spans
+    this.#spans = 0
+    this.#at = this.#head
+    // A small request is copied out, since a queue of such would hold the whole buffer for each.
+    if (bytes.length * 3 < this.#size) {
+      return { bytes: Buffer.from(bytes), spans, heldBytes: bytes.length, buffer: undefined }
+    }
+    const buffer = this.#buffer
+    this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#size)
+    return { bytes, spans, heldBytes: this.#size, buffer }
+  }
+
+  /** The request is done with. */
+  recycle(batch: Batch): void {
+    if (batch.buffer !== undefined && this.#spare.length < MAX_SPARE) this.#spare.push(batch.buffer)
+  }
+
+  #closed(): Buffer {
+    const scopeSpans = this.#scope.length + this.#at - this.#head
+    const prefix = Buffer.alloc(24)
+    const inner = writeVarint(prefix, 0, 0x12)
+    const innerEnd = writeVarint(prefix, inner, scopeSpans)
+    const resourceSpans = this.#resource.length + innerEnd + scopeSpans
+    const outer = Buffer.alloc(12)
+    const outerEnd = writeVarint(outer, writeVarint(outer, 0, 0x0a), resourceSpans)
+    const begin = this.#head - this.#scope.length - innerEnd - this.#resource.length - outerEnd
+    let at = begin
+    for (const part of [outer.subarray(0, outerEnd), this.#resource, prefix.subarray(0, innerEnd), this.#scope]) {
+      this.#buffer.set(part, at)
+      at += part.length
+    }
+    return this.#buffer.subarray(begin, this.#at)
+  }
+}

@@ -1,0 +1,463 @@
+/**
+ * Records of the ring encoded as OTLP spans (opentelemetry/proto/trace/v1/trace.proto) with the attributes of
+ * OpenTelemetry's HTTP conventions 1.44, without objects in between. Whatever repeats is encoded once and copied.
+ */
+import { ERROR_CODES } from '../core/errors.ts'
+import { writeFixed32, writeNanosFixed64 } from '../core/protobuf.ts'
+import { PHASES } from '../exchange/exchange.ts'
+import { ConnectionBlocksTable, originOf, writeAgent, writeHost, writeUpstream } from './connection-blocks.ts'
+import { AttributeSink, attributeKey, textOf } from './otlp-attributes.ts'
+import { event, KIND_CLIENT, KIND_SERVER, keyValue, link, plainSpan, STATUS_ERROR, status } from './otlp-rare.ts'
+import * as L from './record-layout.ts'
+import { findQuery, type Redactor } from './redact.ts'
+import type { RingMemory } from './ring.ts'
+import { tunnelSpan } from './tunnel-record.ts'
+
+const K_METHOD = attributeKey('http.request.method')
+const K_METHOD_ORIGINAL = attributeKey('http.request.method_original')
+const K_STATUS = attributeKey('http.response.status_code')
+const K_VERSION = attributeKey('network.protocol.version')
+const K_ERROR_TYPE = attributeKey('error.type')
+const K_PATH = attributeKey('url.path')
+const K_QUERY = attributeKey('url.query')
+const K_FULL = attributeKey('url.full')
+const K_PHASES = PHASES.map((phase) => attributeKey(`hopscope.phase.${phase}_us`))
+const K_SELF = attributeKey('hopscope.self_us')
+const K_REUSED = attributeKey('hopscope.connection.reused')
+const K_REQUEST_SIZE = attributeKey('http.request.body.size')
+const K_RESPONSE_SIZE = attributeKey('http.response.body.size')
+const K_ERROR_CODE = attributeKey('hopscope.error.code')
+const K_ERROR_PHASE = attributeKey('hopscope.error.phase')
+const K_ERROR_SOURCE = attributeKey('hopscope.error.source')
+const K_ERROR_ERRNO = attributeKey('hopscope.error.errno')
+const K_ERROR_SENT = attributeKey('hopscope.error.bytes_sent')
+const K_ERROR_AGE = attributeKey('hopscope.error.connection_age_us')
+const K_TCP = [
+  'hopscope.tcp.downstream.rtt_us',
+  'hopscope.tcp.downstream.retransmits',
+  'hopscope.tcp.upstream.rtt_us',
+  'hopscope.tcp.upstream.retransmits',
+].map(attributeKey)
+const K_REQUEST_ID = Uint8Array.from(attributeKey('http.request.header.x-request-id'))
+
+const VERSIONS = new Map([
+  [10, '1.0'],
+  [11, '1.1'],
+  [20, '2'],
+])
+const MAX_BLOCKS = 2048
+/** Flags beside the W3C ones: whether the parent is remote is known, and it is (trace.proto SpanFlags). */
+const PARENT_KNOWN = 0x100
+const PARENT_REMOTE = 0x300
+/** Bits of the key of a block of common attributes. */
+const NO_STATUS = 1 << 18
+const OWN_VERDICT = 1 << 19
+const CLIENT = 1 << 20
+
+const hexValue = new Uint8Array(256)
+for (let i = 0; i < 16; i++) hexValue['0123456789abcdef'.charCodeAt(i)] = i
+
+/** Most bytes that one record can become, attempts included. */
+export const MAX_ENCODED_BYTES = 192 * 1024
+
+export class SpanEncoder {
+  readonly #memory: RingMemory
+  readonly #bytes: Buffer
+  readonly #sink: AttributeSink
+  readonly #scratch = new AttributeSink(Buffer.alloc(16_384))
+  readonly #connections = new ConnectionBlocksTable()
+  readonly #blocks = new Map<number, Uint8Array>()
+  readonly #names: Uint8Array[]
+  readonly #reused: readonly [Uint8Array, Uint8Array]
+  readonly #redactor: Redactor
+  /** Microseconds to add to a record's clock to get Unix time. */
+  originUs: number
+
+  constructor(memory: RingMemory, redactor: Redactor, originUs: number) {
+    this.#memory = memory
+    this.#bytes = memory.bytes
+    this.#redactor = redactor
+    this.originUs = originUs
+    this.#sink = new AttributeSink(memory.bytes)
+    this.#names = L.METHODS.map((method, index) => nameField(index === 0 ? 'HTTP' : method))
+    const reused = (value: boolean): Uint8Array => {
+      this.#scratch.bool(K_REUSED, value)
+      return this.#scratch.cut(0)
+    }
+    this.#reused = [reused(false), reused(true)]
+  }
+
+  /** The position after the spans that the last call wrote. */
+  get end(): number {
+    return this.#sink.at
+  }
+
+  /** Remember the facts of a connection that later records refer to. */
+  facts(facts: L.ConnectionFactsRecord): void {
+    this.#connections.put(facts, this.#scratch)
+  }
+
+  /** Encode the EXCHANGE record at word `at` into `out` from `position`; {@link end} says where it ended. Gives spans. */
+  exchange(at: number, out: Buffer, position: number): number {
+    const sink = this.#sink
+    sink.out = out
+    sink.at = position
+    const { int32 } = this.#memory
+    const half = at * 2
+    const tailLength = int32[half + L.H_TAIL]!
+    const start = this.#open()
+    const tail = this.#span(at, tailLength)
+    this.#close(start)
+    const attempts = tail?.attempts
+    if (attempts === undefined) return 1
+    for (let i = 0; i < attempts.length; i++) this.#attempt(at, attempts[i]!, i)
+    return 1 + attempts.length
+  }
+
+  /** Encode the TUNNEL record at word `at`, like {@link exchange}. */
+  tunnel(at: number, out: Buffer, position: number): number {
+    this.#sink.out = out
+    this.#sink.at = position
+    this.#field(2, tunnelSpan(this.#memory, at, this.originUs).finish())
+    return 1
+  }
+
+  /** Begin a span of ScopeSpans.spans = 2: room for a length of two bytes, which nearly all have. */
+  #open(): number {
+    const start = this.#sink.at
+    this.#sink.at = start + 3
+    return start
+  }
+
+  #close(start: number): void {
+    const sink = this.#sink
+    const { out } = sink
+    const length = sink.at - start - 3
+    out[start] = 0x12
+    const shift = length < 0x80 ? -1 : length < 0x4000 ? 0 : 1
+    if (shift !== 0) out.copyWithin(start + 3 + shift, start + 3, sink.at)
+    const end = sink.at + shift
+    sink.at = start + 1
+    sink.varint(length)
+    sink.at = end
+  }
+
+  #span(at: number, tailLength: number): L.RecordTail | undefined {
+    const sink = this.#sink
+    const bytes = this.#bytes
+    const { int32, float64 } = this.#memory
+    const half = at * 2
+    const flags = int32[half + L.H_FLAGS]!
+    const statusMethod = int32[half + L.H_STATUS]!
+    const errorBits = int32[half + L.H_ERROR]!
+    const pathRequestId = int32[half + L.H_PATH_REQUEST_ID]!
+    const stateMethod = int32[half + L.H_STATE_METHOD]!
+    const hostAgent = int32[half + L.H_HOST_AGENT]!
+    const errnoDetail = int32[half + L.H_ERRNO_DETAIL]!
+    const upstream = int32[half + L.H_UPSTREAM]!
+    const method = statusMethod >>> 16
+    const code = statusMethod & 0xffff
+    const outbound = (flags & L.F_OUTBOUND) !== 0
+    const hasParent = (flags & L.F_PARENT) !== 0
+
+    const ids = (at + L.W_STRINGS) * 8
+    const requestIdAt = ids + ((flags & L.F_TRACE) === 0 ? 0 : hasParent ? 64 : 48)
+    const pathAt = requestIdAt + (pathRequestId >>> 16)
+    const methodAt = pathAt + (pathRequestId & 0xffff)
+    const hostAt = methodAt + (stateMethod >>> 16)
+    const agentAt = hostAt + (hostAgent & 0xffff)
+    const upstreamAt = agentAt + (hostAgent >>> 16)
+    const stateAt = upstreamAt + (upstream & 0xffff)
+    const errnoAt = stateAt + (stateMethod & 0xffff)
+    const detailAt = errnoAt + (errnoDetail & 0xffff)
+    const linkAt = detailAt + (errnoDetail >>> 16)
+    const tailAt = linkAt + ((flags & L.F_LINK) === 0 ? 0 : 48)
+    const tail = tailLength === 0 ? undefined : parseTail(bytes, tailAt, tailLength)
+    const user = tail?.user
+
+    this.#id(0x0a, 16, ids)
+    this.#id(0x12, 8, ids + 32)
+    if (errnoAt > stateAt) this.#text(0x1a, stateAt, errnoAt)
+    if (hasParent) this.#id(0x22, 8, ids + 48)
+    sink.block(user?.name === undefined ? this.#names[method]! : nameField(user.name))
+    const startUs = float64[at + L.W_START]! + this.originUs
+    const durationUs = Math.max(0, float64[at + L.W_DURATION]!)
+    sink.byte(0x39)
+    sink.at = writeNanosFixed64(sink.out, sink.at, startUs)
+    sink.byte(0x41)
+    sink.at = writeNanosFixed64(sink.out, sink.at, startUs + durationUs)
+
+    const errorNumber = errorBits & 0xff
+    const version = (errorBits >>> 16) & 0xff
+    sink.block(
+      this.#common(
+        code |
+          (method << 10) |
+          (version << 21) |
+          (outbound ? CLIENT : 0) |
+          ((flags & L.F_RESPONSE) === 0 ? NO_STATUS : 0) |
+          (errorNumber !== 0 || user?.status !== undefined ? OWN_VERDICT : 0),
+        version,
+      ),
+    )
+    if (hostAt > methodAt) sink.range(K_METHOD_ORIGINAL, bytes, methodAt, hostAt)
+    this.#connection(int32[half + L.H_CONNECTION]!, flags, hostAt, agentAt, upstreamAt, upstream)
+    this.#url(outbound, int32[half + L.H_CONNECTION]!, flags, hostAt, agentAt, pathAt, methodAt)
+    if (pathAt > requestIdAt) this.#requestId(requestIdAt, pathAt)
+    this.#timings(at, durationUs)
+    sink.block((flags & L.F_REUSED) === 0 ? this.#reused[0] : this.#reused[1])
+    const requestBytes = float64[at + L.W_REQUEST_BYTES]!
+    const responseBytes = float64[at + L.W_RESPONSE_BYTES]!
+    if (requestBytes > 0) sink.int(K_REQUEST_SIZE, requestBytes)
+    if (responseBytes > 0) sink.int(K_RESPONSE_SIZE, responseBytes)
+    if ((flags & L.F_TCP) !== 0) this.#tcp(half)
+    if (errorNumber !== 0)
+      this.#error(at, errorBits, code, outbound, user?.status !== undefined, errnoAt, detailAt, linkAt)
+    if ((flags & L.F_LINK) !== 0) {
+      const ids = bytes.toString('latin1', linkAt, linkAt + 48)
+      this.#field(13, link(ids.slice(0, 32), ids.slice(32), [['correlation', 'inferred']]).finish())
+    }
+    if (user !== undefined) this.#user(user)
+    const parent = hasParent ? PARENT_REMOTE : PARENT_KNOWN
+    sink.byte(0x85)
+    sink.byte(0x01)
+    sink.at = writeFixed32(sink.out, sink.at, (int32[half + L.H_TRACE_FLAGS]! & 0xff) | parent)
+    return tail
+  }
+
+  #id(tag: number, length: number, at: number): void {
+    const { out } = this.#sink
+    const bytes = this.#bytes
+    let to = this.#sink.at
+    out[to++] = tag
+    out[to++] = length
+    for (let i = at; i < at + length * 2; i += 2) out[to++] = (hexValue[bytes[i]!]! << 4) | hexValue[bytes[i + 1]!]!
+    this.#sink.at = to
+  }
+
+  #text(tag: number, start: number, end: number): void {
+    const sink = this.#sink
+    const begin = sink.at
+    sink.byte(tag)
+    sink.varint(end - start)
+    // Not ASCII would be a tracestate that no validation let through: left out, since bad UTF-8 fails a whole batch.
+    if (!sink.ascii(this.#bytes, start, end)) sink.at = begin
+  }
+
+  /** Kind, method, version, status, and the verdict where the status alone gives it: a block by its key. */
+  #common(key: number, version: number): Uint8Array {
+    const known = this.#blocks.get(key)
+    if (known !== undefined) return known
+    const scratch = this.#scratch
+    const client = (key & CLIENT) !== 0
+    const code = key & 0x3ff
+    scratch.byte(0x30)
+    scratch.byte(client ? KIND_CLIENT : KIND_SERVER)
+    scratch.string(K_METHOD, L.METHODS[(key >>> 10) & 0xf] ?? '_OTHER')
+    const versionText = VERSIONS.get(version)
+    if (versionText !== undefined) scratch.string(K_VERSION, versionText)
+    if ((key & NO_STATUS) === 0) scratch.int(K_STATUS, code)
+    if ((key & OWN_VERDICT) === 0 && code >= (client ? 400 : 500)) {
+      scratch.string(K_ERROR_TYPE, String(code))
+      for (const byte of [0x7a, 0x02, 0x18, STATUS_ERROR]) scratch.byte(byte)
+    }
+    if (this.#blocks.size >= MAX_BLOCKS) this.#blocks.clear()
+    const block = scratch.cut(0)
+    this.#blocks.set(key, block)
+    return block
+  }
+
+  #connection(id: number, flags: number, hostAt: number, agentAt: number, upstreamAt: number, upstream: number): void {
+    const sink = this.#sink
+    const blocks = this.#connections.of(id)
+    if ((flags & (L.F_HOST | L.F_AGENT | L.F_UPSTREAM)) === 0) {
+      sink.block(blocks.all)
+      return
+    }
+    const bytes = this.#bytes
+    sink.block(blocks.peer)
+    if ((flags & L.F_HOST) === 0) sink.block(blocks.host)
+    else writeHost(sink, blocks.facts, textOf(bytes, hostAt, agentAt))
+    if ((flags & L.F_AGENT) === 0) sink.block(blocks.agent)
+    else writeAgent(sink, bytes, agentAt, upstreamAt)
+    if ((flags & L.F_UPSTREAM) === 0) {
+      sink.block(blocks.upstream)
+      return
+    }
+    const length = upstream & 0xffff
+    const address = bytes.toString('latin1', upstreamAt, upstreamAt + length)
+    writeUpstream(sink, (flags & L.F_OUTBOUND) !== 0, address, upstream >>> 16)
+  }
+
+  #url(
+    outbound: boolean,
+    id: number,
+    flags: number,
+    hostAt: number,
+    agentAt: number,
+    start: number,
+    end: number,
+  ): void {
+    const sink = this.#sink
+    const bytes = this.#bytes
+    const question = findQuery(bytes, start, end)
+    const secret = question >= 0 && this.#redactor.suspects(bytes, question + 1, end)
+    if (outbound) {
+      const blocks = this.#connections.of(id)
+      const origin = (flags & L.F_HOST) === 0 ? blocks.origin : originOf(blocks.facts, textOf(bytes, hostAt, agentAt))
+      if (!secret && sink.prefixed(K_FULL, origin, bytes, start, end)) return
+      sink.string(K_FULL, Buffer.from(origin).toString('latin1') + this.#redactor.path(textOf(bytes, start, end)))
+      return
+    }
+    sink.range(K_PATH, bytes, start, question < 0 ? end : question)
+    if (question < 0 || question + 1 === end) return
+    if (secret) sink.string(K_QUERY, this.#redactor.query(textOf(bytes, question + 1, end)))
+    else sink.range(K_QUERY, bytes, question + 1, end)
+  }
+
+  /** Header attributes are lists of strings: ArrayValue { values: AnyValue }. */
+  #requestId(start: number, end: number): void {
+    if (end - start <= 112 && this.#shortRequestId(start, end)) return
+    this.#field(9, keyValue('http.request.header.x-request-id', [textOf(this.#bytes, start, end)]).finish())
+  }
+
+  /** Up to 112 bytes of ASCII all lengths are single bytes: of the AnyValue, of its ArrayValue, of the item. */
+  #shortRequestId(start: number, end: number): boolean {
+    const sink = this.#sink
+    const begin = sink.at
+    const length = end - start
+    sink.byte(0x4a)
+    sink.varint(K_REQUEST_ID.length + 1 + length + 6)
+    sink.block(K_REQUEST_ID)
+    sink.byte(length + 6)
+    sink.byte(0x2a)
+    sink.byte(length + 4)
+    sink.byte(0x0a)
+    sink.byte(length + 2)
+    sink.byte(0x0a)
+    sink.byte(length)
+    if (sink.ascii(this.#bytes, start, end)) return true
+    sink.at = begin
+    return false
+  }
+
+  /** Whole microseconds, so that the phases and `self` add up to the rounded duration exactly. */
+  #timings(at: number, durationUs: number): void {
+    const { float64 } = this.#memory
+    let self = Math.round(durationUs)
+    for (let i = 0; i < 7; i++) {
+      const phase = float64[at + L.W_PHASES + i]!
+      if (phase < 0) continue
+      const us = Math.round(phase)
+      self -= us
+      this.#sink.int(K_PHASES[i]!, us)
+    }
+    this.#sink.int(K_SELF, Math.max(0, self))
+  }
+
+  #tcp(half: number): void {
+    const { int32 } = this.#memory
+    for (let i = 0; i < 4; i++) {
+      const value = int32[half + L.H_TCP + i]!
+      if (value >= 0) this.#sink.int(K_TCP[i]!, value)
+    }
+  }
+
+  #error(
+    at: number,
+    bits: number,
+    code: number,
+    outbound: boolean,
+    judged: boolean,
+    errnoAt: number,
+    detailAt: number,
+    end: number,
+  ): void {
+    const sink = this.#sink
+    const { float64, int32 } = this.#memory
+    const name = L.ERROR_NAMES[(bits & 0xff) - 1]!
+    const facts = ERROR_CODES[name]
+    sink.string(K_ERROR_CODE, name)
+    sink.string(K_ERROR_PHASE, L.ERROR_PHASES[(bits >>> 8) & 0xff] ?? 'head')
+    sink.string(K_ERROR_SOURCE, facts.source)
+    if (detailAt > errnoAt) sink.range(K_ERROR_ERRNO, this.#bytes, errnoAt, detailAt)
+    if ((int32[at * 2 + L.H_FLAGS]! & L.F_ERROR_CONNECTION) !== 0) {
+      sink.int(K_ERROR_SENT, Math.max(0, float64[at + L.W_ERROR_SENT]!))
+      sink.int(K_ERROR_AGE, Math.max(0, Math.round(float64[at + L.W_ERROR_AGE]!)))
+    }
+    if (!isSpanError(name, outbound, code)) return
+    sink.string(K_ERROR_TYPE, name)
+    if (!judged) this.#field(15, status(STATUS_ERROR, textOf(this.#bytes, detailAt, end) || facts.title).finish())
+  }
+
+  #user(user: L.UserTail): void {
+    for (const [key, value] of user.attributes ?? []) this.#field(9, keyValue(key, value).finish())
+    for (const given of user.events ?? []) this.#field(11, event(given).finish())
+    for (const [traceId, spanId] of user.links ?? []) this.#field(13, link(traceId, spanId, []).finish())
+    if (user.dropped !== undefined) {
+      this.#sink.byte(0x50)
+      this.#sink.varint(user.dropped)
+    }
+    if (user.status !== undefined && user.status[0] !== 0)
+      this.#field(15, status(user.status[0], user.status[1]).finish())
+  }
+
+  /** One CLIENT child for an attempt of an exchange that had several. */
+  #attempt(at: number, attempt: L.AttemptTail, index: number): void {
+    const { int32 } = this.#memory
+    const half = at * 2
+    const strings = (at + L.W_STRINGS) * 8
+    const statusMethod = int32[half + L.H_STATUS]!
+    const method = L.METHODS[statusMethod >>> 16] ?? '_OTHER'
+    const failed = attempt.code !== undefined || attempt.status >= 400
+    const attributes: [string, L.TailValue][] = [['http.request.method', method]]
+    if (index > 0) attributes.push(['http.request.resend_count', index])
+    if (attempt.status > 0) attributes.push(['http.response.status_code', attempt.status])
+    if (attempt.reused !== undefined) attributes.push(['hopscope.connection.reused', attempt.reused])
+    if (failed) attributes.push(['error.type', attempt.code ?? String(attempt.status)])
+    if (attempt.code !== undefined) attributes.push(['hopscope.error.code', attempt.code])
+    if (attempt.phase !== undefined) attributes.push(['hopscope.error.phase', attempt.phase])
+    if (attempt.errno !== undefined) attributes.push(['hopscope.error.errno', attempt.errno])
+    const span = plainSpan({
+      traceId: this.#bytes.toString('latin1', strings, strings + 32),
+      spanId: attempt.spanId,
+      parentSpanId: this.#bytes.toString('latin1', strings + 32, strings + 48),
+      name: method === '_OTHER' ? 'HTTP' : method,
+      kind: KIND_CLIENT,
+      startUs: attempt.startUs + this.originUs,
+      endUs: attempt.endUs + this.originUs,
+      flags: int32[half + L.H_TRACE_FLAGS]!,
+      attributes,
+      errorMessage: failed ? '' : undefined,
+    })
+    this.#field(2, span.finish())
+  }
+
+  #field(field: number, message: Uint8Array): void {
+    const sink = this.#sink
+    sink.varint(field * 8 + 2)
+    sink.varint(message.length)
+    sink.out.set(message, sink.at)
+    sink.at += message.length
+  }
+}
+
+/** Whether a failure makes the span an error: a client's fault isn't one of the server, and who cancels knows it. */
+function isSpanError(name: keyof typeof ERROR_CODES, outbound: boolean, status: number): boolean {
+  if (name === 'client_closed') return false
+  return outbound || ERROR_CODES[name].source !== 'downstream' || status >= 500
+}
+
+function nameField(name: string): Uint8Array {
+  const text = Buffer.from(name)
+  const length = text.length < 0x80 ? [text.length] : [(text.length & 0x7f) | 0x80, text.length >> 7]
+  return Uint8Array.from([0x2a, ...length, ...text])
+}
+
+function parseTail(bytes: Buffer, at: number, length: number): L.RecordTail | undefined {
+  try {
+    return JSON.parse(bytes.toString('utf8', at, at + length)) as L.RecordTail
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,159 @@
+/** Telemetry as the rest of the program sees it: one call a finished exchange, everything else off the data thread. */
+import { wallUs } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import { type Exchange, PHASES, phaseUs } from '../exchange/exchange.ts'
+import { type ExporterCounts, readCounts, SharedCounters } from './counters.ts'
+import { FlightRecorder } from './flight-recorder.ts'
+import { Metrics } from './metrics.ts'
+import * as L from './record-layout.ts'
+import { MAX_ATTEMPTS } from './record-tail.ts'
+import { Redactor } from './redact.ts'
+import { openRing, RingWriter } from './ring.ts'
+import { SpanRecorder } from './span-record.ts'
+import { TelemetryThread } from './telemetry-thread.ts'
+import { type OpaqueTunnelFacts, tunnelExported, writeTunnel } from './tunnel-record.ts'
+import type { OtlpOptions, WorkerOptions } from './worker-protocol.ts'
+
+/** Which exchanges are logged: `errors` are failures of the proxy's making, 5xx and broken-off ones. */
+export type AccessLogMode = 'off' | 'errors' | 'all'
+
+export interface TelemetryOptions {
+  /** Where spans go; undefined: nowhere. */
+  readonly otlp?: OtlpOptions | undefined
+  /** Resource attributes, `service.name` among them. */
+  readonly resource: Readonly<Record<string, string>>
+  /** Version of this program. */
+  readonly version: string
+  readonly accessLog?: AccessLogMode
+  /** Descriptor of the access log, default 1. */
+  readonly accessLogFd?: number
+  /** Longest wait of a span in the ring or in a batch, default 1000. */
+  readonly scheduleMs?: number
+  /** Ring between the threads, and memory of the flight recorder; default 4 MiB. */
+  readonly ringBytes?: number
+  /** Failed and slow exchanges kept, default 512 KiB. */
+  readonly pinnedBytes?: number
+  /** Exchanges that take longer are kept like failed ones; default 1000. */
+  readonly slowMs?: number
+  /** Further query parameters whose values are secrets. */
+  readonly redactQuery?: readonly string[]
+  /** TCP_INFO of both sides at the end of an exchange; may give the same object each time. */
+  readonly tcpOf?: (x: Exchange) => L.TcpFacts | undefined
+  readonly logger: Logger
+}
+
+export interface Telemetry {
+  /** For the stage stack: role `observe`. */
+  onFinish(x: Exchange): undefined
+  recordTunnel(facts: OpaqueTunnelFacts): void
+  readonly metrics: Metrics
+  readonly recorder: FlightRecorder
+  /** Turn the access log on or off while running. */
+  setAccessLog(mode: AccessLogMode): void
+  counters(): ExporterCounts
+  /** Deliver what there is, for at most `deadlineMs`; what is left is dropped and counted. */
+  close(deadlineMs: number): Promise<void>
+}
+
+export function createTelemetry(options: TelemetryOptions): Telemetry {
+  return new RunningTelemetry(options)
+}
+
+class RunningTelemetry implements Telemetry {
+  readonly metrics: Metrics
+  readonly recorder: FlightRecorder
+  readonly #spans: SpanRecorder
+  readonly #counters = new SharedCounters()
+  readonly #phases = new Float64Array(PHASES.length)
+  #exports: boolean
+  readonly #slowUs: number
+  readonly #thread: TelemetryThread
+  #accessLog: AccessLogMode
+
+  constructor(options: TelemetryOptions) {
+    this.#exports = options.otlp !== undefined
+    this.#accessLog = options.accessLog ?? 'off'
+    this.#slowUs = (options.slowMs ?? 1000) * 1000
+    const memory = openRing(options.ringBytes ?? 4 * 1024 * 1024)
+    const ring: RingWriter = new RingWriter(memory, () => this.#thread.wake())
+    this.#spans = new SpanRecorder(ring, options.tcpOf)
+    this.#thread = new TelemetryThread({
+      worker: workerOptions(options, memory.shared, this.#counters),
+      counters: this.#counters,
+      ring,
+      logger: options.logger,
+      onRestart: () => this.#spans.facts.forget(),
+    })
+    const redactor = new Redactor(options.redactQuery)
+    this.recorder = new FlightRecorder(this.#spans, options.pinnedBytes ?? 512 * 1024, redactor, wallUs(0))
+    this.metrics = new Metrics(() => this.counters())
+    if (this.#exports || this.#accessLog !== 'off') this.#thread.start()
+  }
+
+  onFinish(x: Exchange): undefined {
+    const phases = this.#phases
+    const { timing } = x
+    for (let i = 0; i < PHASES.length; i++) phases[i] = phaseUs(timing, PHASES[i]!)
+    const method = L.methodIndex(x.request.method)
+    this.metrics.record(x, method, phases)
+    const failed = x.error !== undefined || x.status >= 500
+    let flags = 0
+    if (x.sampled && this.#exports && x.trace !== undefined) flags |= L.F_EXPORT
+    if (this.#accessLog === 'all' || (failed && this.#accessLog === 'errors')) flags |= L.F_LOG
+    const written = this.#spans.write(x, method, phases, flags)
+    if ((flags & L.F_EXPORT) !== 0) this.#count(x, written)
+    if (!written && (flags & L.F_LOG) !== 0) this.#counters.add('logRingFull', 1)
+    if (failed || x.durationUs > this.#slowUs) this.recorder.pin(x, method, phases, flags)
+    return undefined
+  }
+
+  #count(x: Exchange, written: boolean): void {
+    const spans = x.attemptLog === undefined ? 1 : 1 + Math.min(x.attemptLog.length, MAX_ATTEMPTS)
+    this.#counters.add('recorded', spans)
+    if (!written) this.#counters.add('ring_full', spans)
+  }
+
+  recordTunnel(facts: OpaqueTunnelFacts): void {
+    this.metrics.tunnels.inc(facts.reason)
+    let flags = this.#exports ? tunnelExported(facts) : 0
+    if (this.#accessLog === 'all' || (facts.error !== undefined && this.#accessLog === 'errors')) flags |= L.F_LOG
+    const written = writeTunnel(this.#spans.ring, facts, flags)
+    if ((flags & L.F_EXPORT) === 0) return
+    this.#counters.add('recorded', 1)
+    if (!written) this.#counters.add('ring_full', 1)
+  }
+
+  setAccessLog(mode: AccessLogMode): void {
+    this.#accessLog = mode
+    if (mode !== 'off') this.#thread.start()
+  }
+
+  counters(): ExporterCounts {
+    return readCounts(this.#counters)
+  }
+
+  close(deadlineMs: number): Promise<void> {
+    this.#exports = false
+    this.#accessLog = 'off'
+    return this.#thread.close(deadlineMs)
+  }
+}
+
+function workerOptions(options: TelemetryOptions, ring: SharedArrayBuffer, counters: SharedCounters): WorkerOptions {
+  return {
+    ring,
+    counters: counters.shared,
+    otlp: options.otlp,
+    resource: {
+      'telemetry.sdk.name': 'hopscope',
+      'telemetry.sdk.language': 'nodejs',
+      'telemetry.sdk.version': options.version,
+      ...options.resource,
+    },
+    version: options.version,
+    scheduleMs: options.scheduleMs ?? 1000,
+    accessLogFd: options.accessLogFd ?? 1,
+    redactQuery: options.redactQuery ?? [],
+    originUs: wallUs(0),
+  }
+}

@@ -1,0 +1,146 @@
+/** Opaque tunnels in the ring: rare enough for JSON. */
+import type { ProxyError } from '../core/errors.ts'
+import type { MessageWriter } from '../core/protobuf.ts'
+import type { ConnectionInfo, Direction, Endpoint, TraceContext } from '../exchange/exchange.ts'
+import { KIND_CLIENT, KIND_SERVER, plainSpan } from './otlp-rare.ts'
+import { F_EXPORT, type TailValue, TUNNEL } from './record-layout.ts'
+import type { RingMemory, RingWriter } from './ring.ts'
+
+/** A finished opaque tunnel; times in microseconds of the monotonic clock. */
+export interface OpaqueTunnelFacts {
+  readonly connection: ConnectionInfo
+  /** Its own trace context; no span is exported without one. */
+  readonly trace: TraceContext | undefined
+  readonly sampled: boolean
+  /** Why it was not read: `tls`, `unknown`, `server-first`, `port`, `timeout`, `connect`, `upgrade`. */
+  readonly reason: string
+  readonly destination: Endpoint | undefined
+  readonly startUs: number
+  readonly endUs: number
+  readonly bytesFromClient: number
+  readonly bytesToClient: number
+  /** Server name and first protocol of the ClientHello, '' where there was none. */
+  readonly serverName: string
+  readonly alpn: string
+  /** ClientHello to the first application data of the server, -1 where not TLS or not seen. */
+  readonly tlsHandshakeUs: number
+  readonly error: ProxyError | undefined
+}
+
+/** What the record holds, as JSON. */
+export interface TunnelView {
+  readonly kind: 'tunnel'
+  readonly direction: Direction
+  readonly peer: Endpoint
+  readonly destination: Endpoint | undefined
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentSpanId: string
+  readonly flags: number
+  readonly reason: string
+  readonly startUs: number
+  readonly endUs: number
+  readonly bytesFromClient: number
+  readonly bytesToClient: number
+  readonly serverName: string
+  readonly alpn: string
+  readonly tlsHandshakeUs: number
+  readonly errorCode: string
+  readonly errorPhase: string
+  readonly errno: string
+  readonly errorDetail: string
+}
+
+const HEADER_WORDS = 2
+
+const endpoint = (from: Endpoint): Endpoint => ({ address: from.address, port: from.port })
+
+/** Write a TUNNEL record; false: the ring is full. */
+export function writeTunnel(ring: RingWriter, facts: OpaqueTunnelFacts, flags: number): boolean {
+  const { error, trace } = facts
+  const view: TunnelView = {
+    kind: 'tunnel',
+    direction: facts.connection.direction,
+    peer: endpoint(facts.connection.peer),
+    destination: facts.destination && endpoint(facts.destination),
+    traceId: trace?.traceId ?? '',
+    spanId: trace?.spanId ?? '',
+    parentSpanId: trace?.parentSpanId ?? '',
+    flags: trace?.flags ?? 0,
+    reason: facts.reason.slice(0, 64),
+    startUs: facts.startUs,
+    endUs: facts.endUs,
+    bytesFromClient: facts.bytesFromClient,
+    bytesToClient: facts.bytesToClient,
+    serverName: facts.serverName.slice(0, 255),
+    alpn: facts.alpn.slice(0, 64),
+    tlsHandshakeUs: facts.tlsHandshakeUs,
+    errorCode: error?.code ?? '',
+    errorPhase: error?.phase ?? '',
+    errno: error?.errno ?? '',
+    errorDetail: (error?.detail ?? '').slice(0, 256),
+  }
+  const text = Buffer.from(JSON.stringify(view))
+  const words = HEADER_WORDS + ((text.length + 7) >> 3)
+  const at = ring.reserve(words)
+  if (at < 0) return false
+  ring.memory.int32[at * 2 + 2] = flags
+  ring.memory.int32[at * 2 + 3] = text.length
+  ring.memory.bytes.set(text, (at + HEADER_WORDS) * 8)
+  ring.commit(at, words, TUNNEL)
+  return true
+}
+
+/** Whether the TUNNEL record at word `at` is to be exported. */
+export function tunnelFlags(memory: RingMemory, at: number): number {
+  return memory.int32[at * 2 + 2]!
+}
+
+export function tunnelExported(facts: OpaqueTunnelFacts): number {
+  return facts.sampled && facts.trace !== undefined ? F_EXPORT : 0
+}
+
+export function readTunnel(memory: RingMemory, at: number): TunnelView {
+  const start = (at + HEADER_WORDS) * 8
+  return JSON.parse(memory.bytes.toString('utf8', start, start + memory.int32[at * 2 + 3]!)) as TunnelView
+}
+
+/** The span of a tunnel; `originUs` is added to its clock. */
+export function tunnelSpan(memory: RingMemory, at: number, originUs: number): MessageWriter {
+  const view = readTunnel(memory, at)
+  const attributes: [string, TailValue][] = [
+    ['hopscope.direction', view.direction],
+    ['hopscope.tunnel.reason', view.reason],
+    ['hopscope.tunnel.bytes_from_client', view.bytesFromClient],
+    ['hopscope.tunnel.bytes_to_client', view.bytesToClient],
+    ['network.transport', 'tcp'],
+    ['client.address', view.peer.address],
+  ]
+  const outbound = view.direction === 'outbound'
+  const peer = outbound ? view.destination : view.peer
+  if (peer !== undefined) attributes.push(['network.peer.address', peer.address], ['network.peer.port', peer.port])
+  const server = view.serverName !== '' ? view.serverName : (view.destination?.address ?? '')
+  if (server !== '') attributes.push(['server.address', server])
+  if (view.destination !== undefined) attributes.push(['server.port', view.destination.port])
+  if (view.serverName !== '') attributes.push(['tls.client.server_name', view.serverName])
+  if (view.alpn !== '') attributes.push(['tls.next_protocol', view.alpn])
+  if (view.tlsHandshakeUs >= 0) attributes.push(['hopscope.phase.tls_us', Math.round(view.tlsHandshakeUs)])
+  const failed = view.errorCode !== '' && view.errorCode !== 'client_closed'
+  if (view.errorCode !== '') {
+    attributes.push(['hopscope.error.code', view.errorCode], ['hopscope.error.phase', view.errorPhase])
+    if (view.errno !== '') attributes.push(['hopscope.error.errno', view.errno])
+  }
+  if (failed) attributes.push(['error.type', view.errorCode])
+  return plainSpan({
+    traceId: view.traceId,
+    spanId: view.spanId,
+    parentSpanId: view.parentSpanId,
+    name: `tunnel ${view.reason}`,
+    kind: outbound ? KIND_CLIENT : KIND_SERVER,
+    startUs: view.startUs + originUs,
+    endUs: view.endUs + originUs,
+    flags: view.flags,
+    attributes,
+    errorMessage: failed ? view.errorDetail : undefined,
+  })
+}

@@ -1,0 +1,171 @@
+/** The telemetry thread: reads the ring, encodes spans, formats the access log, delivers. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { AccessLog } from './access-log.ts'
+import { readFacts } from './connection-facts.ts'
+import { SharedCounters } from './counters.ts'
+import { type Batch, BatchBuilder } from './otlp-batch.ts'
+import { OtlpChannel } from './otlp-channel.ts'
+import { SpanEncoder } from './otlp-encode.ts'
+import { OtlpExporter } from './otlp-export.ts'
+import * as L from './record-layout.ts'
+import { viewExchange } from './record-view.ts'
+import { Redactor } from './redact.ts'
+import { openRing, RingReader } from './ring.ts'
+import { readTunnel, tunnelFlags } from './tunnel-record.ts'
+import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts'
+
+/** Step of the system clock (microseconds) from which on spans follow it. */
+const CLOCK_STEP_US = 20_000
+
+if (parentPort === null) throw new Error('telemetry/worker.js is a worker thread')
+const port = parentPort
+const options = workerData as WorkerOptions
+const send = (message: FromWorker): void => port.postMessage(message)
+
+const counters = new SharedCounters(options.counters)
+const memory = openRing(options.ring)
+const reader = new RingReader(memory)
+const redactor = new Redactor(options.redactQuery)
+const encoder = new SpanEncoder(memory, redactor, options.originUs)
+const facts = new Map<number, L.ConnectionFactsRecord>()
+let accessLog: AccessLog | undefined
+
+const { otlp } = options
+const builder = new BatchBuilder(options.resource, options.version, otlp?.batchSpans ?? 1024)
+const exporter =
+  otlp === undefined
+    ? undefined
+    : new OtlpExporter({
+        timeoutMs: otlp.timeoutMs ?? 10_000,
+        queueBytes: otlp.queueBytes ?? 16 * 1024 * 1024,
+        maxInflight: otlp.maxInflight ?? 4,
+        maxAgeMs: otlp.maxAgeMs ?? 120_000,
+        counters,
+        release: (batch) => onRelease(batch),
+        openChannel: () =>
+          new OtlpChannel({
+            endpoint: otlp.endpoint,
+            caPem: otlp.caPem,
+            certPem: otlp.certPem,
+            keyPem: otlp.keyPem,
+            headers: otlp.headers ?? {},
+            compression: otlp.compression ?? 'none',
+            version: options.version,
+          }),
+        warn: (message, fields) => send({ type: 'warn', message, fields }),
+      })
+
+function onRelease(batch: Batch): void {
+  builder.recycle(batch)
+  if (waiting && !draining) {
+    draining = true
+    setImmediate(drain)
+  }
+}
+
+function flushBatch(): void {
+  if (builder.spans > 0) exporter?.add(builder.take())
+}
+
+/** Spans that a record stands for, known without encoding it: attempts are the only ones that add. */
+function spansOf(at: number, kind: number): number {
+  if (kind !== L.EXCHANGE || memory.int32[at * 2 + L.H_TAIL] === 0) return 1
+  return 1 + (viewExchange(memory, at, undefined, redactor, 0).tail?.attempts?.length ?? 0)
+}
+
+function exportRecord(at: number, kind: number): void {
+  if (exporter === undefined) return
+  if (exporter.isFull(builder.bytes)) {
+    const spans = spansOf(at, kind)
+    counters.add('taken', spans)
+    counters.add('queue_full', spans)
+    return
+  }
+  const { buffer, position } = builder
+  try {
+    const spans = kind === L.TUNNEL ? encoder.tunnel(at, buffer, position) : encoder.exchange(at, buffer, position)
+    counters.add('taken', spans)
+    counters.add('queued', spans)
+    if (builder.added(spans, encoder.end)) flushBatch()
+  } catch (error) {
+    const spans = spansOf(at, kind)
+    counters.add('taken', spans)
+    counters.add('encode_error', spans)
+    send({ type: 'warn', message: 'a span could not be encoded', fields: { reason: String(error) } })
+  }
+}
+
+function logRecord(at: number, kind: number): void {
+  accessLog ??= new AccessLog(options.accessLogFd, counters)
+  if (kind === L.TUNNEL) accessLog.tunnel(readTunnel(memory, at), encoder.originUs)
+  else {
+    const connection = memory.int32[at * 2 + L.H_CONNECTION]!
+    const known = facts.get(connection & (L.FACT_SLOTS - 1))
+    const own = known?.connection === connection ? known : undefined
+    accessLog.exchange(viewExchange(memory, at, own, redactor, encoder.originUs))
+  }
+}
+
+function onRecord(at: number, _words: number, kind: number): void {
+  if (kind === L.FACTS) {
+    const read = readFacts(memory.int32, memory.bytes, at)
+    facts.set(read.connection & (L.FACT_SLOTS - 1), read)
+    encoder.facts(read)
+    return
+  }
+  const flags = kind === L.TUNNEL ? tunnelFlags(memory, at) : memory.int32[at * 2 + L.H_FLAGS]!
+  if ((flags & L.F_EXPORT) !== 0) exportRecord(at, kind)
+  if ((flags & L.F_LOG) !== 0) logRecord(at, kind)
+}
+
+/** The data thread's clock never steps; follow the system's when that was set. */
+const driftAtStart = Date.now() - (performance.timeOrigin + performance.now())
+function followClock(): void {
+  const driftUs = (Date.now() - (performance.timeOrigin + performance.now()) - driftAtStart) * 1000
+  const originUs = options.originUs + (Math.abs(driftUs) > CLOCK_STEP_US ? driftUs : 0)
+  if (Math.abs(originUs - encoder.originUs) > CLOCK_STEP_US) encoder.originUs = originUs
+}
+
+/** Records in one go: between them exports may leave, so that a burst doesn't fill the queue of a fast collector. */
+const TURN_RECORDS = 1024
+let draining = false
+
+/** While a collector that works catches up, records may wait in the ring as long as there is room for more. */
+const MAX_WAITING = 0.6
+let waiting = false
+
+function drain(): void {
+  waiting = exporter?.isFull(builder.bytes) === true && exporter.working && reader.fill < MAX_WAITING
+  if (waiting) {
+    draining = false
+    return
+  }
+  if (reader.drain(onRecord, TURN_RECORDS) === TURN_RECORDS) {
+    draining = true
+    setImmediate(drain)
+    return
+  }
+  draining = false
+  accessLog?.flush()
+}
+
+const timer = setInterval(() => {
+  followClock()
+  if (!draining) drain()
+  flushBatch()
+}, options.scheduleMs)
+
+async function close(deadlineMs: number): Promise<void> {
+  clearInterval(timer)
+  reader.drain(onRecord)
+  flushBatch()
+  await exporter?.close(deadlineMs)
+  accessLog?.close()
+  send({ type: 'closed' })
+  port.close()
+}
+
+port.on('message', (message: ToWorker) => {
+  if (message.type === 'close') void close(message.deadlineMs)
+  else if (!draining) drain()
+})
