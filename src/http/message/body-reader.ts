@@ -1,8 +1,9 @@
 /** Reads message bodies: one state machine for Content-Length, chunked and close-delimited (RFC 9112 §6, §7.1). */
-import { HeaderBlock } from '../../core/headers.ts'
+import { HeaderBlock, knownId } from '../../core/headers.ts'
 import { CHUNKED, UNTIL_CLOSE } from '../../core/message.ts'
+import { EXTENSION_BAD, EXTENSION_DONE, EXTENSION_NAME_START, stepExtension } from './chunk-extension.ts'
 import { FAULT, type SectionLimits, SectionReader } from './section-reader.ts'
-import { CR, HEX, LF, LINE } from './syntax.ts'
+import { CR, HEX, LF } from './syntax.ts'
 
 /** Receives a body. `data` returns false to have the rest of the bytes kept back. */
 export interface BodySink {
@@ -13,6 +14,9 @@ export interface BodySink {
 
 /** 8 hex digits: chunks of 4 GiB and more are refused, as is a size line padded with zeros without end. */
 const MAX_SIZE_DIGITS = 8
+
+const CONTENT_LENGTH = knownId('content-length')
+const TRANSFER_ENCODING = knownId('transfer-encoding')
 
 const IDLE = 0
 const FIXED = 1
@@ -39,6 +43,7 @@ export class BodyReader {
   #left = 0
   #digits = 0
   #extensionBytes = 0
+  #extensionState = EXTENSION_NAME_START
   #section: SectionReader | undefined
   #trailers: HeaderBlock | undefined
   /** Safe words on what was wrong, after `read` returned FAULT. */
@@ -144,8 +149,10 @@ export class BodyReader {
         }
         if (this.#digits === 0) return this.#bad('a chunk size is not hex')
         if (byte === CR) this.#state = SIZE_LF
-        else if (byte === 0x3b) this.#state = EXTENSION
-        else return this.#bad('a chunk size is not hex')
+        else if (byte === 0x3b) {
+          this.#state = EXTENSION
+          this.#extensionState = EXTENSION_NAME_START
+        } else return this.#bad('a chunk size is not hex')
         return at + 1
       }
       case EXTENSION:
@@ -170,13 +177,16 @@ export class BodyReader {
   /** Extensions are read over and dropped (RFC 9112 §7.1.1), within a bound for the whole message (CVE-2024-22019). */
   #extension(buf: Buffer, start: number, end: number): number {
     let at = start
-    while (at < end && LINE[buf[at]!] === 1) at++
+    let state = this.#extensionState
+    while (at < end && state !== EXTENSION_DONE) {
+      state = stepExtension(state, buf[at++]!)
+      if (state === EXTENSION_BAD) return this.#bad('a chunk extension is malformed')
+    }
     this.#extensionBytes += at - start
     if (this.#extensionBytes > this.#limits.chunkExtensionBytes) return this.#bad('chunk extensions are too long')
-    if (at >= end) return at
-    if (buf[at] !== CR) return this.#bad('a chunk extension has a control character')
-    this.#state = SIZE_LF
-    return at + 1
+    this.#extensionState = state
+    if (state === EXTENSION_DONE) this.#state = SIZE_LF
+    return at
   }
 
   #sizeDone(): void {
@@ -193,12 +203,15 @@ export class BodyReader {
 
   #readTrailers(buf: Buffer, at: number, end: number): number {
     const length = this.#section!.read(buf, at, end, this.#trailers!)
-    if (length === FAULT) {
+    if (length === 0) return 0
+    const trailers = this.#trailers!
+    // Other names that may not stand here are left out when we write; a second length for the same body is an attack.
+    const framed = trailers.countOf(CONTENT_LENGTH) + trailers.countOf(TRANSFER_ENCODING) > 0
+    if (length === FAULT || framed) {
       this.inTrailers = true
-      this.detail = this.#section!.detail
-      return FAULT
+      return this.#bad(framed ? 'a framing field in the trailers' : this.#section!.detail)
     }
-    if (length > 0) this.#finish(this.#trailers!.count > 0 ? this.#trailers : undefined)
+    this.#finish(trailers.count > 0 ? trailers : undefined)
     return length
   }
 

@@ -57,7 +57,8 @@ export function takeConnectionOptions(headers: HeaderBlock, options: ConnectionO
   let left = headers.countOf(CONNECTION)
   for (let i = headers.firstOf(CONNECTION); left > 0 && i < headers.count; i++) {
     if (headers.idAt(i) !== CONNECTION) continue
-    left--
+    // A count of 255 means that or more: look at all fields then.
+    if (left < 255) left--
     readValue(headers, headers.valueAt(i), options)
     headers.dropAt(i)
   }

@@ -51,7 +51,7 @@ export class RequestReader {
       this.#lineDetail = ''
     }
     const length = this.#section.read(buf, start, end, head.headers)
-    if (length === FAULT) this.error = this.#sectionError()
+    if (length === FAULT) this.error = this.#sectionError(buf, start, end)
     else if (length > 0) this.error = this.#finish(head)
     return this.error === undefined ? length : FAULT
   }
@@ -90,8 +90,11 @@ export class RequestReader {
     return false
   }
 
-  #sectionError(): ProxyError {
+  #sectionError(buf: Buffer, start: number, end: number): ProxyError {
     const { fault, detail } = this.#section
+    if (fault === 'start-line-too-long' && methodTooLong(buf, start, end)) {
+      return new ProxyError('bad_method', 'head', 'the method is too long')
+    }
     if (fault === 'too-large') return new ProxyError('head_too_large', 'head', detail)
     if (fault === 'start-line-too-long') return new ProxyError('target_too_long', 'head', detail)
     if (fault === 'start-line') return new ProxyError(this.#lineCode, 'head', detail || this.#lineDetail)
@@ -200,6 +203,14 @@ export class RequestReader {
 
 function bad(code: ErrorCode, detail: string): ProxyError {
   return new ProxyError(code, 'head', detail)
+}
+
+/** The line is too long by its method already: what is wrong is not the target. */
+function methodTooLong(buf: Buffer, start: number, end: number): boolean {
+  const limit = Math.min(end, start + MAX_METHOD + 1)
+  let at = start
+  while (at < limit && TOKEN[buf[at]!] === 1) at++
+  return at - start > MAX_METHOD
 }
 
 function validHost(host: string): boolean {

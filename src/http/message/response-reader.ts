@@ -9,6 +9,7 @@ import { SP } from './syntax.ts'
 
 const KEEP_ALIVE = knownId('keep-alive')
 const PROXY_CONNECTION = knownId('proxy-connection')
+const UPGRADE = knownId('upgrade')
 
 /** Reader of the response heads of one connection. */
 export class ResponseReader {
@@ -93,6 +94,8 @@ export class ResponseReader {
       headers.dropKnown(KEEP_ALIVE)
     }
     if (headers.countOf(PROXY_CONNECTION) > 0) headers.dropKnown(PROXY_CONNECTION)
+    // An offer of the server's (h2c mostly) is for us, not for the client (RFC 9110 §7.8); 101 and 426 need the field.
+    if (headers.countOf(UPGRADE) > 0 && head.status !== 101 && head.status !== 426) headers.dropKnown(UPGRADE)
     return this.#framing(head, method)
   }
 

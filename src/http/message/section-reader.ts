@@ -5,7 +5,7 @@
  * It can be called again with more bytes of the same section; offsets are relative to the section's first byte, so
  * that the caller may move the bytes between calls. Work already done is not repeated.
  */
-import { classifyName, type HeaderBlock } from '../../core/headers.ts'
+import { classifyName, type HeaderBlock, knownId } from '../../core/headers.ts'
 import { COLON, CR, HTAB, LF, LINE, SP, TOKEN } from './syntax.ts'
 
 /** The section is not complete yet. */
@@ -25,6 +25,9 @@ export interface SectionLimits {
 
 /** Takes the start line; false refuses it. Offsets are absolute in `buf`. */
 export type StartLineParser = (buf: Buffer, start: number, end: number) => boolean
+
+const CONTENT_LENGTH = knownId('content-length')
+const TRANSFER_ENCODING = knownId('transfer-encoding')
 
 /** Reader of one section at a time. */
 export class SectionReader {
@@ -65,11 +68,19 @@ export class SectionReader {
     let at = start + this.#scan
     let line = start + this.#line
     for (;;) {
+      // Four at a time: half the price of the whole head is this loop.
+      while (
+        at + 3 < end &&
+        (LINE[buf[at]!]! & LINE[buf[at + 1]!]! & LINE[buf[at + 2]!]! & LINE[buf[at + 3]!]!) === 1
+      ) {
+        at += 4
+      }
       while (at < end && LINE[buf[at]!] === 1) at++
-      if (at - start > this.#limits.headBytes) return this.#refuse('too-large', 'the section is over the byte limit')
+      // The first line first, so that a target over both limits gets the same answer in one read as in several.
       if (!this.#inFields && at - line > this.#limits.requestLineBytes) {
         return this.#refuse('start-line-too-long', 'the first line is over its limit')
       }
+      if (at - start > this.#limits.headBytes) return this.#refuse('too-large', 'the section is over the byte limit')
       if (at >= end || (buf[at] === CR && at + 1 >= end)) {
         this.#scan = at - start
         this.#line = line - start
@@ -117,6 +128,10 @@ export class SectionReader {
       return false
     }
     const id = classifyName(buf, start, nameEnd)
+    // Allowed by the grammar; strict parsers refuse it all the same, and whoever reads on would not see this framing.
+    if (!canonical && (id === CONTENT_LENGTH || id === TRANSFER_ENCODING) && hasTab(buf, valueEnd, end)) {
+      return this.#bad('a tab after a framing field')
+    }
     block.push(start - base, nameEnd - base, at - base, valueEnd - base, id, canonical)
     return true
   }
@@ -136,4 +151,9 @@ export class SectionReader {
     if (this.detail === '') this.detail = detail
     return FAULT
   }
+}
+
+function hasTab(buf: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (buf[at] === HTAB) return true
+  return false
 }
