@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { RequestHead, ResponseHead } from '../../src/core/message.ts'
+import { RequestReader } from '../../src/http/message/request-reader.ts'
+import { ResponseReader } from '../../src/http/message/response-reader.ts'
+import { LIMITS } from './transcript.ts'
+
+function requestFields(text: string, headFields = LIMITS.headFields): string {
+  const bytes = Buffer.from(`GET / HTTP/1.1\r\nHost: a\r\n${text}\r\n`, 'latin1')
+  const head = new RequestHead()
+  const reader = new RequestReader({ ...LIMITS, headFields })
+  assert.equal(reader.read(bytes, 0, bytes.length, head, true), bytes.length, reader.error?.detail)
+  return head.headers.serialize()
+}
+
+function responseFields(status: string, text: string): string {
+  const bytes = Buffer.from(`HTTP/1.1 ${status}\r\n${text}\r\n`, 'latin1')
+  const head = new ResponseHead()
+  const reader = new ResponseReader(LIMITS)
+  assert.equal(reader.read(bytes, 0, bytes.length, head, 'GET', true), bytes.length, reader.error?.detail)
+  return head.headers.serialize()
+}
+
+test('Connection and what it names go; the rest keeps order, case and duplicates', () => {
+  const text = 'X-b: 1\r\nConnection: x-A, keep-alive\r\nX-A: 2\r\nx-B: 3\r\nx-a: 4\r\nKeep-Alive: timeout=5\r\n'
+  assert.equal(requestFields(text), 'Host: a\r\nX-b: 1\r\nx-B: 3\r\n')
+})
+
+test('more Connection fields than a count can hold all go', () => {
+  assert.equal(requestFields('Connection: x-a\r\n'.repeat(300), 10_000), 'Host: a\r\n')
+})
+
+test('an offer to upgrade is not passed to the client', () => {
+  const offer = 'Connection: Upgrade\r\nUpgrade: h2,h2c\r\nContent-Length: 0\r\n'
+  assert.equal(responseFields('200 OK', offer), 'Content-Length: 0\r\n')
+  assert.match(responseFields('426 Upgrade Required', offer), /Upgrade: h2,h2c/)
+})
+
+test('a response cannot have end-to-end fields stripped', () => {
+  assert.equal(responseFields('200 OK', 'Connection: set-cookie\r\nSet-Cookie: a=b\r\n'), 'Set-Cookie: a=b\r\n')
+})
+
+test('h2c is not asked for', () => {
+  const text = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n'
+  assert.equal(requestFields(text), 'Host: a\r\n')
+})
