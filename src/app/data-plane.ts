@@ -1,4 +1,5 @@
 /** Puts the data path together for one listener: listener → (detection) → codec → driver → stages → upstream. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../core/log.ts'
 import { Sweeper } from '../core/timers.ts'
@@ -24,6 +25,8 @@ export interface Placement {
   /** Takes a fresh wire to where HTTP begins: at once, or after detection. */
   readonly admit: (wire: Wire, plane: DataPlane) => void
   readonly serverTiming: boolean
+  /** At drain, whether the listener closes at a third of the deadline even if clients keep coming. */
+  readonly closesEarly: boolean
 }
 
 export interface DataPlaneOptions {
@@ -36,6 +39,10 @@ export interface DataPlaneOptions {
   readonly onStageFault: (stage: string) => void
   readonly onRefusedConnection: () => void
 }
+
+/** How often a drain looks, and how long nothing may go on before it is over; milliseconds. */
+const DRAIN_STEP_MS = 20
+const DRAIN_QUIET_MS = 500
 
 let nextConnectionId = 1
 
@@ -50,10 +57,14 @@ export class DataPlane {
   readonly upstream: Http1Upstream
   #listener: Listener | undefined
   draining = false
+  #accepted = 0
+  /** In a reverse proxy, clients that never pause must not hold up the end; a sidecar outlives its app. */
+  readonly #closesEarly: boolean
 
   private constructor(options: DataPlaneOptions) {
     const { config, placement } = options
     const { limits } = config
+    this.#closesEarly = placement.closesEarly
     const timeouts = { ...config.timeouts }
     this.#timeouts = timeouts
     this.dial = { resolver: new NameResolver(), timeouts, highWater: limits.connectionBufferBytes }
@@ -98,7 +109,10 @@ export class DataPlane {
       ...placement.listen,
       maxConnections: config.limits.connections,
       highWater: config.limits.connectionBufferBytes,
-      onWire: (wire) => placement.admit(wire, plane),
+      onWire: (wire) => {
+        plane.#accepted++
+        placement.admit(wire, plane)
+      },
       onRefused: options.onRefusedConnection,
     })
     return plane
@@ -154,17 +168,46 @@ export class DataPlane {
   }
 
   /**
-   * Stop taking connections, finish what goes on, close what is idle. Resolves when nothing is left or at the
-   * deadline, after which the rest is closed.
+   * Run out: what is in flight finishes, connections that clients use once more say `Connection: close`, and new ones
+   * are still taken until none has come for a moment, for a load balancer needs time to learn of it. The app's own
+   * outbound calls are served as ever. Resolves when nothing goes on any more; at the deadline the rest is closed.
    */
   async drain(deadlineMs: number): Promise<void> {
+    this.startDraining()
+    const startMs = performance.now()
+    let quietSinceMs = startMs
+    let accepted = this.#accepted
+    for (;;) {
+      await sleep(DRAIN_STEP_MS)
+      const nowMs = performance.now()
+      if (this.#accepted !== accepted || this.#busy()) quietSinceMs = nowMs
+      accepted = this.#accepted
+      const elapsedMs = nowMs - startMs
+      if (elapsedMs >= deadlineMs || nowMs - quietSinceMs >= Math.min(DRAIN_QUIET_MS, deadlineMs)) break
+      if (this.#closesEarly && elapsedMs >= deadlineMs / 3) this.#listener?.close()
+    }
+    this.close()
+  }
+
+  /** Say `Connection: close` from now on; everything else goes on. */
+  startDraining(): void {
+    this.draining = true
+    for (const server of this.#servers) server.drain()
+  }
+
+  /** Close everything at once. */
+  close(): void {
     this.draining = true
     this.#listener?.close()
-    for (const server of this.#servers) server.drain()
-    const until = performance.now() + deadlineMs
-    while (this.connections > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20))
     for (const server of this.#servers) server.destroy()
     this.upstream.close()
+  }
+
+  /** Something goes on that should finish: exchanges, inbound connections, tunnels. Idle outbound ones do not count. */
+  #busy(): boolean {
+    let idleOutbound = 0
+    for (const server of this.#servers) if (server.outbound && server.idle) idleOutbound++
+    return this.connections > idleOutbound
   }
 }
 

@@ -20,6 +20,7 @@ export function reversePlacement(
     destinationOf: () => destination,
     admit: (wire, plane) => plane.serve(wire, plane.describe(wire, 'edge', undefined)),
     serverTiming,
+    closesEarly: true,
   }
 }
 
@@ -74,6 +75,7 @@ export function sidecarPlacement(config: Config, events: SidecarEvents, fd?: num
       connection.detect()
     },
     serverTiming: false,
+    closesEarly: false,
   }
 }
 

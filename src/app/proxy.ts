@@ -3,12 +3,15 @@ import type { Config } from '../config/schema.ts'
 import { newSpanId, newTraceId } from '../core/ids.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import type { Stage } from '../exchange/stage.ts'
+import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
 import { createLog, type OperationalLog } from '../telemetry/log.ts'
+import type { ScrapeResult } from '../telemetry/metrics.ts'
 import { createSampler, type Sampler } from '../telemetry/sampler.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { DataPathCounters } from './data-path-counters.ts'
 import { DataPlane, type Placement } from './data-plane.ts'
 import { edgePlacement, sidecarPlacement } from './placements.ts'
+import type { Served } from './servers.ts'
 import { telemetryOptions } from './telemetry-options.ts'
 import { transparentSocket } from './transparent.ts'
 
@@ -22,7 +25,7 @@ export interface ProxyOptions {
 const FLUSH_MS = 2000
 
 /** A proxy that takes traffic. */
-export class RunningProxy {
+export class RunningProxy implements Served {
   readonly plane: DataPlane
   readonly telemetry: Telemetry
   readonly log: OperationalLog
@@ -53,13 +56,29 @@ export class RunningProxy {
     return this.plane.draining
   }
 
+  get logLevel(): LogLevel {
+    return this.log.level
+  }
+
+  set logLevel(level: LogLevel) {
+    this.log.level = level
+  }
+
+  scrape(): Promise<ScrapeResult> {
+    return this.telemetry.metrics.scrape()
+  }
+
+  exchanges(query: RecorderQuery): unknown {
+    return this.telemetry.recorder.read(query)
+  }
+
   /** Take over settings that may change while running. */
   reconfigure(config: Config): void {
     this.plane.setTimeouts(config.timeouts)
     this.#drainMs = config.timeouts.drainMs
     this.#setSampler(createSampler({ ratio: config.sample, parentBased: config.trace.parentBased }))
     this.telemetry.setAccessLog(config.accessLog)
-    this.log.level = config.log.level as LogLevel
+    this.log.level = config.log.level
   }
 
   /**

@@ -11,11 +11,11 @@ export async function runProxy(command: 'proxy' | 'sidecar', config: Config, liv
   const proxy = await startProxy({ command, config })
   const end = ending(proxy)
   const servers = await startServers({
-    proxy,
-    admin: config.admin,
-    metrics: config.metrics,
+    served: proxy,
+    config,
     describeConfig: () => live.describe(),
     onQuit: () => end('quit'),
+    onDrain: () => proxy.plane.startDraining(),
   })
   onHandlerFault((error) => proxy.log.error({ err: error }, 'a connection ended by a fault of ours'))
   process.on('SIGTERM', () => end('SIGTERM'))

@@ -24,6 +24,8 @@ import type { ServerLimits } from './server-limits.ts'
 /** After an answer to a request that was not read to its end: how much is read and thrown away, and for how long. */
 const LINGER_BYTES = 1024 * 1024
 const LINGER_MS = 2000
+/** How long an idle connection stays when the proxy drains. */
+const DRAIN_IDLE_MS = 1000
 
 /** What all connections of a listener share. */
 export interface ServerOptions {
@@ -96,10 +98,19 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     return this.#state === IDLE
   }
 
-  /** Drain: close when idle, else after the exchange. */
+  /** The client is the app beside us. */
+  get outbound(): boolean {
+    return this.#info.direction === 'outbound'
+  }
+
+  /**
+   * The proxy goes away: after the exchange in flight, or the next one, the connection closes. An idle one is left a
+   * moment, since closing it at once would lose a request that is on its way. Outbound calls go on as ever.
+   */
   drain(): void {
+    if (this.outbound) return
     this.#closeAfter = true
-    if (this.#state === IDLE) this.#shut()
+    if (this.#state === IDLE) this.deadlineUs = Math.min(this.deadlineUs, nowUs() + DRAIN_IDLE_MS * 1000)
   }
 
   /** Drain deadline: close whatever goes on. */
@@ -295,7 +306,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
       framing === UNTIL_CLOSE ||
       upgradeLost ||
       x.error?.source === 'downstream' ||
-      this.#options.draining()
+      (this.#options.draining() && !this.outbound)
     this.#closeAfter = close
     this.#writer.begin(responseHeadText(head, framing, this.#bodiless, close), this.#bodiless ? 0 : framing)
   }
@@ -411,7 +422,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
 
   onDeadline(now: number): void {
     if (this.#state === IDLE || this.#state === LINGER) {
-      if (this.#state === LINGER || this.#deadlines.idleOver(now)) this.#wire.destroy()
+      if (this.#state === LINGER || this.#closeAfter || this.#deadlines.idleOver(now)) this.#wire.destroy()
       else this.#arm(now)
       return
     }
