@@ -47,7 +47,8 @@ const TAKEN: Readonly<Record<string, string>> = {
 /** Fixtures that are about llhttp's callbacks and not about bytes. */
 const CALLBACKS: Readonly<Record<string, string>> = {
   'Content-Length reset when no body is received': 'A callback tells it to skip the body of a request.',
-  'It should be safe to finish with cb after empty response': 'The end of the connection completes it, uncounted there.',
+  'It should be safe to finish with cb after empty response':
+    'The end of the connection completes it, uncounted there.',
 }
 
 /** With a Host the rest of a request is looked at as well. */
