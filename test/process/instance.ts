@@ -1,0 +1,59 @@
+/** A real `hopscope proxy` process of a test: started by its command line, stopped by its pid. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+
+export interface Instance {
+  readonly child: ChildProcess
+  readonly port: number
+  readonly adminPort: number
+  /** Lines of its log so far. */
+  readonly lines: string[]
+  /** Send a signal and wait for the end; the exit code, or the signal's name. */
+  stop(signal?: NodeJS.Signals): Promise<number | string>
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Start and wait for the line that says it listens. */
+export async function startInstance(
+  upstream: string,
+  more: readonly string[] = [],
+  ports?: { port: number; adminPort: number },
+): Promise<Instance> {
+  const port = ports?.port ?? (await freePort())
+  const adminPort = ports?.adminPort ?? (await freePort())
+  const args = ['build/src/cli/main.js', 'proxy', '--listen', `127.0.0.1:${port}`, '--upstream', upstream]
+  args.push('--admin', `127.0.0.1:${adminPort}`, '--metrics', 'off', ...more)
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'pipe'] })
+  const lines: string[] = []
+  await new Promise<void>((resolve, reject) => {
+    createInterface({ input: child.stderr! }).on('line', (line) => {
+      lines.push(line)
+      if (line.includes('"msg":"listening"')) resolve()
+    })
+    child.once('exit', (code) => reject(new Error(`ended with ${code}: ${lines.join('\n')}`)))
+  })
+  return {
+    child,
+    port,
+    adminPort,
+    lines,
+    stop: async (signal = 'SIGTERM') => {
+      if (child.exitCode === null) {
+        child.kill(signal)
+        await once(child, 'exit')
+      }
+      return child.exitCode ?? child.signalCode ?? ''
+    },
+  }
+}
