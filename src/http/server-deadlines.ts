@@ -74,12 +74,17 @@ export class DownstreamDeadlines {
   exchangeOver(now: number, state: { readingBody: boolean; queuedBytes: number }): ErrorCode | undefined {
     if (now >= due(this.#startUs, this.#timeouts.exchangeMs)) return 'exchange_timeout'
     if (state.readingBody && this.#bodyTooSlow(now)) return 'body_timeout'
-    if (state.queuedBytes === 0 || state.queuedBytes !== this.#queuedBytes) {
-      this.#queuedBytes = state.queuedBytes
+    return this.readerStuck(now, state.queuedBytes) ? 'client_too_slow' : undefined
+  }
+
+  /** The client has taken nothing of what waits for it for the whole time allowed. To be asked again and again. */
+  readerStuck(now: number, queuedBytes: number): boolean {
+    if (queuedBytes === 0 || queuedBytes !== this.#queuedBytes) {
+      this.#queuedBytes = queuedBytes
       this.#queuedSinceUs = now
-      return undefined
+      return false
     }
-    return now >= due(this.#queuedSinceUs, this.#timeouts.slowReaderMs) ? 'client_too_slow' : undefined
+    return now >= due(this.#queuedSinceUs, this.#timeouts.slowReaderMs)
   }
 
   #bodyTooSlow(now: number): boolean {

@@ -135,14 +135,22 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
       this.#held.keep(buf, start, end)
       this.#readHeld(now)
     }
-    if (this.#held.length > this.#options.limits.connectionBufferBytes && this.#state !== HEAD) this.#wire.pause()
     this.#afterBatch()
+    this.#regulate()
   }
 
   #readHeld(now: number): void {
     if (this.#reading) return
     const used = this.#read(this.#held.bytes, 0, this.#held.length, now)
     this.#held.drop(used)
+  }
+
+  /** Read on or not: what is kept back here is bounded, whatever the client pipelines. */
+  #regulate(): void {
+    if (this.#state === CLOSED || this.#state === TUNNEL) return
+    const full = this.#held.length > this.#options.limits.connectionBufferBytes && this.#state !== HEAD
+    if (this.#paused || full) this.#wire.pause()
+    else this.#wire.resume()
   }
 
   #afterBatch(): void {
@@ -156,7 +164,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     let at = start
     while (at < end) {
       const before = at
-      if (this.#state === IDLE) at = this.#skipEmptyLines(buf, at, end, now)
+      // A client that does not take its answers gets no more of them made.
+      if (this.#state === IDLE && !this.#wire.full) at = this.#skipEmptyLines(buf, at, end, now)
       if (this.#state === HEAD) at = this.#readHead(buf, at, end, now)
       else if (this.#state === BODY && this.#takesBody()) at = this.#readBody(buf, at, end)
       else if (this.#state === LINGER || this.#state === CLOSED) at = end
@@ -177,6 +186,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     if (at >= end || (buf[at] === 13 && at + 1 >= end && at - start < 4)) return at
     this.#state = HEAD
     this.#freshHead = true
+    forget(this.#head)
     this.#deadlines.head(now)
     this.#arm(now)
     return at
@@ -256,26 +266,29 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   }
 
   onEnd(): void {
-    switch (this.#state) {
-      case IDLE:
-      case HEAD:
-      case LINGER:
-        this.#wire.destroy()
-        break
-      case BODY:
-        this.#options.driver.downstreamClosed(this.#x!, undefined)
-        this.#wire.destroy()
-        break
-      default:
-        // Half-closed: the client may still read (RFC 9112 §9.6). One that is gone shows itself by RST on our write.
-        this.#peerEnded = true
-    }
+    this.#peerEnded = true
+    this.#noMoreBytes()
+  }
+
+  /**
+   * The client sent FIN. What it sent before is answered, and it may still read (RFC 9112 §9.6); one that is gone
+   * shows itself by RST on our write. In LINGER both sides are done: the socket closes when all has left.
+   */
+  #noMoreBytes(): void {
+    if (this.#state === HEAD || (this.#state === IDLE && this.#held.length === 0)) this.#shut()
+    // The rest of the body may be here and wait for the upstream: `resumeRequest` looks again.
+    if (this.#state !== BODY || (this.#held.length > 0 && !this.#takesBody())) return
+    this.#options.driver.downstreamClosed(this.#x!, undefined)
+    this.#wire.destroy()
   }
 
   onDrain(): void {
-    this.#deadlines.progress(nowUs(), 0)
+    const now = nowUs()
+    this.#deadlines.progress(now, 0)
     const x = this.#x
     if (x !== undefined && !x.finished) this.#options.driver.downstreamDrained(x)
+    else if (this.#state === IDLE && this.#held.length > 0) this.resumeRequest()
+    else if (this.#state === LINGER) this.deadlineUs = now + LINGER_MS * 1000
   }
 
   onClose(error: Error | undefined): void {
@@ -299,12 +312,14 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     const framing = responseFraming(head, this.#head.version)
     this.#bodiless = this.#head.method === 'HEAD' || head.status === 204 || head.status === 304
     if (this.#bodiless && head.statedLength < 0 && head.bodyLength > 0) head.statedLength = head.bodyLength
-    const upgradeLost = this.#head.upgrade !== '' && head.status !== 101
+    // Bytes that the client sent for another protocol must not be read as a request.
+    const upgradeLost = (this.#head.upgrade !== '' && head.status !== 101) || this.#head.method === 'CONNECT'
     const close =
       this.#closeAfter ||
       !this.#head.keepAlive ||
       framing === UNTIL_CLOSE ||
       upgradeLost ||
+      (x.discardsRequest && !x.requestEnded) ||
       x.error?.source === 'downstream' ||
       (this.#options.draining() && !this.outbound)
     this.#closeAfter = close
@@ -335,9 +350,9 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     const now = nowUs()
     this.#deadlines.progress(now, 0)
     if (this.#held.length > 0) this.#readHeld(now)
-    if (!this.#paused) this.#wire.resume()
     this.#afterBatch()
-    if (this.#peerEnded && (this.#state === IDLE || this.#state === HEAD)) this.#wire.destroy()
+    this.#regulate()
+    if (this.#peerEnded) this.#noMoreBytes()
   }
 
   abort(): void {
@@ -354,7 +369,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     else if (this.#closeAfter || this.#noMoreRequests) this.#shut()
     else {
       this.#becomeIdle(nowUs())
-      if (!this.#reading && this.#held.length > 0) queueMicrotask(() => this.resumeRequest())
+      if (this.#reading) return
+      if (this.#held.length > 0) queueMicrotask(() => this.resumeRequest())
       else this.#wire.resume()
     }
   }
@@ -381,14 +397,12 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     this.deadlineUs = nowUs() + LINGER_MS * 1000
   }
 
+  /** FIN behind the last answer. With the client's FIN there too, the socket closes itself when all has left. */
   #shut(): void {
     this.#state = LINGER
     this.#wire.finish()
-    if (this.#wire.ended) this.#wire.destroy()
-    else {
-      this.#wire.resume()
-      this.deadlineUs = nowUs() + LINGER_MS * 1000
-    }
+    if (!this.#wire.ended) this.#wire.resume()
+    this.deadlineUs = nowUs() + LINGER_MS * 1000
   }
 
   upgrade(head: ResponseHead, upstream: TunnelEnd, closed: (facts: TunnelFacts) => void): void {
@@ -422,8 +436,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
 
   onDeadline(now: number): void {
     if (this.#state === IDLE || this.#state === LINGER) {
-      if (this.#state === LINGER || this.#closeAfter || this.#deadlines.idleOver(now)) this.#wire.destroy()
-      else this.#arm(now)
+      this.#quietOver(now)
       return
     }
     if (this.#state === HEAD) {
@@ -431,6 +444,20 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
       else this.#arm(now)
       return
     }
+    this.#exchangeDue(now)
+  }
+
+  /** Nothing goes on; but the client may still be taking what it was answered, which a close would cut off. */
+  #quietOver(now: number): void {
+    const { queuedBytes } = this.#wire
+    if (queuedBytes > 0) {
+      if (this.#deadlines.readerStuck(now, queuedBytes)) this.#wire.reset()
+      else this.deadlineUs = now + LINGER_MS * 1000
+    } else if (this.#state === LINGER || this.#closeAfter || this.#deadlines.idleOver(now)) this.#wire.destroy()
+    else this.#arm(now)
+  }
+
+  #exchangeDue(now: number): void {
     const x = this.#x
     if (x === undefined || x.finished) return
     const code = this.#deadlines.exchangeOver(now, {
@@ -444,4 +471,16 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     this.#closeAfter = true
     this.#options.driver.downstreamFailed(x, new ProxyError(code, phaseOf(x)))
   }
+}
+
+/** A head that cannot be read must not look like the one before it. */
+function forget(head: RequestHead): void {
+  head.method = ''
+  head.target = ''
+  head.path = ''
+  head.host = ''
+  head.version = 11
+  head.upgrade = ''
+  head.keepAlive = true
+  head.wantsTrailers = false
 }
