@@ -93,7 +93,9 @@ export class RawOrigin {
     if (holds(this)) return
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
-        reject(new Error(`the origin waited in vain for ${what}; it has ${JSON.stringify(this.received)}`))
+        reject(
+          new Error(`the origin waited in vain for ${what}; it has …${JSON.stringify(this.received.slice(-1000))}`),
+        )
       }, DEADLINE_MS)
       const watcher = (): void => {
         if (!holds(this)) return
