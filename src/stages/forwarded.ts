@@ -1,5 +1,5 @@
 /** X-Forwarded-For, -Proto and -Host for reverse-proxy modes. A transparent sidecar leaves them alone. */
-import { knownId } from '../core/headers.ts'
+import { type HeaderBlock, knownId } from '../core/headers.ts'
 import { CONTINUE, type Stage } from '../exchange/stage.ts'
 
 export type ForwardedMode = 'append' | 'overwrite' | 'off'
@@ -16,13 +16,29 @@ export function forwarded(mode: 'append' | 'overwrite'): Stage {
     onRequestHead(x) {
       const { headers } = x.request
       const peer = x.connection.peer.address
-      const before = append ? headers.known(FOR) : undefined
-      headers.putKnown(FOR, 'X-Forwarded-For', before === undefined || before === '' ? peer : `${before}, ${peer}`)
-      if (!append || headers.countOf(PROTO) === 0) headers.putKnown(PROTO, 'X-Forwarded-Proto', x.connection.scheme)
+      const before = append ? list(headers) : ''
+      putOnly(headers, FOR, 'X-Forwarded-For', before === '' ? peer : `${before}, ${peer}`)
+      if (!append || headers.countOf(PROTO) === 0) putOnly(headers, PROTO, 'X-Forwarded-Proto', x.connection.scheme)
       if (x.request.host !== '' && (!append || headers.countOf(HOST) === 0)) {
-        headers.putKnown(HOST, 'X-Forwarded-Host', x.request.host)
+        putOnly(headers, HOST, 'X-Forwarded-Host', x.request.host)
       }
       return CONTINUE
     },
   }
+}
+
+/** All X-Forwarded-For values as one list: several fields mean the same as one with commas (RFC 9110 §5.3). */
+function list(headers: HeaderBlock): string {
+  const count = headers.countOf(FOR)
+  if (count < 2) return headers.known(FOR) ?? ''
+  const values: string[] = []
+  for (let i = headers.firstOf(FOR); i < headers.count; i++)
+    if (headers.idAt(i) === FOR) values.push(headers.valueAt(i))
+  return values.filter((value) => value !== '').join(', ')
+}
+
+/** A second field of the client's must not stay behind ours: a server may believe either. */
+function putOnly(headers: HeaderBlock, id: number, name: string, value: string): void {
+  if (headers.countOf(id) > 1) headers.dropKnown(id)
+  headers.putKnown(id, name, value)
 }
