@@ -105,7 +105,12 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
 
   /** Free, alive, and not about to be closed by the server. */
   usable(now: number): boolean {
-    return this.#state === IDLE && !this.#wire.closed && !this.#wire.ended && now < this.#idleUs + this.#idleMs * 1000
+    return (
+      this.#state === IDLE &&
+      !this.#wire.socket.destroyed &&
+      !this.#wire.ended &&
+      now < this.#idleUs + this.#idleMs * 1000
+    )
   }
 
   get bytesSent(): number {
@@ -313,7 +318,9 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
 
   /** The response is complete. `extra`: bytes came behind it, which nobody asked for. */
   #complete(extra: boolean): void {
-    const attempt = this.#attempt!
+    const attempt = this.#attempt
+    // A stage gave the exchange up on the last piece of its body.
+    if (attempt === undefined) return
     const head = this.#head
     this.#attempt = undefined
     attempt.exchange.timing.receivedUs = this.#progressUs
@@ -364,7 +371,8 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   #broken(cause: Error | undefined): void {
     const attempt = this.#attempt
     if (attempt === undefined) return
-    const begun = attempt.exchange.timing.responseUs >= 0
+    // Any byte of an answer, a 1xx or half a head too, shows that the request was taken: it is not sent again.
+    const begun = this.#headStartUs >= 0
     this.#fail(
       new ProxyError(begun ? 'upstream_aborted' : 'upstream_reset', phaseOf(attempt.exchange), '', {
         errno: errnoOf(cause) || (this.#wire.ended ? 'FIN' : ''),

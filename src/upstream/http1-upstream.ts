@@ -31,6 +31,8 @@ export interface Http1UpstreamOptions extends DialOptions {
 export class Http1Upstream implements Upstream {
   readonly #options: Http1UpstreamOptions
   readonly #pools = new Map<string, DestinationPool>()
+  #lastDestination: Destination | undefined
+  #lastPool: DestinationPool | undefined
   /** Connections open now, idle ones included. */
   connections = 0
 
@@ -40,12 +42,17 @@ export class Http1Upstream implements Upstream {
 
   attempt(x: Exchange, events: AttemptEvents): Attempt {
     const attempt = new Http1Attempt(x, events)
+    const kept = this.#options.reuse === 'client' ? this.#keptFor(x) : undefined
+    if (kept !== undefined) {
+      this.#reuse(attempt, kept)
+      return attempt
+    }
     const destination = this.#options.destinationOf(x)
     const pool = this.#pool(destination)
     const idle = this.#pickIdle(x, pool)
     if (idle !== undefined) this.#reuse(attempt, idle)
     else if (pool.open < this.#options.maxConnections) this.#dial(attempt, destination, pool)
-    else this.#wait(attempt, pool)
+    else this.#atLimit(attempt, pool)
     return attempt
   }
 
@@ -66,24 +73,37 @@ export class Http1Upstream implements Upstream {
   }
 
   #pool(destination: Destination): DestinationPool {
+    // A reverse proxy has one destination: no key to build, nothing to look up.
+    if (destination === this.#lastDestination) return this.#lastPool!
+    this.#lastPool = this.#findPool(destination)
+    this.#lastDestination = destination
+    return this.#lastPool
+  }
+
+  #findPool(destination: Destination): DestinationPool {
     const key = `${destination.tls ? 'https' : 'http'}:${destination.host}:${destination.port}`
     let pool = this.#pools.get(key)
     if (pool === undefined) {
-      pool = new DestinationPool(() => this.#pools.delete(key))
+      pool = new DestinationPool(() => {
+        this.#pools.delete(key)
+        this.#lastDestination = undefined
+      })
       this.#pools.set(key, pool)
     }
     return pool
   }
 
+  /** The connection that only this client uses, where it stands and is free. */
+  #keptFor(x: Exchange): Http1Connection | undefined {
+    const kept = x.connection.affinity
+    return kept instanceof Http1Connection && kept.usable(nowUs()) ? kept : undefined
+  }
+
   #pickIdle(x: Exchange, pool: DestinationPool): Http1Connection | undefined {
-    const now = nowUs()
-    if (this.#options.reuse === 'client') {
-      const kept = x.connection.affinity
-      return kept instanceof Http1Connection && kept.usable(now) ? kept : undefined
-    }
+    if (this.#options.reuse === 'client') return undefined
     if (this.#options.reuse === 'after-first' && x.connection.exchanges === 1 && x.attempts === 1) return undefined
     // A replay gets a connection that was not used before: the other idle ones may be as dead as the first.
-    return x.attempts > 1 ? undefined : pool.takeIdle(now)
+    return x.attempts > 1 ? undefined : pool.takeIdle(nowUs())
   }
 
   /**
@@ -120,6 +140,7 @@ export class Http1Upstream implements Upstream {
         attempt.onCancel = undefined
         this.#stampDial(attempt.exchange, dial.times)
         this.#serveNext(pool, destination)
+        pool.retire()
         attempt.fail(error, 0)
       },
     )
@@ -128,6 +149,7 @@ export class Http1Upstream implements Upstream {
       this.#stampDial(attempt.exchange, dial.times)
       dial.cancel()
       this.#serveNext(pool, destination)
+      pool.retire()
     }
   }
 
@@ -169,6 +191,13 @@ export class Http1Upstream implements Upstream {
     })
     if (affine) info.affinity = connection
     return connection
+  }
+
+  /** A fresh connection was wanted and cannot be had: one that is free is better than to wait for its end. */
+  #atLimit(attempt: Http1Attempt, pool: DestinationPool): void {
+    const idle = pool.takeIdle(nowUs())
+    if (idle === undefined) this.#wait(attempt, pool)
+    else this.#reuse(attempt, idle)
   }
 
   #wait(attempt: Http1Attempt, pool: DestinationPool): void {

@@ -64,7 +64,8 @@ export class MessageWriter {
     if (size <= INLINE_BYTES && this.#held.length + size <= HOLD_CHARS) {
       const text = buf.toString('latin1', start, end)
       this.#held += this.#chunked ? `${size.toString(16)}\r\n${text}\r\n` : text
-      return true
+      // Small pieces fill a socket as well as large ones do.
+      return !this.#wire.full
     }
     const before = this.#chunked ? `${this.#held}${size.toString(16)}\r\n` : this.#held
     const after = this.#chunked ? 2 : 0
