@@ -51,6 +51,8 @@ const TUNNEL = 5
 const CLOSED = 6
 
 const NOTHING = Buffer.alloc(0)
+/** Empty lines that may stand before a request, in bytes. */
+const MAX_EMPTY_BYTES = 4
 
 /** Server side of one connection. */
 export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined {
@@ -74,6 +76,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   #bodiless = false
   /** The next read is the first of a head. */
   #freshHead = false
+  /** Skipped before the head to come, over all reads: the bytes mean the same in any pieces. */
+  #emptyBytes = 0
   /** The client sent FIN: what it sent before is still answered. */
   #peerEnded = false
   #lingered = 0
@@ -182,8 +186,11 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   /** At least one empty line before a request line is to be ignored (RFC 9112 §2.2); more than a few are not. */
   #skipEmptyLines(buf: Buffer, start: number, end: number, now: number): number {
     let at = start
-    while (at + 1 < end && at - start < 4 && buf[at] === 13 && buf[at + 1] === 10) at += 2
-    if (at >= end || (buf[at] === 13 && at + 1 >= end && at - start < 4)) return at
+    while (at + 1 < end && this.#emptyBytes < MAX_EMPTY_BYTES && buf[at] === 13 && buf[at + 1] === 10) {
+      at += 2
+      this.#emptyBytes += 2
+    }
+    if (at >= end || (buf[at] === 13 && at + 1 >= end && this.#emptyBytes < MAX_EMPTY_BYTES)) return at
     this.#state = HEAD
     this.#freshHead = true
     forget(this.#head)
@@ -381,6 +388,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
 
   #becomeIdle(now: number): void {
     this.#state = IDLE
+    this.#emptyBytes = 0
     this.#deadlines.idle(now)
     this.#arm(now)
   }
