@@ -7,7 +7,8 @@ import type { TunnelView } from './tunnel-record.ts'
 /** Lines that wait for a slow reader of the log; more are dropped and counted. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024
 /** Lines are written out together once they are this much, and whenever the ring has been read. */
-const GATHER_BYTES = 16 * 1024
+const GATHER_BYTES = 8 * 1024
+const WRITE_BYTES = 64 * 1024
 
 export class AccessLog {
   readonly #destination: ReturnType<typeof destination>
@@ -17,7 +18,13 @@ export class AccessLog {
   /** `fd` 1 is standard output. */
   constructor(fd: number, counters: SharedCounters) {
     this.#counters = counters
-    this.#destination = destination({ fd, sync: false, minLength: GATHER_BYTES, maxLength: MAX_WAITING_BYTES })
+    this.#destination = destination({
+      fd,
+      sync: false,
+      minLength: GATHER_BYTES,
+      maxWrite: WRITE_BYTES,
+      maxLength: MAX_WAITING_BYTES,
+    })
     this.#destination.on('drop', () => counters.add('logDropped', 1))
     // A log that nobody reads any more (EPIPE) must not end the process.
     this.#destination.on('error', () => counters.add('logDropped', 1))
@@ -63,11 +70,15 @@ export class AccessLog {
     this.#destination.flush()
   }
 
-  close(): void {
-    try {
-      this.#destination.flushSync()
-    } catch {
-      // Not open yet or gone: there is nothing more to do at the end.
-    }
+  /** All written out, or `deadlineMs` over. */
+  async close(deadlineMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, deadlineMs)
+      // A synchronous flush would not wait for the write that is under way, which ends with the thread.
+      this.#destination.flush(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
   }
 }

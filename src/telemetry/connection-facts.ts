@@ -3,7 +3,9 @@
  * once. Both sides keep it in a table addressed by the connection id modulo its size, overwritten in the order of the
  * ring, so that they always agree and nothing has to be evicted or asked for.
  */
+
 import type { Exchange } from '../exchange/exchange.ts'
+import { decodeText } from './otlp-attributes.ts'
 import { type ConnectionFactsRecord, FACT_SLOTS, FACTS } from './record-layout.ts'
 import type { RingWriter } from './ring.ts'
 
@@ -49,7 +51,8 @@ export class ConnectionFactsTable {
   /** What was written last of connection `id`, undefined where its place was taken by another. */
   lookup(id: number): ConnectionFactsRecord | undefined {
     const known = this.#facts[id & MASK]!
-    return known.connection === id ? known : undefined
+    if (known.connection !== id) return undefined
+    return { ...known, host: decodeText(known.host), userAgent: decodeText(known.userAgent) }
   }
 
   /** The reader lost its table (the worker was started again): write everything anew. */
@@ -110,7 +113,7 @@ export function readFacts(int32: Int32Array, bytes: Buffer, at: number): Connect
     destinationPort: Number(parts[7]),
     upstreamAddress: parts[8] ?? '',
     upstreamPort: Number(parts[9]),
-    host: parts[10] ?? '',
-    userAgent: parts[11] ?? '',
+    host: decodeText(parts[10] ?? ''),
+    userAgent: decodeText(parts[11] ?? ''),
   }
 }

@@ -133,6 +133,11 @@ export class AttributeSink {
 
 /** Text of record bytes: UTF-8 where they are valid UTF-8, else latin1, since OTLP strings must be valid UTF-8. */
 export function textOf(from: Buffer, start: number, end: number): string {
-  const bytes = Buffer.from(from.subarray(start, end))
-  return bytes.toString(isUtf8(bytes) ? 'utf8' : 'latin1')
+  return decodeText(from.toString('latin1', start, end))
+}
+
+/** The same for bytes that are in a latin1 string. */
+export function decodeText(latin1: string): string {
+  const bytes = Buffer.from(latin1, 'latin1')
+  return isUtf8(bytes) ? bytes.toString('utf8') : latin1
 }

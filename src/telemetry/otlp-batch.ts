@@ -22,6 +22,8 @@ export interface Batch {
   readonly buffer: Buffer | undefined
 }
 
+/** Share of its buffer that a request must fill for the buffer to go with it; emptier ones are copied out. */
+const WORTH_HANDING_OVER = 0.7
 /** Free buffers kept: large ones made anew for each request cost page faults and major collections. */
 const MAX_SPARE = 3
 
@@ -62,9 +64,10 @@ export class BatchBuilder {
     return this.#spans
   }
 
-  /** Bytes in the request so far. */
-  get bytes(): number {
-    return this.#at - this.#head
+  /** Memory that the request would hold if it were taken with one more usual span. */
+  get holding(): number {
+    const length = this.#at + 2 * SPAN_BYTES
+    return length < this.#size * WORTH_HANDING_OVER ? length : this.#size
   }
 
   /** `spans` were written up to `end`. True: the request is full, take it. */
@@ -80,8 +83,7 @@ export class BatchBuilder {
     const spans = this.#spans
     this.#spans = 0
     this.#at = this.#head
-    // A small request is copied out, since a queue of such would hold the whole buffer for each.
-    if (bytes.length * 3 < this.#size) {
+    if (bytes.length < this.#size * WORTH_HANDING_OVER) {
       return { bytes: Buffer.from(bytes), spans, heldBytes: bytes.length, buffer: undefined }
     }
     const buffer = this.#buffer

@@ -63,7 +63,7 @@ export class OtlpExporter {
 
   /** Whether another batch of about `bytes` would go over the bound; spans are then dropped before they are encoded. */
   isFull(bytes: number): boolean {
-    return this.#heldBytes + bytes > this.#options.queueBytes
+    return this.#heldBytes + bytes + BATCH_OVERHEAD > this.#options.queueBytes
   }
 
   /** The collector answers, only not fast enough for this moment: waiting may save spans that would be dropped. */

@@ -1,7 +1,7 @@
 /** Telemetry as the rest of the program sees it: one call a finished exchange, everything else off the data thread. */
 import { wallUs } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
-import { type Exchange, PHASES, phaseUs } from '../exchange/exchange.ts'
+import { type Exchange, PHASES, phasesInto } from '../exchange/exchange.ts'
 import { type ExporterCounts, readCounts, SharedCounters } from './counters.ts'
 import { FlightRecorder } from './flight-recorder.ts'
 import { Metrics } from './metrics.ts'
@@ -92,8 +92,7 @@ class RunningTelemetry implements Telemetry {
 
   onFinish(x: Exchange): undefined {
     const phases = this.#phases
-    const { timing } = x
-    for (let i = 0; i < PHASES.length; i++) phases[i] = phaseUs(timing, PHASES[i]!)
+    phasesInto(x.timing, phases)
     const method = L.methodIndex(x.request.method)
     this.metrics.record(x, method, phases)
     const failed = x.error !== undefined || x.status >= 500

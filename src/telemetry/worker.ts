@@ -75,7 +75,7 @@ function spansOf(at: number, kind: number): number {
 
 function exportRecord(at: number, kind: number): void {
   if (exporter === undefined) return
-  if (exporter.isFull(builder.bytes)) {
+  if (exporter.isFull(builder.holding)) {
     const spans = spansOf(at, kind)
     counters.add('taken', spans)
     counters.add('queue_full', spans)
@@ -91,19 +91,33 @@ function exportRecord(at: number, kind: number): void {
     const spans = spansOf(at, kind)
     counters.add('taken', spans)
     counters.add('encode_error', spans)
-    send({ type: 'warn', message: 'a span could not be encoded', fields: { reason: String(error) } })
+    warnOnce('a span could not be encoded', error)
   }
 }
 
 function logRecord(at: number, kind: number): void {
-  accessLog ??= new AccessLog(options.accessLogFd, counters)
-  if (kind === L.TUNNEL) accessLog.tunnel(readTunnel(memory, at), encoder.originUs)
-  else {
+  try {
+    accessLog ??= new AccessLog(options.accessLogFd, counters)
+    if (kind === L.TUNNEL) {
+      accessLog.tunnel(readTunnel(memory, at), encoder.originUs)
+      return
+    }
     const connection = memory.int32[at * 2 + L.H_CONNECTION]!
     const known = facts.get(connection & (L.FACT_SLOTS - 1))
     const own = known?.connection === connection ? known : undefined
     accessLog.exchange(viewExchange(memory, at, own, redactor, encoder.originUs))
+  } catch (error) {
+    // A line that cannot be written must not cost the spans behind it.
+    counters.add('logDropped', 1)
+    warnOnce('an access log line could not be written', error)
   }
+}
+
+const warned = new Set<string>()
+function warnOnce(message: string, error: unknown): void {
+  if (warned.has(message)) return
+  warned.add(message)
+  send({ type: 'warn', message, fields: { reason: String(error) } })
 }
 
 function onRecord(at: number, _words: number, kind: number): void {
@@ -135,7 +149,7 @@ const MAX_WAITING = 0.6
 let waiting = false
 
 function drain(): void {
-  waiting = exporter?.isFull(builder.bytes) === true && exporter.working && reader.fill < MAX_WAITING
+  waiting = exporter?.isFull(builder.holding) === true && exporter.working && reader.fill < MAX_WAITING
   if (waiting) {
     draining = false
     return
@@ -159,8 +173,7 @@ async function close(deadlineMs: number): Promise<void> {
   clearInterval(timer)
   reader.drain(onRecord)
   flushBatch()
-  await exporter?.close(deadlineMs)
-  accessLog?.close()
+  await Promise.all([exporter?.close(deadlineMs), accessLog?.close(deadlineMs)])
   send({ type: 'closed' })
   port.close()
 }

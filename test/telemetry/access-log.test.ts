@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ProxyError } from '../../src/core/errors.ts'
+import { silentLogger } from '../../src/core/log.ts'
+import { type AccessLogMode, createTelemetry } from '../../src/telemetry/telemetry.ts'
+import { finishedExchange } from './finished-exchange.ts'
+
+type Line = Readonly<Record<string, unknown>> & { error?: Record<string, unknown>; path?: string }
+
+/** Lines that the log has after three exchanges (good, 404, failed with a secret in its query), none of them sampled. */
+async function lines(mode: AccessLogMode, turnTo?: AccessLogMode): Promise<Line[]> {
+  const dir = mkdtempSync(join(tmpdir(), 'hopscope-log-'))
+  const fd = openSync(join(dir, 'log'), 'a')
+  const options = { resource: {}, version: '0.0.1', logger: silentLogger, scheduleMs: 10 }
+  const telemetry = createTelemetry({ ...options, accessLog: mode, accessLogFd: fd })
+  if (turnTo !== undefined) telemetry.setAccessLog(turnTo)
+  telemetry.onFinish(finishedExchange({ sampled: false, path: '/good' }))
+  telemetry.onFinish(finishedExchange({ sampled: false, path: '/missing', status: 404 }))
+  const failed = finishedExchange({ sampled: false, path: '/failed?token=hush', status: 502 })
+  failed.error = new ProxyError('upstream_reset', 'wait', '', { errno: 'ECONNRESET' })
+  telemetry.onFinish(failed)
+  await telemetry.close(2000)
+  const text = readFileSync(join(dir, 'log'), 'utf8')
+  closeSync(fd)
+  rmSync(dir, { recursive: true })
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Line)
+}
+
+test('all: a line for each exchange, sampled or not', async () => {
+  const all = await lines('all')
+  assert.deepEqual(
+    all.map((line) => [line.path, line.status]),
+    [
+      ['/good', 200],
+      ['/missing', 404],
+      ['/failed?token=REDACTED', 502],
+    ],
+  )
+  assert.equal(all[0]!.level, 'info')
+  assert.equal(all[0]!.requestId, 'req-1')
+  assert.equal(all[0]!.durationUs, 5000)
+  assert.equal(all[2]!.level, 'error')
+  assert.equal(all[2]!.error!.code, 'upstream_reset')
+})
+
+test('errors: failed exchanges only; off: none; the mode can be changed', async () => {
+  assert.deepEqual(
+    (await lines('errors')).map((line) => line.status),
+    [502],
+  )
+  assert.deepEqual(await lines('off'), [])
+  assert.equal((await lines('off', 'all')).length, 3)
+})

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ProxyError } from '../../src/core/errors.ts'
+import { createLog } from '../../src/telemetry/log.ts'
+
+test('the operational log writes JSON lines by level, errors as facts, and never a credential', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'hopscope-log-'))
+  const fd = openSync(join(dir, 'log'), 'a')
+  const log = createLog({ level: 'info', fd })
+  log.debug({}, 'not seen')
+  log.warn(
+    { authorization: 'Bearer x', otlp: { headers: { 'api-key': 'y' } }, err: new ProxyError('dns_failed', 'dns') },
+    'one',
+  )
+  log.level = 'debug'
+  log.debug({ n: 1 }, 'two')
+  log.flush()
+  const text = readFileSync(join(dir, 'log'), 'utf8')
+  closeSync(fd)
+  rmSync(dir, { recursive: true })
+  const [one, two] = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  assert.equal(one!.level, 'warn')
+  assert.equal(one!.msg, 'one')
+  assert.equal((one!.err as Record<string, unknown>).code, 'dns_failed')
+  assert.equal(two!.n, 1)
+  assert.doesNotMatch(text, /Bearer|"y"|not seen/)
+})

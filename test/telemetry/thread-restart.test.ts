@@ -1,0 +1,40 @@
+import { test } from 'node:test'
+import { SharedCounters } from '../../src/telemetry/counters.ts'
+import { openRing, RingWriter } from '../../src/telemetry/ring.ts'
+import { TelemetryThread } from '../../src/telemetry/telemetry-thread.ts'
+import { until } from './collector.ts'
+
+test('a telemetry thread that dies is replaced and told nothing of what it knew', async () => {
+  const ring = new RingWriter(openRing(65_536))
+  const counters = new SharedCounters()
+  let restarts = 0
+  const errors: unknown[] = []
+  const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: (fields: object) => errors.push(fields) }
+  const thread = new TelemetryThread({
+    worker: {
+      ring: ring.memory.shared,
+      counters: counters.shared,
+      // Not an address: the thread fails as it starts.
+      otlp: { endpoint: 'no url' },
+      resource: {},
+      version: '0',
+      scheduleMs: 10,
+      accessLogFd: 1,
+      redactQuery: [],
+      originUs: 0,
+    },
+    counters,
+    ring,
+    logger,
+    onRestart: () => restarts++,
+  })
+  thread.start()
+  // The pause before a replacement must not be what keeps the test alive.
+  const alive = setInterval(() => {}, 50)
+  await until(
+    () => restarts >= 2 && errors.length >= 2,
+    () => `${restarts} restarts, ${errors.length} errors`,
+  )
+  clearInterval(alive)
+  await thread.close(100)
+})
