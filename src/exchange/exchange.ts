@@ -93,41 +93,33 @@ export const PHASES = ['queue', 'dns', 'connect', 'tls', 'send', 'wait', 'receiv
 export type Phase = (typeof PHASES)[number]
 
 /**
- * Duration of a phase in microseconds, or -1 where the exchange did not have it (a reused connection has no dns,
- * connect or tls). Phases follow each other without overlap, so that their sum and the proxy's own time are the
- * exchange's duration: `send` ends where the response begins, should that come first.
+ * Durations of all phases in microseconds into `out`, in the order of {@link PHASES}; -1 where the exchange did not
+ * have one (a reused connection has no dns, connect or tls). Phases follow each other without overlap, so that their sum
+ * and the proxy's own time are the exchange's duration: `send` ends where the response begins, should that come first.
  */
-export function phaseUs(timing: Timing, phase: Phase): number {
-  const end = timing.finishUs
-  const firstOf = (a: number, b: number, c: number, d: number): number =>
-    a >= 0 ? a : b >= 0 ? b : c >= 0 ? c : d >= 0 ? d : end
-  switch (phase) {
-    case 'queue':
-      return timing.queuedUs < 0
-        ? -1
-        : firstOf(timing.dnsUs, timing.connectUs, timing.tlsUs, timing.sendUs) - timing.queuedUs
-    case 'dns':
-      return timing.dnsUs < 0 ? -1 : firstOf(timing.connectUs, timing.tlsUs, timing.sendUs, -1) - timing.dnsUs
-    case 'connect':
-      return timing.connectUs < 0 ? -1 : firstOf(timing.tlsUs, timing.sendUs, -1, -1) - timing.connectUs
-    case 'tls':
-      return timing.tlsUs < 0 ? -1 : firstOf(timing.sendUs, -1, -1, -1) - timing.tlsUs
-    case 'send':
-      return timing.sendUs < 0 ? -1 : endOfSend(timing) - timing.sendUs
-    case 'wait':
-      return timing.sendUs < 0 || timing.sentUs < 0 || endOfSend(timing) !== timing.sentUs
-        ? timing.responseUs < 0
-          ? -1
-          : 0
-        : (timing.responseUs < 0 ? end : timing.responseUs) - timing.sentUs
-    case 'receive':
-      return timing.responseUs < 0 ? -1 : (timing.receivedUs < 0 ? end : timing.receivedUs) - timing.responseUs
-  }
+export function phasesInto(timing: Timing, out: Float64Array): void {
+  const { queuedUs, dnsUs, connectUs, tlsUs, sendUs, sentUs, responseUs, receivedUs, finishUs } = timing
+  const afterTls = sendUs >= 0 ? sendUs : finishUs
+  const afterConnect = tlsUs >= 0 ? tlsUs : afterTls
+  const afterDns = connectUs >= 0 ? connectUs : afterConnect
+  const afterQueue = dnsUs >= 0 ? dnsUs : afterDns
+  const answered = responseUs >= 0 ? responseUs : finishUs
+  const sent = sentUs >= 0 && sentUs <= answered ? sentUs : answered
+  out[0] = queuedUs < 0 ? -1 : afterQueue - queuedUs
+  out[1] = dnsUs < 0 ? -1 : afterDns - dnsUs
+  out[2] = connectUs < 0 ? -1 : afterConnect - connectUs
+  out[3] = tlsUs < 0 ? -1 : afterTls - tlsUs
+  out[4] = sendUs < 0 ? -1 : sent - sendUs
+  out[5] = sendUs < 0 || (sentUs < 0 && responseUs < 0) ? -1 : answered - sent
+  out[6] = responseUs < 0 ? -1 : (receivedUs < 0 ? finishUs : receivedUs) - responseUs
 }
 
-function endOfSend(timing: Timing): number {
-  if (timing.sentUs >= 0 && (timing.responseUs < 0 || timing.sentUs <= timing.responseUs)) return timing.sentUs
-  return timing.responseUs >= 0 ? timing.responseUs : timing.finishUs
+const scratch = new Float64Array(PHASES.length)
+
+/** Duration of one phase in microseconds, or -1, see {@link phasesInto}. */
+export function phaseUs(timing: Timing, phase: Phase): number {
+  phasesInto(timing, scratch)
+  return scratch[PHASES.indexOf(phase)]!
 }
 
 /** A response made by a stage instead of the upstream. */

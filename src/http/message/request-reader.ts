@@ -31,6 +31,8 @@ export class RequestReader {
   #minor = 1
   #lineCode: ErrorCode = 'bad_request_line'
   #lineDetail = ''
+  /** The Host of the request before, found good: on most connections it is always the same. */
+  #validHost = ''
   /** The refusal, after a read returned FAULT. */
   error: ProxyError | undefined
 
@@ -120,7 +122,10 @@ export class RequestReader {
     if (hosts > 1) return bad('bad_host', 'more than one Host')
     const host = hosts === 1 ? headers.known(ID.host)! : ''
     if (hosts === 0 && head.version === 11) return bad('bad_host', 'no Host')
-    if (hosts === 1 && !validHost(host)) return bad('bad_host', host === '' ? 'an empty Host' : 'a bad character')
+    if (hosts === 1 && host !== this.#validHost) {
+      if (!validHost(host)) return bad('bad_host', host === '' ? 'an empty Host' : 'a bad character')
+      this.#validHost = host
+    }
     head.host = host
     head.path = target
     if (method === 'CONNECT') return validAuthority(target) ? undefined : bad('bad_target', 'CONNECT wants host:port')
