@@ -1,4 +1,5 @@
 /** Node's own HTTP/1 parser, llhttp in its strict mode, as an oracle: its reading of a stream in the form of ours. */
+import { createRequire } from 'node:module'
 import { fieldsText, MARK } from './transcript.ts'
 
 interface NativeParser {
@@ -20,15 +21,12 @@ interface Binding {
     readonly kOnMessageComplete: number
     readonly kLenientNone: number
   }
+  /** By the parser's numbers, as far as the methods go that we compare. */
   readonly methods: readonly string[]
-  readonly allMethods?: readonly string[]
 }
 
-/** The binding is not public, and the only way to the parser without a socket; it answers with a deprecation warning. */
-const { HTTPParser, methods, allMethods } = (process as unknown as { binding(name: string): Binding }).binding(
-  'http_parser',
-)
-const names = allMethods ?? methods
+/** Deprecated, and the only way to the parser without a socket. On some versions the first use prints a warning. */
+const { HTTPParser, methods } = createRequire(import.meta.url)('_http_common') as Binding
 const MAX_HEADER_BYTES = 1 << 20
 
 /** Reads one stream after the other. */
@@ -79,7 +77,7 @@ export class Llhttp {
     const all = fields ?? this.#fields
     const target = url ?? this.#url
     const version = _major * 10 + minor
-    const line = this.#type === HTTPParser.REQUEST ? `${names[method]} ${target}` : `${status} ${reason}`
+    const line = this.#type === HTTPParser.REQUEST ? `${methods[method]} ${target}` : `${status} ${reason}`
     this.#text += `${MARK.head}${line} ${version}\n${fieldsText(all)}${MARK.body}`
     this.#fields = []
     this.#inMessage = true

@@ -26,6 +26,8 @@ const FAULTS: readonly (readonly [number, string, string])[] = [
   [10, 'no CRLF after a chunk', '5\r\nhello0\r\n\r\n'],
   [9, 'LF after a size', '5\nhello\r\n0\r\n\r\n'],
   [9, 'LF after a chunk', '5\r\nhello\n0\r\n\r\n'],
+  [9, 'two LF after a chunk', '5\r\nhello\n\n0\r\n\r\n'],
+  [9, 'CR CR LF after a chunk', '5\r\nhello\r\r\n0\r\n\r\n'],
   [9, 'LF after an extension', '5;a\nhello\r\n0\r\n\r\n'],
   [9, 'CR in an extension', '5;a\rX\r\nhello\r\n0\r\n\r\n'],
   [9, 'LF at the end of the trailers', '5\r\nhello\r\n0\r\n\n'],

@@ -32,7 +32,7 @@ export class RequestReader {
   #lineCode: ErrorCode = 'bad_request_line'
   #lineDetail = ''
   /** The Host of the request before, found good: on most connections it is always the same. */
-  #validHost = ''
+  #validHost: string | undefined
   /** The refusal, after a read returned FAULT. */
   error: ProxyError | undefined
 
