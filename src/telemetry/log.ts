@@ -6,6 +6,7 @@ import { isLogLevel, type LeveledLogger, type LogFields, type LogLevel } from '.
 /** Keys whose values are never written, at the top or one level down. */
 const SECRET_KEYS = ['authorization', 'cookie', 'password', 'secret', 'token', 'headers', 'key']
 const MAX_WAITING_BYTES = 1024 * 1024
+const FLUSH_MS = 500
 
 export interface LogOptions {
   readonly level: LogLevel
@@ -13,9 +14,9 @@ export interface LogOptions {
   readonly fd?: number
 }
 
-/** A logger that is also flushed, at the end of the process. */
+/** A logger that is also flushed, at the end of the process: what is not written within {@link FLUSH_MS} is lost. */
 export interface OperationalLog extends LeveledLogger {
-  flush(): void
+  flush(): Promise<void>
 }
 
 /** Errors as values print as their facts; others by name, message and code, with the stack at `debug` only. */
@@ -31,7 +32,7 @@ function errorFields(error: unknown): unknown {
 
 /** A logger of its own writer. */
 export function createLog(options: LogOptions): OperationalLog {
-  const output = destination({ fd: options.fd ?? 2, sync: false, maxLength: MAX_WAITING_BYTES })
+  const output = destination({ fd: options.fd ?? 2, sync: false, minLength: 1, maxLength: MAX_WAITING_BYTES })
   // Standard error may be closed by whoever started us; that must not end the proxy.
   output.on('error', () => {})
   const log = pino(
@@ -56,12 +57,14 @@ export function createLog(options: LogOptions): OperationalLog {
     set level(level: LogLevel) {
       log.level = level
     },
-    flush: () => {
-      try {
-        output.flushSync()
-      } catch {
-        // Not open yet: nothing was written.
-      }
-    },
+    flush: () =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, FLUSH_MS)
+        // Not flushSync: it would pass by the write that is under way.
+        output.flush(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+      }),
   }
 }

@@ -2,6 +2,7 @@
  * Metrics of the proxy. The data thread counts into cells of its own; prom-client shapes them, and the runtime's
  * figures, when Prometheus asks. Names are those of OpenTelemetry's conventions in Prometheus spelling.
  */
+import type { Registry } from 'prom-client'
 import { ERROR_CODES } from '../core/errors.ts'
 import { type Exchange, PHASES } from '../exchange/exchange.ts'
 import type { ExporterCounts } from './counters.ts'
@@ -46,7 +47,7 @@ export class Metrics {
   /** Opaque tunnels by reason, and how the first bytes of connections were judged. */
   readonly tunnels = new CounterFamily('reason')
   readonly sniffed = new CounterFamily('outcome')
-  #registry: Promise<{ contentType: string; metrics(): Promise<string> }> | undefined = undefined
+  #registry: Promise<Registry> | undefined = undefined
 
   constructor(exporter: () => ExporterCounts) {
     this.#phases = PHASES.map((phase) => new HistogramCell(PHASE_BOUNDS, { phase }))
@@ -128,8 +129,13 @@ export class Metrics {
     return { contentType: registry.contentType, text: await registry.metrics() }
   }
 
+  /** All metrics as plain data, to be added up with those of other processes by {@link mergeScrapes}. */
+  async snapshot(): Promise<readonly object[]> {
+    return (await this.#load()).getMetricsAsJSON()
+  }
+
   /** prom-client is loaded late: a proxy whose metrics nobody reads starts faster without it. */
-  #load(): Promise<{ contentType: string; metrics(): Promise<string> }> {
+  #load(): Promise<Registry> {
     this.#registry ??= import('./metrics-registry.ts').then(({ createRegistry }) => createRegistry(this.#metrics))
     return this.#registry
   }
@@ -168,4 +174,11 @@ export class Metrics {
     })
     return samples
   }
+}
+
+/** Snapshots of several processes as one scrape: counters and histograms are added up. */
+export async function mergeScrapes(snapshots: readonly (readonly object[])[]): Promise<ScrapeResult> {
+  const { AggregatorRegistry } = await import('prom-client')
+  const merged = AggregatorRegistry.aggregate([...snapshots])
+  return { contentType: merged.contentType, text: await merged.metrics() }
 }

@@ -4,41 +4,15 @@
  */
 import { ERROR_CODES } from '../core/errors.ts'
 import { writeFixed32, writeNanosFixed64 } from '../core/protobuf.ts'
-import { PHASES } from '../exchange/exchange.ts'
 import { ConnectionBlocksTable, originOf, writeAgent, writeHost, writeUpstream } from './connection-blocks.ts'
-import { AttributeSink, attributeKey, textOf } from './otlp-attributes.ts'
-import { event, KIND_CLIENT, KIND_SERVER, keyValue, link, plainSpan, STATUS_ERROR, status } from './otlp-rare.ts'
+import { attemptSpan } from './otlp-attempt.ts'
+import { AttributeSink, textOf } from './otlp-attributes.ts'
+import * as K from './otlp-keys.ts'
+import { isSpanError, KIND_CLIENT, KIND_SERVER, keyValue, link, STATUS_ERROR, status, userFields } from './otlp-rare.ts'
 import * as L from './record-layout.ts'
 import { findQuery, type Redactor } from './redact.ts'
 import type { RingMemory } from './ring.ts'
 import { tunnelSpan } from './tunnel-record.ts'
-
-const K_METHOD = attributeKey('http.request.method')
-const K_METHOD_ORIGINAL = attributeKey('http.request.method_original')
-const K_STATUS = attributeKey('http.response.status_code')
-const K_VERSION = attributeKey('network.protocol.version')
-const K_ERROR_TYPE = attributeKey('error.type')
-const K_PATH = attributeKey('url.path')
-const K_QUERY = attributeKey('url.query')
-const K_FULL = attributeKey('url.full')
-const K_PHASES = PHASES.map((phase) => attributeKey(`hopscope.phase.${phase}_us`))
-const K_SELF = attributeKey('hopscope.self_us')
-const K_REUSED = attributeKey('hopscope.connection.reused')
-const K_REQUEST_SIZE = attributeKey('http.request.body.size')
-const K_RESPONSE_SIZE = attributeKey('http.response.body.size')
-const K_ERROR_CODE = attributeKey('hopscope.error.code')
-const K_ERROR_PHASE = attributeKey('hopscope.error.phase')
-const K_ERROR_SOURCE = attributeKey('hopscope.error.source')
-const K_ERROR_ERRNO = attributeKey('hopscope.error.errno')
-const K_ERROR_SENT = attributeKey('hopscope.error.bytes_sent')
-const K_ERROR_AGE = attributeKey('hopscope.error.connection_age_us')
-const K_TCP = [
-  'hopscope.tcp.downstream.rtt_us',
-  'hopscope.tcp.downstream.retransmits',
-  'hopscope.tcp.upstream.rtt_us',
-  'hopscope.tcp.upstream.retransmits',
-].map(attributeKey)
-const K_REQUEST_ID = Uint8Array.from(attributeKey('http.request.header.x-request-id'))
 
 const VERSIONS = new Map([
   [10, '1.0'],
@@ -81,7 +55,7 @@ export class SpanEncoder {
     this.#sink = new AttributeSink(memory.bytes)
     this.#names = L.METHODS.map((method, index) => nameField(index === 0 ? 'HTTP' : method))
     const reused = (value: boolean): Uint8Array => {
-      this.#scratch.bool(K_REUSED, value)
+      this.#scratch.bool(K.REUSED, value)
       return this.#scratch.cut(0)
     }
     this.#reused = [reused(false), reused(true)]
@@ -110,7 +84,8 @@ export class SpanEncoder {
     this.#close(start)
     const attempts = tail?.attempts
     if (attempts === undefined) return 1
-    for (let i = 0; i < attempts.length; i++) this.#attempt(at, attempts[i]!, i)
+    for (let i = 0; i < attempts.length; i++)
+      this.#field(2, attemptSpan(this.#memory, at, attempts[i]!, i, this.originUs).finish())
     return 1 + attempts.length
   }
 
@@ -200,7 +175,7 @@ export class SpanEncoder {
         version,
       ),
     )
-    if (hostAt > methodAt) sink.range(K_METHOD_ORIGINAL, bytes, methodAt, hostAt)
+    if (hostAt > methodAt) sink.range(K.METHOD_ORIGINAL, bytes, methodAt, hostAt)
     this.#connection(int32[half + L.H_CONNECTION]!, flags, hostAt, agentAt, upstreamAt, upstream)
     this.#url(outbound, int32[half + L.H_CONNECTION]!, flags, hostAt, agentAt, pathAt, methodAt)
     if (pathAt > requestIdAt) this.#requestId(requestIdAt, pathAt)
@@ -208,8 +183,8 @@ export class SpanEncoder {
     sink.block((flags & L.F_REUSED) === 0 ? this.#reused[0] : this.#reused[1])
     const requestBytes = float64[at + L.W_REQUEST_BYTES]!
     const responseBytes = float64[at + L.W_RESPONSE_BYTES]!
-    if (requestBytes > 0) sink.int(K_REQUEST_SIZE, requestBytes)
-    if (responseBytes > 0) sink.int(K_RESPONSE_SIZE, responseBytes)
+    if (requestBytes > 0) sink.int(K.REQUEST_SIZE, requestBytes)
+    if (responseBytes > 0) sink.int(K.RESPONSE_SIZE, responseBytes)
     if ((flags & L.F_TCP) !== 0) this.#tcp(half)
     if (errorNumber !== 0)
       this.#error(at, errorBits, code, outbound, user?.status !== undefined, errnoAt, detailAt, linkAt)
@@ -253,12 +228,12 @@ export class SpanEncoder {
     const code = key & 0x3ff
     scratch.byte(0x30)
     scratch.byte(client ? KIND_CLIENT : KIND_SERVER)
-    scratch.string(K_METHOD, L.METHODS[(key >>> 10) & 0xf] ?? '_OTHER')
+    scratch.string(K.METHOD, L.METHODS[(key >>> 10) & 0xf] ?? '_OTHER')
     const versionText = VERSIONS.get(version)
-    if (versionText !== undefined) scratch.string(K_VERSION, versionText)
-    if ((key & NO_STATUS) === 0) scratch.int(K_STATUS, code)
+    if (versionText !== undefined) scratch.string(K.VERSION, versionText)
+    if ((key & NO_STATUS) === 0) scratch.int(K.STATUS, code)
     if ((key & OWN_VERDICT) === 0 && code >= (client ? 400 : 500)) {
-      scratch.string(K_ERROR_TYPE, String(code))
+      scratch.string(K.ERROR_TYPE, String(code))
       for (const byte of [0x7a, 0x02, 0x18, STATUS_ERROR]) scratch.byte(byte)
     }
     if (this.#blocks.size >= MAX_BLOCKS) this.#blocks.clear()
@@ -305,14 +280,14 @@ export class SpanEncoder {
     if (outbound) {
       const blocks = this.#connections.of(id)
       const origin = (flags & L.F_HOST) === 0 ? blocks.origin : originOf(blocks.facts, textOf(bytes, hostAt, agentAt))
-      if (!secret && sink.prefixed(K_FULL, origin, bytes, start, end)) return
-      sink.string(K_FULL, Buffer.from(origin).toString('latin1') + this.#redactor.path(textOf(bytes, start, end)))
+      if (!secret && sink.prefixed(K.FULL, origin, bytes, start, end)) return
+      sink.string(K.FULL, Buffer.from(origin).toString('latin1') + this.#redactor.path(textOf(bytes, start, end)))
       return
     }
-    sink.range(K_PATH, bytes, start, question < 0 ? end : question)
+    sink.range(K.PATH, bytes, start, question < 0 ? end : question)
     if (question < 0 || question + 1 === end) return
-    if (secret) sink.string(K_QUERY, this.#redactor.query(textOf(bytes, question + 1, end)))
-    else sink.range(K_QUERY, bytes, question + 1, end)
+    if (secret) sink.string(K.QUERY, this.#redactor.query(textOf(bytes, question + 1, end)))
+    else sink.range(K.QUERY, bytes, question + 1, end)
   }
 
   /** Header attributes are lists of strings: ArrayValue { values: AnyValue }. */
@@ -327,8 +302,8 @@ export class SpanEncoder {
     const begin = sink.at
     const length = end - start
     sink.byte(0x4a)
-    sink.varint(K_REQUEST_ID.length + 1 + length + 6)
-    sink.block(K_REQUEST_ID)
+    sink.varint(K.REQUEST_ID.length + 1 + length + 6)
+    sink.block(K.REQUEST_ID)
     sink.byte(length + 6)
     sink.byte(0x2a)
     sink.byte(length + 4)
@@ -350,16 +325,16 @@ export class SpanEncoder {
       if (phase < 0) continue
       const us = Math.round(phase)
       self -= us
-      this.#sink.int(K_PHASES[i]!, us)
+      this.#sink.int(K.PHASES[i]!, us)
     }
-    this.#sink.int(K_SELF, Math.max(0, self))
+    this.#sink.int(K.SELF, Math.max(0, self))
   }
 
   #tcp(half: number): void {
     const { int32 } = this.#memory
     for (let i = 0; i < 4; i++) {
       const value = int32[half + L.H_TCP + i]!
-      if (value >= 0) this.#sink.int(K_TCP[i]!, value)
+      if (value >= 0) this.#sink.int(K.TCP[i]!, value)
     }
   }
 
@@ -377,60 +352,24 @@ export class SpanEncoder {
     const { float64, int32 } = this.#memory
     const name = L.ERROR_NAMES[(bits & 0xff) - 1]!
     const facts = ERROR_CODES[name]
-    sink.string(K_ERROR_CODE, name)
-    sink.string(K_ERROR_PHASE, L.ERROR_PHASES[(bits >>> 8) & 0xff] ?? 'head')
-    sink.string(K_ERROR_SOURCE, facts.source)
-    if (detailAt > errnoAt) sink.range(K_ERROR_ERRNO, this.#bytes, errnoAt, detailAt)
+    sink.string(K.ERROR_CODE, name)
+    sink.string(K.ERROR_PHASE, L.ERROR_PHASES[(bits >>> 8) & 0xff] ?? 'head')
+    sink.string(K.ERROR_SOURCE, facts.source)
+    if (detailAt > errnoAt) sink.range(K.ERROR_ERRNO, this.#bytes, errnoAt, detailAt)
     if ((int32[at * 2 + L.H_FLAGS]! & L.F_ERROR_CONNECTION) !== 0) {
-      sink.int(K_ERROR_SENT, Math.max(0, float64[at + L.W_ERROR_SENT]!))
-      sink.int(K_ERROR_AGE, Math.max(0, Math.round(float64[at + L.W_ERROR_AGE]!)))
+      sink.int(K.ERROR_SENT, Math.max(0, float64[at + L.W_ERROR_SENT]!))
+      sink.int(K.ERROR_AGE, Math.max(0, Math.round(float64[at + L.W_ERROR_AGE]!)))
     }
     if (!isSpanError(name, outbound, code)) return
-    sink.string(K_ERROR_TYPE, name)
+    sink.string(K.ERROR_TYPE, name)
     if (!judged) this.#field(15, status(STATUS_ERROR, textOf(this.#bytes, detailAt, end) || facts.title).finish())
   }
 
   #user(user: L.UserTail): void {
-    for (const [key, value] of user.attributes ?? []) this.#field(9, keyValue(key, value).finish())
-    for (const given of user.events ?? []) this.#field(11, event(given).finish())
-    for (const [traceId, spanId] of user.links ?? []) this.#field(13, link(traceId, spanId, []).finish())
-    if (user.dropped !== undefined) {
-      this.#sink.byte(0x50)
-      this.#sink.varint(user.dropped)
-    }
-    if (user.status !== undefined && user.status[0] !== 0)
-      this.#field(15, status(user.status[0], user.status[1]).finish())
-  }
-
-  /** One CLIENT child for an attempt of an exchange that had several. */
-  #attempt(at: number, attempt: L.AttemptTail, index: number): void {
-    const { int32 } = this.#memory
-    const half = at * 2
-    const strings = (at + L.W_STRINGS) * 8
-    const statusMethod = int32[half + L.H_STATUS]!
-    const method = L.METHODS[statusMethod >>> 16] ?? '_OTHER'
-    const failed = attempt.code !== undefined || attempt.status >= 400
-    const attributes: [string, L.TailValue][] = [['http.request.method', method]]
-    if (index > 0) attributes.push(['http.request.resend_count', index])
-    if (attempt.status > 0) attributes.push(['http.response.status_code', attempt.status])
-    if (attempt.reused !== undefined) attributes.push(['hopscope.connection.reused', attempt.reused])
-    if (failed) attributes.push(['error.type', attempt.code ?? String(attempt.status)])
-    if (attempt.code !== undefined) attributes.push(['hopscope.error.code', attempt.code])
-    if (attempt.phase !== undefined) attributes.push(['hopscope.error.phase', attempt.phase])
-    if (attempt.errno !== undefined) attributes.push(['hopscope.error.errno', attempt.errno])
-    const span = plainSpan({
-      traceId: this.#bytes.toString('latin1', strings, strings + 32),
-      spanId: attempt.spanId,
-      parentSpanId: this.#bytes.toString('latin1', strings + 32, strings + 48),
-      name: method === '_OTHER' ? 'HTTP' : method,
-      kind: KIND_CLIENT,
-      startUs: attempt.startUs + this.originUs,
-      endUs: attempt.endUs + this.originUs,
-      flags: int32[half + L.H_TRACE_FLAGS]!,
-      attributes,
-      errorMessage: failed ? '' : undefined,
-    })
-    this.#field(2, span.finish())
+    for (const [field, message] of userFields(user)) this.#field(field, message.finish())
+    if (user.dropped === undefined) return
+    this.#sink.byte(0x50)
+    this.#sink.varint(user.dropped)
   }
 
   #field(field: number, message: Uint8Array): void {
@@ -440,12 +379,6 @@ export class SpanEncoder {
     sink.out.set(message, sink.at)
     sink.at += message.length
   }
-}
-
-/** Whether a failure makes the span an error: a client's fault isn't one of the server, and who cancels knows it. */
-function isSpanError(name: keyof typeof ERROR_CODES, outbound: boolean, status: number): boolean {
-  if (name === 'client_closed') return false
-  return outbound || ERROR_CODES[name].source !== 'downstream' || status >= 500
 }
 
 function nameField(name: string): Uint8Array {

@@ -1,6 +1,7 @@
 /** OTLP messages for what few exchanges have: links, events, attributes of users, child spans of attempts, tunnels. */
+import { ERROR_CODES, type ErrorCode } from '../core/errors.ts'
 import { MessageWriter } from '../core/protobuf.ts'
-import type { TailValue, UserEvent } from './record-layout.ts'
+import type { TailValue, UserEvent, UserTail } from './record-layout.ts'
 
 export const KIND_SERVER = 2
 export const KIND_CLIENT = 3
@@ -70,4 +71,20 @@ export function plainSpan(span: PlainSpan): MessageWriter {
   for (const [key, value] of span.attributes) message.message(9, keyValue(key, value))
   if (span.errorMessage !== undefined) message.message(15, status(STATUS_ERROR, span.errorMessage))
   return message.fixed32(16, (span.flags & 0xff) | HAS_REMOTE_MASK)
+}
+
+/** Fields of a Span that users gave: attributes = 9, events = 11, links = 13, status = 15. */
+export function userFields(user: UserTail): (readonly [number, MessageWriter])[] {
+  const fields: (readonly [number, MessageWriter])[] = []
+  for (const [key, value] of user.attributes ?? []) fields.push([9, keyValue(key, value)])
+  for (const given of user.events ?? []) fields.push([11, event(given)])
+  for (const [traceId, spanId] of user.links ?? []) fields.push([13, link(traceId, spanId, [])])
+  if (user.status !== undefined && user.status[0] !== 0) fields.push([15, status(user.status[0], user.status[1])])
+  return fields
+}
+
+/** Whether a failure makes the span an error: a client's fault isn't one of the server, and who cancels knows it. */
+export function isSpanError(name: ErrorCode, outbound: boolean, status: number): boolean {
+  if (name === 'client_closed') return false
+  return outbound || ERROR_CODES[name].source !== 'downstream' || status >= 500
 }

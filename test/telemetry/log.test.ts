@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { ProxyError } from '../../src/core/errors.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
-test('the operational log writes JSON lines by level, errors as facts, and never a credential', () => {
+test('the operational log writes JSON lines by level, errors as facts, and never a credential', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'hopscope-log-'))
   const fd = openSync(join(dir, 'log'), 'a')
   const log = createLog({ level: 'info', fd })
@@ -17,7 +17,7 @@ test('the operational log writes JSON lines by level, errors as facts, and never
   )
   log.level = 'debug'
   log.debug({ n: 1 }, 'two')
-  log.flush()
+  await log.flush()
   const text = readFileSync(join(dir, 'log'), 'utf8')
   closeSync(fd)
   rmSync(dir, { recursive: true })

@@ -301,3 +301,27 @@ test('an unsampled exchange is not exported', async () => {
     assert.equal(telemetry.counters().recorded, 1)
   })
 })
+
+test('TCP_INFO of both sides is on the span where it is known, and only what is known', async () => {
+  const collector = await new Collector().start()
+  const telemetry = createTelemetry({
+    otlp: { endpoint: collector.endpoint },
+    resource: {},
+    version: '0.0.1',
+    scheduleMs: 20,
+    logger: silentLogger,
+    tcpOf: () => ({ downstreamRttUs: 71, downstreamRetransmits: 2, upstreamRttUs: 0, upstreamRetransmits: -1 }),
+  })
+  telemetry.onFinish(finishedExchange())
+  await until(
+    () => collector.spans.length === 1,
+    () => 'no span',
+  )
+  const { attributes } = collector.spans[0]!
+  assert.equal(attributes['hopscope.tcp.downstream.rtt_us'], 71)
+  assert.equal(attributes['hopscope.tcp.downstream.retransmits'], 2)
+  assert.equal(attributes['hopscope.tcp.upstream.rtt_us'], 0)
+  assert.equal(attributes['hopscope.tcp.upstream.retransmits'], undefined)
+  await telemetry.close(500)
+  collector.stop()
+})

@@ -1,0 +1,39 @@
+/** One CLIENT child for each attempt of an exchange that had several. */
+import type { MessageWriter } from '../core/protobuf.ts'
+import { KIND_CLIENT, plainSpan } from './otlp-rare.ts'
+import * as L from './record-layout.ts'
+import type { RingMemory } from './ring.ts'
+
+/** The span of attempt number `index` of the EXCHANGE record at word `at`; `originUs` is added to its clock. */
+export function attemptSpan(
+  memory: RingMemory,
+  at: number,
+  attempt: L.AttemptTail,
+  index: number,
+  originUs: number,
+): MessageWriter {
+  const { bytes, int32 } = memory
+  const strings = (at + L.W_STRINGS) * 8
+  const method = L.METHODS[int32[at * 2 + L.H_STATUS]! >>> 16] ?? '_OTHER'
+  const failed = attempt.code !== undefined || attempt.status >= 400
+  const attributes: [string, L.TailValue][] = [['http.request.method', method]]
+  if (index > 0) attributes.push(['http.request.resend_count', index])
+  if (attempt.status > 0) attributes.push(['http.response.status_code', attempt.status])
+  if (attempt.reused !== undefined) attributes.push(['hopscope.connection.reused', attempt.reused])
+  if (failed) attributes.push(['error.type', attempt.code ?? String(attempt.status)])
+  if (attempt.code !== undefined) attributes.push(['hopscope.error.code', attempt.code])
+  if (attempt.phase !== undefined) attributes.push(['hopscope.error.phase', attempt.phase])
+  if (attempt.errno !== undefined) attributes.push(['hopscope.error.errno', attempt.errno])
+  return plainSpan({
+    traceId: bytes.toString('latin1', strings, strings + 32),
+    spanId: attempt.spanId,
+    parentSpanId: bytes.toString('latin1', strings + 32, strings + 48),
+    name: method === '_OTHER' ? 'HTTP' : method,
+    kind: KIND_CLIENT,
+    startUs: attempt.startUs + originUs,
+    endUs: attempt.endUs + originUs,
+    flags: int32[at * 2 + L.H_TRACE_FLAGS]!,
+    attributes,
+    errorMessage: failed ? '' : undefined,
+  })
+}
