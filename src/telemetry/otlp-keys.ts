@@ -1,5 +1,5 @@
 /** Encoded keys of the attributes of an exchange's span. */
-import { PHASES } from '../exchange/exchange.ts'
+import { PHASES as NAMES } from '../exchange/exchange.ts'
 import { attributeKey } from './otlp-attributes.ts'
 
 export const METHOD = attributeKey('http.request.method')
@@ -10,7 +10,7 @@ export const ERROR_TYPE = attributeKey('error.type')
 export const PATH = attributeKey('url.path')
 export const QUERY = attributeKey('url.query')
 export const FULL = attributeKey('url.full')
-export const PHASES = PHASES.map((phase) => attributeKey(`hopscope.phase.${phase}_us`))
+export const PHASES = NAMES.map((phase) => attributeKey(`hopscope.phase.${phase}_us`))
 export const SELF = attributeKey('hopscope.self_us')
 export const REUSED = attributeKey('hopscope.connection.reused')
 export const REQUEST_SIZE = attributeKey('http.request.body.size')
