@@ -1,0 +1,211 @@
+/**
+ * ExportTraceServiceRequest (opentelemetry-proto 1.x, collector/trace/v1 and trace/v1) into spans. Bounded in depth,
+ * counts and sizes, and never throwing: the bytes are a stranger's.
+ */
+import { BYTES, FIXED32, FIXED64, VARINT } from '../core/protobuf.ts'
+import { readAttribute, spend, type ValueBudget } from './otlp-attributes.ts'
+import type { AttributeValue, ReceivedSpan, SpanEvent, SpanLink } from './span.ts'
+import { tagOf, WireCursor, type WireFault } from './wire-cursor.ts'
+
+/** Spans of one request: an empty one is two bytes of wire and far more in memory. */
+export const MAX_SPANS = 65_536
+/** Attribute values, events and links of one request. */
+export const MAX_VALUES = 1_000_000
+
+/** A request that was read to its end. */
+export interface Decoded {
+  readonly ok: true
+  readonly spans: readonly ReceivedSpan[]
+  /** Spans left out since their ids are no ids. */
+  readonly rejected: number
+}
+
+/** What is wrong with a request, and where. */
+export interface Undecodable extends WireFault {
+  readonly ok: false
+}
+
+export function decodeTraceRequest(bytes: Buffer): Decoded | Undecodable {
+  const decoder = new Decoder(bytes)
+  decoder.request()
+  const { fault } = decoder.cursor
+  if (fault !== undefined) return { ok: false, ...fault }
+  return { ok: true, spans: decoder.spans, rejected: decoder.rejected }
+}
+
+type Fields = Map<string, AttributeValue>
+
+const REQUEST = { 1: 'ExportTraceServiceRequest.resource_spans' }
+const RESOURCE_SPANS = { 1: 'ResourceSpans.resource', 2: 'ResourceSpans.scope_spans' }
+const RESOURCE = { 1: 'Resource.attributes' }
+const SCOPE_SPANS = { 2: 'ScopeSpans.spans' }
+const SPAN = {
+  1: 'Span.trace_id',
+  2: 'Span.span_id',
+  3: 'Span.trace_state',
+  4: 'Span.parent_span_id',
+  5: 'Span.name',
+  6: 'Span.kind',
+  7: 'Span.start_time_unix_nano',
+  8: 'Span.end_time_unix_nano',
+  9: 'Span.attributes',
+  11: 'Span.events',
+  13: 'Span.links',
+  15: 'Span.status',
+  16: 'Span.flags',
+}
+const EVENT = { 1: 'Event.time_unix_nano', 2: 'Event.name', 3: 'Event.attributes' }
+const LINK = { 1: 'Link.trace_id', 2: 'Link.span_id', 4: 'Link.attributes' }
+const STATUS = { 2: 'Status.message', 3: 'Status.code' }
+
+const B = (field: number): number => tagOf(field, BYTES)
+const [TIME_1, TIME_7, TIME_8] = [tagOf(1, FIXED64), tagOf(7, FIXED64), tagOf(8, FIXED64)]
+
+class Decoder {
+  readonly cursor: WireCursor
+  readonly spans: ReceivedSpan[] = []
+  rejected = 0
+  readonly #budget: ValueBudget = { left: MAX_VALUES }
+
+  constructor(bytes: Buffer) {
+    this.cursor = new WireCursor(bytes)
+  }
+
+  request(): void {
+    const { cursor } = this
+    const end = cursor.bytes.length
+    while (cursor.at < end) {
+      const tag = cursor.tag(end)
+      if (tag === B(1)) this.#resourceSpans(cursor.block(end))
+      else cursor.skip(tag, end, REQUEST)
+    }
+  }
+
+  #resourceSpans(end: number): void {
+    const { cursor } = this
+    // Shared with the spans before it is filled: the resource may come behind them.
+    const resource: Fields = new Map()
+    spend(cursor, this.#budget)
+    while (cursor.at < end) {
+      const tag = cursor.tag(end)
+      if (tag === B(1)) this.#resource(cursor.block(end), resource)
+      else if (tag === B(2)) this.#scopeSpans(cursor.block(end), resource)
+      else cursor.skip(tag, end, RESOURCE_SPANS)
+    }
+  }
+
+  #resource(end: number, into: Fields): void {
+    const { cursor } = this
+    while (cursor.at < end) {
+      const tag = cursor.tag(end)
+      if (tag === B(1)) this.#attribute(cursor.block(end), into)
+      else cursor.skip(tag, end, RESOURCE)
+    }
+  }
+
+  #scopeSpans(end: number, resource: Fields): void {
+    const { cursor } = this
+    while (cursor.at < end) {
+      const tag = cursor.tag(end)
+      if (tag === B(2)) this.#span(cursor.block(end), resource)
+      else cursor.skip(tag, end, SCOPE_SPANS)
+    }
+  }
+
+  #attribute(end: number, into: Fields): void {
+    readAttribute(this.cursor, end, into, this.#budget)
+  }
+
+  #span(end: number, resource: Fields): void {
+    const { cursor } = this
+    const start = cursor.at
+    const attributes: Fields = new Map()
+    const events: SpanEvent[] = []
+    const links: SpanLink[] = []
+    let [traceId, spanId, parentSpanId, traceState, name] = ['', '', '', '', '']
+    let [startNs, endNs] = [0n, 0n]
+    let [kind, flags] = [0, 0]
+    let status = { code: 0, message: '' }
+    while (cursor.at < end) {
+      const tag = cursor.tag(end)
+      if (tag === B(9)) this.#attribute(cursor.block(end), attributes)
+      else if (tag === B(1)) traceId = cursor.hex(end)
+      else if (tag === B(2)) spanId = cursor.hex(end)
+      else if (tag === B(3)) traceState = cursor.text(end)
+      else if (tag === B(4)) parentSpanId = cursor.hex(end)
+      else if (tag === B(5)) name = cursor.text(end)
+      else if (tag === tagOf(6, VARINT)) kind = cursor.uint32(end)
+      else if (tag === TIME_7) startNs = cursor.fixed64(end)
+      else if (tag === TIME_8) endNs = cursor.fixed64(end)
+      else if (tag === B(11)) events.push(this.#event(cursor.block(end)))
+      else if (tag === B(13)) links.push(this.#link(cursor.block(end)))
+      else if (tag === B(15)) status = this.#status(cursor.block(end))
+      else if (tag === tagOf(16, FIXED32)) flags = cursor.fixed32(end)
+      else cursor.skip(tag, end, SPAN)
+    }
+    if (cursor.fault !== undefined) return
+    if (!isId(traceId, 32) || !isId(spanId, 16) || (parentSpanId !== '' && parentSpanId.length !== 16)) {
+      this.rejected++
+      return
+    }
+    if (this.spans.length >= MAX_SPANS) {
+      cursor.fail(start, `more than ${MAX_SPANS} spans`)
+      return
+    }
+    // Some senders write a root's parent as zeros.
+    if (!isId(parentSpanId, 16)) parentSpanId = ''
+    const ids = { traceId, spanId, parentSpanId, traceState }
+    const rest = { attributes, events, links, status, flags, resource, wireBytes: end - start }
+    this.spans.push({ ...ids, name, kind, startNs, endNs, ...rest })
+  }
+
+  #event(end: number): SpanEvent {
+    const { cursor } = this
+    const attributes: Fields = new Map()
+    let timeNs = 0n
+    let name = ''
+    spend(cursor, this.#budget)
+    while (cursor.at < end) {
+      const tag = cursor.tag(end)
+      if (tag === TIME_1) timeNs = cursor.fixed64(end)
+      else if (tag === B(2)) name = cursor.text(end)
+      else if (tag === B(3)) this.#attribute(cursor.block(end), attributes)
+      else cursor.skip(tag, end, EVENT)
+    }
+    return { timeNs, name, attributes }
+  }
+
+  #link(end: number): SpanLink {
+    const { cursor } = this
+    const attributes: Fields = new Map()
+    let traceId = ''
+    let spanId = ''
+    spend(cursor, this.#budget)
+    while (cursor.at < end) {
+      const tag = cursor.tag(end)
+      if (tag === B(1)) traceId = cursor.hex(end)
+      else if (tag === B(2)) spanId = cursor.hex(end)
+      else if (tag === B(4)) this.#attribute(cursor.block(end), attributes)
+      else cursor.skip(tag, end, LINK)
+    }
+    return { traceId, spanId, attributes }
+  }
+
+  #status(end: number): ReceivedSpan['status'] {
+    const { cursor } = this
+    let code = 0
+    let message = ''
+    while (cursor.at < end) {
+      const tag = cursor.tag(end)
+      if (tag === B(2)) message = cursor.text(end)
+      else if (tag === tagOf(3, VARINT)) code = cursor.uint32(end)
+      else cursor.skip(tag, end, STATUS)
+    }
+    return { code, message }
+  }
+}
+
+/** W3C Trace Context §3.2.2: the right length, and not all zeros. */
+function isId(hex: string, digits: number): boolean {
+  return hex.length === digits && !/^0+$/.test(hex)
+}
