@@ -74,7 +74,7 @@ export class OtlpExporter {
   /** Take a batch whose spans are counted as queued already. */
   add(batch: Batch): void {
     this.#hold(batch.heldBytes + BATCH_OVERHEAD)
-    this.#queue.push({ batch, queuedAt: Date.now() })
+    this.#queue.push({ batch, queuedAt: performance.now() })
     this.#pump()
   }
 
@@ -109,7 +109,7 @@ export class OtlpExporter {
   }
 
   #pump(): void {
-    const now = Date.now()
+    const now = performance.now()
     while (this.#queue.length > 0 && now - this.#queue[0]!.queuedAt > this.#options.maxAgeMs) {
       this.#drop(this.#queue.shift()!, 'too_old')
     }
@@ -182,11 +182,11 @@ export class OtlpExporter {
 
   #backOff(askedMs: number): void {
     // Several exports in flight that fail together are one failure.
-    if (askedMs < 0 && Date.now() < this.#resumeAt) return
+    if (askedMs < 0 && performance.now() < this.#resumeAt) return
     const jitter = 1 + JITTER * (Math.random() * 2 - 1)
     const waitMs = askedMs >= 0 ? Math.min(askedMs, MAX_ASKED_DELAY_MS) : this.#backoffMs * jitter
     if (askedMs < 0) this.#backoffMs = Math.min(this.#backoffMs * BACKOFF_FACTOR, BACKOFF_MAX_MS)
-    this.#resumeAt = Math.max(this.#resumeAt, Date.now() + waitMs)
+    this.#resumeAt = Math.max(this.#resumeAt, performance.now() + waitMs)
   }
 
   #warnFailing(answer: ExportAnswer): void {
