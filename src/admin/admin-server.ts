@@ -18,7 +18,7 @@ export interface AdminOptions {
   readonly readiness: () => Readiness
   /** The effective configuration, secrets masked already. */
   readonly config: () => unknown
-  readonly exchanges: (query: RecorderQuery) => unknown
+  readonly exchanges: (query: RecorderQuery) => unknown | Promise<unknown>
   /** Fail readiness and let connections run out; further calls change nothing. */
   readonly drain: () => void
   /** End the process in good order. The answer is sent first. */
@@ -27,7 +27,7 @@ export interface AdminOptions {
   readonly setLogLevel: (level: LogLevel) => void
 }
 
-type Route = (options: AdminOptions, request: ControlRequest) => Reply
+type Route = (options: AdminOptions, request: ControlRequest) => Reply | Promise<Reply>
 
 /** By method and path. Whatever changes something is POST only: a link or an image must not do it. */
 const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
@@ -58,12 +58,12 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   },
 }
 
-function exchanges(options: AdminOptions, { url }: ControlRequest): Reply {
+async function exchanges(options: AdminOptions, { url }: ControlRequest): Promise<Reply> {
   const limit = url.searchParams.get('limit') ?? '100'
   if (!/^\d{1,4}$/.test(limit)) return json(400, { error: 'limit is a number up to 1000' })
   const id = url.searchParams.get('id')
   const failed = url.searchParams.has('failed') && url.searchParams.get('failed') !== 'false'
-  return json(200, options.exchanges({ limit: Number(limit), failed, ...(id !== null && { id }) }))
+  return json(200, await options.exchanges({ limit: Number(limit), failed, ...(id !== null && { id }) }))
 }
 
 /** The level is the body, or `?level=`. */

@@ -93,7 +93,7 @@ export class RunningProxy implements Served {
   async #close(deadlineMs: number): Promise<void> {
     await this.plane.drain(deadlineMs)
     await this.telemetry.close(FLUSH_MS)
-    this.log.flush()
+    await this.log.flush()
   }
 }
 

@@ -1,15 +1,43 @@
 /** `hopscope proxy` and `hopscope sidecar` as a process: signals, reload, and a clean end. */
+import cluster from 'node:cluster'
 import { faultReport } from '../config/fault.ts'
 import { type LiveConfig, watchFile } from '../config/reload.ts'
 import type { Config } from '../config/schema.ts'
 import { onHandlerFault } from '../net/wire.ts'
+import type { Asked, Question } from './cluster-protocol.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { startServers } from './servers.ts'
 
 /** Run until a signal or `POST /quit` ends it. Throws where it cannot start. */
 export async function runProxy(command: 'proxy' | 'sidecar', config: Config, live: LiveConfig): Promise<void> {
+  if (config.concurrency > 1 && cluster.isPrimary) {
+    const { runCluster } = await import('./cluster.ts')
+    await runCluster(config, live)
+    return
+  }
   const proxy = await startProxy({ command, config })
   const end = ending(proxy)
+  onHandlerFault((error) => proxy.log.error({ err: error }, 'a connection ended by a fault of ours'))
+  process.on('uncaughtException', (error) => {
+    process.exitCode = 1
+    proxy.log.error({ err: error }, 'a fault of ours')
+    end('fault')
+  })
+  process.on('SIGTERM', () => end('SIGTERM'))
+  const reload = reloader(proxy, live)
+  if (live.file !== undefined) watchFile(live.file, reload)
+  if (cluster.isWorker) serveQuestions(proxy, reload)
+  else await serveAlone(proxy, config, live, end, reload)
+}
+
+/** The only process: it has the servers and the terminal. */
+async function serveAlone(
+  proxy: RunningProxy,
+  config: Config,
+  live: LiveConfig,
+  end: (why: string) => void,
+  reload: () => Promise<void>,
+): Promise<void> {
   const servers = await startServers({
     served: proxy,
     config,
@@ -17,17 +45,34 @@ export async function runProxy(command: 'proxy' | 'sidecar', config: Config, liv
     onQuit: () => end('quit'),
     onDrain: () => proxy.plane.startDraining(),
   })
-  onHandlerFault((error) => proxy.log.error({ err: error }, 'a connection ended by a fault of ours'))
-  process.on('SIGTERM', () => end('SIGTERM'))
   process.on('SIGINT', () => end('SIGINT'))
-  process.on('uncaughtException', (error) => {
-    process.exitCode = 1
-    proxy.log.error({ err: error }, 'a fault of ours')
-    end('fault')
+  process.on('SIGHUP', reload)
+  proxy.log.info({ ...proxy.address, ...servers.addresses }, 'listening')
+}
+
+/** One of several: the first process has the servers and asks. The terminal's ctrl-C is its business too. */
+function serveQuestions(proxy: RunningProxy, reload: () => Promise<void>): void {
+  const answer = (question: Question): unknown => {
+    switch (question.ask) {
+      case 'snapshot':
+        return proxy.telemetry.metrics.snapshot()
+      case 'exchanges':
+        return proxy.exchanges(question.query)
+      case 'drain':
+        return proxy.plane.startDraining()
+      case 'reload':
+        return reload()
+      case 'log-level':
+        proxy.logLevel = question.level
+        return true
+    }
+  }
+  process.on('SIGINT', () => {})
+  process.on('message', async ({ id, question }: Asked) => {
+    process.send?.({ id, answer: await answer(question) })
   })
-  reloads(proxy, live)
-  const { host, port } = proxy.address
-  proxy.log.info({ host, port, ...servers.addresses }, 'listening')
+  process.on('disconnect', () => process.exit(1))
+  process.send?.({ listening: proxy.address })
 }
 
 /** The first call drains and exits, the second exits at once. */
@@ -41,14 +86,12 @@ function ending(proxy: RunningProxy): (why: string) => void {
   }
 }
 
-/** SIGHUP and a changed file read the configuration anew; a bad one changes nothing. */
-function reloads(proxy: RunningProxy, live: LiveConfig): void {
+/** Reads the configuration anew; a bad one changes nothing and is reported. */
+function reloader(proxy: RunningProxy, live: LiveConfig): () => Promise<void> {
   live.onChange((config) => proxy.reconfigure(config))
-  const reload = async (): Promise<void> => {
+  return async () => {
     const { faults, changed, needRestart } = await live.reload()
     if (faults.length > 0) proxy.log.error({ report: faultReport(faults) }, 'the new configuration is refused')
     else proxy.log.info({ changed, needRestart }, 'configuration read')
   }
-  process.on('SIGHUP', reload)
-  if (live.file !== undefined) watchFile(live.file, reload)
 }

@@ -52,9 +52,7 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
     })
   }
   return {
-    addresses: Object.fromEntries(
-      Object.entries(running).map(([name, { host, port }]) => [name, `${host}:${port}`]),
-    ),
+    addresses: Object.fromEntries(Object.entries(running).map(([name, { host, port }]) => [name, `${host}:${port}`])),
     close: async () => {
       await Promise.all(Object.values(running).map((server) => server.close()))
     },

@@ -26,6 +26,8 @@ export async function load(
 
 /** One line on stderr where this Node is old or known to be vulnerable. */
 export function warnOfRuntime(): void {
+  // One of the processes of --concurrency: the first one has said it.
+  if (process.env.NODE_UNIQUE_ID !== undefined) return
   const warning = runtimeWarning(process.versions.node, new Date())
   if (warning !== undefined) warn(warning)
 }

@@ -104,14 +104,18 @@ const otlp = group({
     ...serving,
   }),
   headers: setting(textMap, { doc: 'gRPC metadata sent with every export.', default: {}, secret: true, ...serving }),
-  compression: setting(oneOf('gzip', 'none'), { doc: 'Compression of exports.', default: 'gzip', ...serving }),
+  compression: setting(oneOf('gzip', 'none'), {
+    doc: 'Compression of exports. gzip saves nine tenths of the bytes and doubles the CPU of the telemetry thread.',
+    default: 'none',
+    ...serving,
+  }),
   timeoutMs: setting(duration(), { doc: 'How long one export may take.', default: 10_000, ...serving }),
   queueBytes: setting(bytes(65_536, 1024 * MIB), {
     doc: 'Spans that wait for export, in bytes; more are dropped and counted.',
-    default: 8 * MIB,
+    default: 16 * MIB,
     ...serving,
   }),
-  batchSpans: setting(int(1, 65_536), { doc: 'Spans in one export.', default: 512, ...serving }),
+  batchSpans: setting(int(1, 65_536), { doc: 'Spans in one export.', default: 1024, ...serving }),
   scheduleMs: setting(duration(), {
     doc: 'Longest wait of a span for its batch to fill.',
     default: 1000,

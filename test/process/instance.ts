@@ -8,6 +8,7 @@ export interface Instance {
   readonly child: ChildProcess
   readonly port: number
   readonly adminPort: number
+  readonly metricsPort: number
   /** Lines of its log so far. */
   readonly lines: string[]
   /** Send a signal and wait for the end; the exit code, or the signal's name. */
@@ -33,7 +34,8 @@ export async function startInstance(
   const port = ports?.port ?? (await freePort())
   const adminPort = ports?.adminPort ?? (await freePort())
   const args = ['build/src/cli/main.js', 'proxy', '--listen', `127.0.0.1:${port}`, '--upstream', upstream]
-  args.push('--admin', `127.0.0.1:${adminPort}`, '--metrics', 'off', ...more)
+  const metricsPort = await freePort()
+  args.push('--admin', `127.0.0.1:${adminPort}`, '--metrics', `127.0.0.1:${metricsPort}`, ...more)
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'pipe'] })
   const lines: string[] = []
   await new Promise<void>((resolve, reject) => {
@@ -47,6 +49,7 @@ export async function startInstance(
     child,
     port,
     adminPort,
+    metricsPort,
     lines,
     stop: async (signal = 'SIGTERM') => {
       if (child.exitCode === null) {

@@ -1,0 +1,24 @@
+/** What the first process of `--concurrency N` and the ones that take traffic say to each other. */
+import type { LogLevel } from '../core/log.ts'
+import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
+
+export type Question =
+  | { readonly ask: 'snapshot' }
+  | { readonly ask: 'exchanges'; readonly query: RecorderQuery }
+  | { readonly ask: 'drain' }
+  | { readonly ask: 'reload' }
+  | { readonly ask: 'log-level'; readonly level: LogLevel }
+
+export interface Asked {
+  readonly id: number
+  readonly question: Question
+}
+
+export interface Answered {
+  readonly id: number
+  readonly answer: unknown
+}
+
+export interface Listening {
+  readonly listening: { readonly host: string; readonly port: number }
+}

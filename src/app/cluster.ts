@@ -1,0 +1,144 @@
+/**
+ * `--concurrency N`: one process that owns signals, admin and metrics, and N that take traffic from one listening
+ * socket. A process that dies is replaced; its connections are lost, the others' are not.
+ */
+import cluster, { type Worker } from 'node:cluster'
+import { once } from 'node:events'
+import type { LiveConfig } from '../config/reload.ts'
+import type { Config } from '../config/schema.ts'
+import type { LogLevel } from '../core/log.ts'
+import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
+import { createLog, type OperationalLog } from '../telemetry/log.ts'
+import { mergeScrapes, type ScrapeResult } from '../telemetry/metrics.ts'
+import type { Answered, Listening, Question } from './cluster-protocol.ts'
+import { type Served, startServers } from './servers.ts'
+
+/** A process that does not answer in time is left out of a scrape, not waited for. */
+const ANSWER_MS = 2000
+/** Between a death and the replacement, so that one that dies at start cannot spin. */
+const RESTART_MS = 1000
+/** Beyond the drain: spans are delivered and the process ends. */
+const END_MARGIN_MS = 5000
+
+/** The processes that take traffic, as one. */
+class Group implements Served {
+  readonly #pending = new Map<number, (answer: unknown) => void>()
+  readonly #log: OperationalLog
+  #nextId = 1
+  draining = false
+
+  constructor(log: OperationalLog) {
+    this.#log = log
+  }
+
+  /** Fork one; resolves when it listens. */
+  async fork(): Promise<Listening['listening']> {
+    const worker = cluster.fork()
+    worker.on('message', (message: Answered) => {
+      if (typeof message?.id === 'number') this.#pending.get(message.id)?.(message.answer)
+    })
+    const listening = new Promise<Listening['listening']>((resolve) => {
+      worker.on('message', (message: Listening) => {
+        if (message?.listening !== undefined) resolve(message.listening)
+      })
+    })
+    const ended = once(worker, 'exit').then(([code]) => {
+      this.#ended(worker, code as number)
+      throw new Error(`a process ended with ${code} before it listened`)
+    })
+    ended.catch(() => {
+      // Told by #ended; whoever waits for the start gets it from the race.
+    })
+    return Promise.race([listening, ended])
+  }
+
+  #ended(worker: Worker, code: number): void {
+    if (this.draining) return
+    this.#log.error({ pid: worker.process.pid, code }, 'a process ended and is replaced')
+    setTimeout(() => {
+      if (!this.draining) this.fork().catch((error) => this.#log.error({ err: error }, 'no replacement started'))
+    }, RESTART_MS)
+  }
+
+  async ask(question: Question): Promise<unknown[]> {
+    const answers = Object.values(cluster.workers ?? {}).map((worker) => this.#askOne(worker!, question))
+    return (await Promise.all(answers)).filter((answer) => answer !== undefined)
+  }
+
+  #askOne(worker: Worker, question: Question): Promise<unknown> {
+    const id = this.#nextId++
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#pending.get(id)?.(undefined), ANSWER_MS)
+      this.#pending.set(id, (answer) => {
+        clearTimeout(timer)
+        this.#pending.delete(id)
+        resolve(answer)
+      })
+      if (worker.isConnected()) worker.send({ id, question })
+      else this.#pending.get(id)?.(undefined)
+    })
+  }
+
+  get logLevel(): LogLevel {
+    return this.#log.level
+  }
+
+  set logLevel(level: LogLevel) {
+    this.#log.level = level
+    void this.ask({ ask: 'log-level', level })
+  }
+
+  async scrape(): Promise<ScrapeResult> {
+    return mergeScrapes((await this.ask({ ask: 'snapshot' })) as (readonly object[])[])
+  }
+
+  async exchanges(query: RecorderQuery): Promise<unknown> {
+    const parts = (await this.ask({ ask: 'exchanges', query })) as { startUs: number }[][]
+    const newestFirst = parts.flat().sort((a, b) => b.startUs - a.startUs)
+    return newestFirst.slice(0, query.limit ?? newestFirst.length)
+  }
+
+  /** Pass the signal on; resolves when all have ended, by force where one outlives `deadlineMs`. */
+  async end(deadlineMs: number): Promise<void> {
+    this.draining = true
+    const workers = (Object.values(cluster.workers ?? {}) as Worker[]).filter((worker) => !worker.isDead())
+    const exits = workers.map((worker) => once(worker.process, 'exit'))
+    for (const worker of workers) worker.process.kill('SIGTERM')
+    const force = setTimeout(() => {
+      for (const worker of workers) worker.process.kill('SIGKILL')
+    }, deadlineMs)
+    await Promise.all(exits)
+    clearTimeout(force)
+  }
+}
+
+/** The first process. */
+export async function runCluster(config: Config, live: LiveConfig): Promise<void> {
+  const log = createLog({ level: config.log.level })
+  const group = new Group(log)
+  const [listening] = await Promise.all(Array.from({ length: config.concurrency }, () => group.fork()))
+  let asked = false
+  const end = (why: string): void => {
+    if (asked) process.exit(1)
+    asked = true
+    log.info({ why }, 'draining')
+    group
+      .end(live.current.timeouts.drainMs + END_MARGIN_MS)
+      .finally(() => log.flush())
+      .finally(() => process.exit(0))
+  }
+  const servers = await startServers({
+    served: group,
+    config,
+    describeConfig: () => live.describe(),
+    onQuit: () => end('quit'),
+    onDrain: () => {
+      group.draining = true
+      void group.ask({ ask: 'drain' })
+    },
+  })
+  process.on('SIGTERM', () => end('SIGTERM'))
+  process.on('SIGINT', () => end('SIGINT'))
+  process.on('SIGHUP', () => void group.ask({ ask: 'reload' }))
+  log.info({ ...listening, processes: config.concurrency, ...servers.addresses }, 'listening')
+}
