@@ -4,7 +4,15 @@
  */
 import { BYTES, FIXED32, FIXED64, VARINT } from '../core/protobuf.ts'
 import { readAttribute, spend, type ValueBudget } from './otlp-attributes.ts'
-import type { AttributeValue, ReceivedSpan, SpanEvent, SpanLink } from './span.ts'
+import {
+  type AttributeValue,
+  type ReceivedSpan,
+  SPAN_KINDS,
+  type SpanEvent,
+  type SpanLink,
+  STATUS_CODES,
+  type StatusCode,
+} from './span.ts'
 import { tagOf, WireCursor, type WireFault } from './wire-cursor.ts'
 
 /** Spans of one request: an empty one is two bytes of wire and far more in memory. */
@@ -125,7 +133,7 @@ class Decoder {
     let [traceId, spanId, parentSpanId, traceState, name] = ['', '', '', '', '']
     let [startNs, endNs] = [0n, 0n]
     let [kind, flags] = [0, 0]
-    let status = { code: 0, message: '' }
+    let status: ReceivedSpan['status'] = { code: 'unset', message: '' }
     while (cursor.at < end) {
       const tag = cursor.tag(end)
       if (tag === B(9)) this.#attribute(cursor.block(end), attributes)
@@ -156,7 +164,7 @@ class Decoder {
     if (!isId(parentSpanId, 16)) parentSpanId = ''
     const ids = { traceId, spanId, parentSpanId, traceState }
     const rest = { attributes, events, links, status, flags, resource, wireBytes: end - start }
-    this.spans.push({ ...ids, name, kind, startNs, endNs, ...rest })
+    this.spans.push({ ...ids, name, kind: SPAN_KINDS[kind] ?? 'unspecified', startNs, endNs, ...rest })
   }
 
   #event(end: number): SpanEvent {
@@ -193,12 +201,12 @@ class Decoder {
 
   #status(end: number): ReceivedSpan['status'] {
     const { cursor } = this
-    let code = 0
+    let code: StatusCode = 'unset'
     let message = ''
     while (cursor.at < end) {
       const tag = cursor.tag(end)
       if (tag === B(2)) message = cursor.text(end)
-      else if (tag === tagOf(3, VARINT)) code = cursor.uint32(end)
+      else if (tag === tagOf(3, VARINT)) code = STATUS_CODES[cursor.uint32(end)] ?? 'unset'
       else cursor.skip(tag, end, STATUS)
     }
     return { code, message }

@@ -25,12 +25,13 @@ export interface SpanLink {
   readonly attributes: Attributes
 }
 
-/** Kinds of trace.proto's SpanKind. */
-export const SERVER = 2
-export const CLIENT = 3
+/** Kinds of trace.proto's SpanKind, by number. */
+export const SPAN_KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'] as const
+export type SpanKind = (typeof SPAN_KINDS)[number]
 
-/** trace.proto's StatusCode. */
-export const STATUS_ERROR = 2
+/** Codes of trace.proto's Status, by number. */
+export const STATUS_CODES = ['unset', 'ok', 'error'] as const
+export type StatusCode = (typeof STATUS_CODES)[number]
 
 export interface ReceivedSpan {
   readonly traceId: string
@@ -39,14 +40,14 @@ export interface ReceivedSpan {
   readonly parentSpanId: string
   readonly traceState: string
   readonly name: string
-  readonly kind: number
+  readonly kind: SpanKind
   readonly startNs: bigint
   /** As sent; may be before the start where clocks went wrong. */
   readonly endNs: bigint
   readonly attributes: Attributes
   readonly events: readonly SpanEvent[]
   readonly links: readonly SpanLink[]
-  readonly status: { readonly code: number; readonly message: string }
+  readonly status: { readonly code: StatusCode; readonly message: string }
   readonly flags: number
   /** Shared by all spans of one resource. */
   readonly resource: Attributes
@@ -54,14 +55,13 @@ export interface ReceivedSpan {
   readonly wireBytes: number
 }
 
-/** A string attribute, '' where it is absent or something else. */
-export function textOf(attributes: Attributes, key: string): string {
-  const value = attributes.get(key)
-  return typeof value === 'string' ? value : ''
+/** service.name of the sender, '?' where it has none. */
+export function serviceOf(span: ReceivedSpan): string {
+  const name = span.resource.get('service.name')
+  return typeof name === 'string' && name !== '' ? name : '?'
 }
 
-/** A number attribute, -1 where it is absent or something else. */
-export function numberOf(attributes: Attributes, key: string): number {
-  const value = attributes.get(key)
-  return typeof value === 'number' ? value : -1
+/** Microseconds; 0 where the end is before the start. */
+export function durationUs({ startNs, endNs }: { readonly startNs: bigint; readonly endNs: bigint }): number {
+  return endNs <= startNs ? 0 : Number(endNs - startNs) / 1000
 }

@@ -1,0 +1,161 @@
+/** `hopscope dev`: proxies, the receiver of their spans and the drawing of waterfalls in one process. */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Ingest, startIngest } from '../aggregator/ingest.ts'
+import { TraceStore } from '../aggregator/traces.ts'
+import type { Config } from '../config/schema.ts'
+import { errnoOf } from '../core/errors.ts'
+import { startOrders, startPayments, startWeb } from '../dev/demo-services.ts'
+import { startTraffic } from '../dev/demo-traffic.ts'
+import { Live } from '../dev/live.ts'
+import type { Style } from '../dev/style.ts'
+import { type RunningProxy, startProxy } from './proxy.ts'
+import { startServers } from './servers.ts'
+
+export interface DevOptions {
+  /** Three services and traffic of our own instead of `config.target`. */
+  readonly demo: boolean
+  /** Default: colours where the terminal has them (NO_COLOR counts), and Unicode. */
+  readonly style?: Partial<Style>
+}
+
+/** What has to end when dev ends, in the order in which it was begun. */
+type Ending = () => unknown
+
+const OTLP_PORT = 4317
+const CALL_EVERY_MS = 700
+/** Longest wait for spans and connections at the end. */
+const STOP_MS = 800
+const DEFAULT_SERVICE = 'unknown_service:hopscope'
+
+/** Run until a signal ends it. Throws where it cannot start; what was started by then is stopped. */
+export async function runDev(config: Config, options: DevOptions): Promise<void> {
+  const endings: Ending[] = []
+  const stop = stopper(endings)
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  // The reader of a pipe went away: nobody looks any more.
+  process.stdout.on('error', stop)
+  try {
+    const ingest = await startDrawing(options, endings)
+    const local = localConfig(config, ingest)
+    if (options.demo) await startDemo(local, endings)
+    else await startTarget(local, endings, stop)
+  } catch (error) {
+    await stopAll(endings)
+    throw error
+  }
+}
+
+/** The receiver, and the drawing of what it receives. */
+async function startDrawing(options: DevOptions, endings: Ending[]): Promise<Ingest> {
+  const screen = process.stdout
+  const color = options.style?.color ?? (screen.isTTY && screen.hasColors())
+  const live = new Live({ screen, style: { color, unicode: options.style?.unicode ?? true } })
+  const traces = new TraceStore({ quietMs: 400, onQuiet: (trace) => live.show(trace) })
+  const ingest = await startIngest({
+    port: (await isFree(OTLP_PORT)) ? OTLP_PORT : 0,
+    onSpans: (spans) => traces.add(spans),
+  })
+  endings.push(
+    () => live.close(),
+    () => traces.close(),
+    () => ingest.close(),
+  )
+  return ingest
+}
+
+/** Settings of a proxy that sends its spans to us. Warnings only: the screen belongs to the waterfalls. */
+function localConfig(config: Config, ingest: Ingest): Config {
+  const endpoint = `http://${ingest.host}:${ingest.port}`
+  return {
+    ...config,
+    otlp: { ...config.otlp, endpoint, enabled: true, headers: {}, compression: 'none', scheduleMs: 200 },
+    log: { level: config.log.level === 'info' ? 'warn' : config.log.level },
+    accessLog: config.accessLog === 'all' ? 'all' : 'off',
+  }
+}
+
+async function startTarget(config: Config, endings: Ending[], stop: () => void): Promise<void> {
+  const named = config.service.name !== DEFAULT_SERVICE
+  const service = named ? config.service : { name: new URL(config.target).host }
+  const proxy = await startHop({ ...config, service }, endings)
+  const { target, port } = config
+  const servers = await startServers({
+    served: proxy,
+    config,
+    describeConfig: () => ({ target, port, service }),
+    onQuit: stop,
+    onDrain: () => proxy.plane.startDraining(),
+  })
+  endings.push(() => servers.close())
+  print(`Hopscope stands before ${target}: use ${urlOf(proxy)} in its place, and each call is drawn here.`)
+  for (const [name, address] of Object.entries(servers.addresses)) print(`${name}: http://${address}`)
+  print('Ctrl-C ends it.\n')
+}
+
+async function startDemo(config: Config, endings: Ending[]): Promise<void> {
+  const hop = (name: string, target: string, port: number): Promise<RunningProxy> =>
+    startHop({ ...config, port, target, service: { name }, admin: 'off', metrics: 'off' }, endings)
+  const payments = await startPayments()
+  endings.push(() => payments.close())
+  const orders = await startOrders(urlOf(await hop('payments', payments.url, 0)))
+  endings.push(() => orders.close())
+  const web = await startWeb(urlOf(await hop('orders', orders.url, 0)))
+  endings.push(() => web.close())
+  const url = urlOf(await hop('web', web.url, (await isFree(config.port)) ? config.port : 0))
+  print('Three services, each behind its own Hopscope:  web → orders → payments')
+  print(`Call them yourself:  curl -i ${url}/checkout/7   or   ${url}/orders/7`)
+  print('Ctrl-C ends it.\n')
+  const traffic = startTraffic(url, CALL_EVERY_MS)
+  endings.push(() => traffic.stop())
+}
+
+async function startHop(config: Config, endings: Ending[]): Promise<RunningProxy> {
+  const proxy = await startProxy({ command: 'dev', config })
+  endings.push(() => proxy.close(STOP_MS / 4))
+  return proxy
+}
+
+/** The first call ends everything and the process; a second one does not wait. */
+function stopper(endings: Ending[]): () => void {
+  let asked = false
+  return () => {
+    if (asked) process.exit(1)
+    asked = true
+    void Promise.race([stopAll(endings), sleep(STOP_MS)]).finally(() => process.exit(0))
+  }
+}
+
+/** Last begun, first ended; none waits for another's end. */
+async function stopAll(endings: Ending[]): Promise<void> {
+  await Promise.allSettled(
+    endings
+      .splice(0)
+      .reverse()
+      .map(async (end) => end()),
+  )
+}
+
+/** gRPC reports a port that is in use on the log rather than by an error, so that it is tried before. */
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    if (errnoOf(error) === '') throw error
+    return false
+  }
+  server.close()
+  await once(server, 'close')
+  return true
+}
+
+function urlOf({ address }: RunningProxy): string {
+  return `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

@@ -1,0 +1,31 @@
+/** A little traffic for the demo, as two or three people at their browsers would make. */
+import { Agent, request } from 'node:http'
+
+export interface Traffic {
+  stop(): void
+}
+
+const PATHS = ['/checkout/1', '/orders/1', '/checkout/2', '/checkout/3', '/orders/2', '/checkout/4'] as const
+const CALL_TIMEOUT_MS = 5000
+
+/** Call `url` every `everyMs`, whether or not earlier calls were answered; a call takes 5 seconds at most. */
+export function startTraffic(url: string, everyMs: number): Traffic {
+  const agent = new Agent({ keepAlive: true })
+  let calls = 0
+  const call = (): void => {
+    const outgoing = request(url + PATHS[calls++ % PATHS.length]!, { agent, timeout: CALL_TIMEOUT_MS })
+    outgoing.on('response', (response) => response.resume())
+    outgoing.on('timeout', () => outgoing.destroy())
+    // A failed call is what the demo is to show; the waterfall shows it.
+    outgoing.on('error', () => {})
+    outgoing.end()
+  }
+  call()
+  const timer = setInterval(call, everyMs)
+  return {
+    stop: () => {
+      clearInterval(timer)
+      agent.destroy()
+    },
+  }
+}
