@@ -220,7 +220,6 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
       return
     }
     if (this.#head.bodyLength === 0) {
-      this.#state = WAIT
       x.requestEnded = true
     } else {
       this.#state = BODY
@@ -236,6 +235,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     this.#info.exchanges++
     this.#x = x
     this.#paused = false
+    // Before the deadline is set: that of the head is over.
+    this.#state = WAIT
     this.#deadlines.exchange(now)
     this.#arm(now)
     return x

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { test } from 'node:test'
+import type { Wire } from '../../src/net/wire.ts'
+import { Dial } from '../../src/upstream/dial.ts'
+import type { NameResolver, ResolvedAddress } from '../../src/upstream/resolver.ts'
+import { Peer } from '../support/client.ts'
+import { problem, TestProxy } from '../support/proxy.ts'
+
+const GET = 'GET / HTTP/1.1\r\nHost: here\r\n\r\n'
+
+test('a name that does not exist is a 502 in the dns phase', async (t) => {
+  const proxy = await TestProxy.start('http://no-such-host.invalid')
+  const client = await Peer.connect(proxy.port)
+  t.after(async () => {
+    client.socket.destroy()
+    await proxy.close()
+  })
+  client.send(GET)
+  const response = await client.message()
+  assert.equal(response.status, 502)
+  const { code, phase, errno } = problem(response.body)
+  assert.deepEqual([code, phase], ['dns_failed', 'dns'])
+  assert.match(errno ?? '', /^(ENOTFOUND|EAI_AGAIN)$/)
+  const [seen] = await proxy.finished(1)
+  assert.ok(seen!.phases.dns! > 0)
+  assert.equal(seen!.phases.connect, undefined)
+})
+
+const BOTH: ResolvedAddress[] = [
+  { address: '::1', family: 6 },
+  { address: '127.0.0.1', family: 4 },
+]
+
+/** A resolver that knows one name with two addresses, which /etc/hosts does not have on every machine. */
+function knowingBoth(): NameResolver {
+  return { cached: () => undefined, resolve: async () => BOTH } as unknown as NameResolver
+}
+
+for (const host of ['127.0.0.1', '::1']) {
+  test(`a name with two addresses is reached where only ${host} listens`, async (t) => {
+    const server = createServer((socket) => socket.destroy())
+    server.listen(0, host)
+    const up = await Promise.race([once(server, 'listening').then(() => true), once(server, 'error').then(() => false)])
+    if (!up) return t.skip(`no ${host} here`)
+    t.after(() => server.close())
+    const { port } = server.address() as AddressInfo
+    const timeouts = { dnsMs: 1000, connectMs: 1000, tlsMs: 1000 }
+    const wire = await new Promise<Wire>((resolve, reject) => {
+      const options = { resolver: knowingBoth(), timeouts, highWater: 65_536 }
+      const dial = new Dial({ host: 'both.example', port, tls: false }, options, resolve, reject)
+      t.after(() => dial.cancel())
+    })
+    assert.equal(wire.socket.remoteAddress, host)
+    wire.destroy()
+  })
+}
+
+test('a name that refuses on all its addresses is refused', async (t) => {
+  const free = createServer()
+  free.listen(0, '127.0.0.1')
+  await once(free, 'listening')
+  const { port } = free.address() as AddressInfo
+  free.close()
+  await once(free, 'close')
+  const proxy = await TestProxy.start(`http://localhost:${port}`)
+  const client = await Peer.connect(proxy.port)
+  t.after(async () => {
+    client.socket.destroy()
+    await proxy.close()
+  })
+  client.send(GET)
+  const response = await client.message()
+  assert.deepEqual([response.status, problem(response.body).code], [502, 'connection_refused'])
+})
