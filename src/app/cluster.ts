@@ -116,6 +116,9 @@ class Group implements Served {
 export async function runCluster(config: Config, live: LiveConfig): Promise<void> {
   const log = createLog({ level: config.log.level })
   const group = new Group(log)
+  // Each process accepts for itself: handed out by the first one, a connection given to a process that has just died
+  // would hang for ever.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   const [listening] = await Promise.all(Array.from({ length: config.concurrency }, () => group.fork()))
   let asked = false
   const end = (why: string): void => {

@@ -1,4 +1,5 @@
 /** From a command line to a configuration, or to a report on stderr and exit code 2. */
+import cluster from 'node:cluster'
 import type { Command } from 'commander'
 import { faultReport } from '../config/fault.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
@@ -27,7 +28,7 @@ export async function load(
 /** One line on stderr where this Node is old or known to be vulnerable. */
 export function warnOfRuntime(): void {
   // One of the processes of --concurrency: the first one has said it.
-  if (process.env.NODE_UNIQUE_ID !== undefined) return
+  if (cluster.isWorker) return
   const warning = runtimeWarning(process.versions.node, new Date())
   if (warning !== undefined) warn(warning)
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, get, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -22,8 +22,13 @@ test('--concurrency 2: metrics add up, and a process that is killed is replaced'
     origin.close()
     origin.closeAllConnections()
   })
-  const call = async (): Promise<number> =>
-    (await fetch(`http://127.0.0.1:${instance.port}/`, { headers: { connection: 'close' } })).status
+  /** On a connection of its own, so that every call may meet another process. */
+  const call = async (): Promise<number> => {
+    const request = get(`http://127.0.0.1:${instance.port}/`, { agent: false })
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    response.resume()
+    return response.statusCode ?? 0
+  }
   for (let i = 0; i < 10; i++) assert.equal(await call(), 200)
   const metrics = await (await fetch(`http://127.0.0.1:${instance.metricsPort}/metrics`)).text()
   assert.match(metrics, /http_server_request_duration_seconds_count\{.*\} 10\n/)
