@@ -53,7 +53,7 @@ async function startDrawing(options: DevOptions, endings: Ending[]): Promise<Ing
   const screen = process.stdout
   const color = options.style?.color ?? (screen.isTTY && screen.hasColors())
   const live = new Live({ screen, style: { color, unicode: options.style?.unicode ?? true } })
-  const traces = new TraceStore({ quietMs: 400, onQuiet: (trace) => live.show(trace) })
+  const traces = new TraceStore({ quietMs: 400, incompleteQuietMs: 1500, onQuiet: (trace) => live.show(trace) })
   const ingest = await startIngest({
     port: (await isFree(OTLP_PORT)) ? OTLP_PORT : 0,
     onSpans: (spans) => traces.add(spans),
@@ -78,6 +78,9 @@ function localConfig(config: Config, ingest: Ingest): Config {
 }
 
 async function startTarget(config: Config, endings: Ending[], stop: () => void): Promise<void> {
+  if (config.port !== 0 && !(await isFree(config.port))) {
+    throw new Error(`port ${config.port} is in use: choose another by --port N, or 0 for any`)
+  }
   const named = config.service.name !== DEFAULT_SERVICE
   const service = named ? config.service : { name: new URL(config.target).host }
   const proxy = await startHop({ ...config, service }, endings)

@@ -49,10 +49,13 @@ function partAt(pieces: readonly Piece[], column: number, usPerColumn: number): 
 /** The parts of a hop one after another, its wait split where hops below were at work. */
 function piecesOf(hop: Hop, children: readonly Hop[]): Piece[] {
   const pieces: Piece[] = []
+  const attempts = children.filter(({ attempt }) => attempt > 0)
   let at = hop.startUs
   for (const { part, us } of hop.parts) {
     const piece = { part, startUs: at, endUs: at + us }
     if (part === 'wait' || part === 'span') pieces.push(...splitAt(piece, children))
+    // What came before the last attempt counts as queue, earlier attempts included.
+    else if (part === 'queue') pieces.push(...splitAt(piece, attempts))
     else pieces.push(piece)
     at += us
   }

@@ -59,7 +59,8 @@ export class Live {
     const { color, unicode } = this.#style
     const width = this.#screen.columns ?? PLAIN_WIDTH
     const roots = traceTree(trace.spans.values())
-    const lines = waterfall(roots, trace.traceId, { color, unicode, width, slowUs: this.#slowUs })
+    const again = trace.handedOn > 0
+    const lines = waterfall(roots, trace.traceId, { color, unicode, width, slowUs: this.#slowUs, again })
     if (!this.#begun) lines.unshift(legend(new Look(this.#style)), '')
     this.#begun = true
     this.#screen.write(`${lines.join('\n')}\n\n`)

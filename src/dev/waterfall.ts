@@ -11,6 +11,8 @@ export interface WaterfallOptions extends Style {
   readonly width: number
   /** Time of its own from which a hop is marked slow. */
   readonly slowUs: number
+  /** Drawn before: spans came late. */
+  readonly again?: boolean
 }
 
 /** Rows of one trace; what is beyond is counted. */
@@ -45,10 +47,11 @@ function drawHops(hops: readonly Hop[], traceId: string, options: WaterfallOptio
   const look = new Look(options)
   const width = Math.min(options.width, MAX_WIDTH)
   const verdict = judge(hops, options.slowUs)
-  const rows = onlyCaller(hops) ? hops.slice(1) : hops
+  const hidden = onlyCaller(hops) ? 1 : 0
+  const rows = hops.slice(hidden)
   const texts = rows.map((hop) => ({
     hop,
-    name: nameOf(hop, look),
+    name: nameOf(hop, hop.rails.slice(hidden), look),
     what: whatOf(hop, look),
     note: noteOf(hop, verdict, look),
   }))
@@ -70,7 +73,8 @@ function drawHops(hops: readonly Hop[], traceId: string, options: WaterfallOptio
       .trimEnd()
   })
   if (count > hops.length) lines.push(look.paint(`  ${look.marks.cut} ${count - hops.length} more spans`, 'dim'))
-  return [headline(rows, traceId, verdict, totalUs, look, width), ...lines]
+  const id = `${traceId.slice(0, 8)}${options.again === true ? ', again with late spans' : ''}`
+  return [headline(rows, id, verdict, totalUs, look, width), ...lines]
 }
 
 /** A caller that sends no spans, such as curl with a traceparent, above everything else: not worth a row. */
@@ -81,7 +85,7 @@ function onlyCaller(hops: readonly Hop[]): boolean {
 
 function headline(
   rows: readonly Hop[],
-  traceId: string,
+  id: string,
   verdict: Verdict,
   totalUs: number,
   look: Look,
@@ -98,7 +102,6 @@ function headline(
   const what = `${safeText(root?.what || '(no span)', look.unicode)}${status}`
   const took = shownDuration(totalUs, look.unicode)
   const says = verdictText(verdict, look)
-  const id = traceId.slice(0, 8)
   const room = width - 2 - columnsOf(took) - columnsOf(id) - 6 - (says === '' ? 0 : columnsOf(says) + 3)
   const shown = cutTo(what, Math.max(room, 12), look.marks.cut)
   return [
@@ -117,18 +120,13 @@ function verdictText({ kind, culprit, coped }: Verdict, look: Look): string {
     const phase = heaviestPhase(culprit)
     return `${name} is slow: ${shownDuration(culprit.ownUs, look.unicode)}${phase === undefined ? '' : `, mostly ${phase}`}`
   }
+  const after = coped === undefined ? '' : `, ${safeText(coped.service, look.unicode)} coped`
+  if (culprit.error === '') return `${name} ${culprit.status > 0 ? `answered ${culprit.status}` : 'failed'}${after}`
   const phase = culprit.errorPhase === '' ? '' : ` (${safeText(culprit.errorPhase, look.unicode)})`
-  const how =
-    culprit.error !== ''
-      ? `: ${safeText(culprit.error, look.unicode)}${phase}`
-      : culprit.status > 0
-        ? ` answered ${culprit.status}`
-        : ''
-  return `${name} failed${how === '' ? '' : how.startsWith(':') ? how : `:${how}`}${coped === undefined ? '' : `, ${safeText(coped.service, look.unicode)} coped`}`
+  return `${name} failed: ${safeText(culprit.error, look.unicode)}${phase}${after}`
 }
 
-function nameOf(hop: Hop, look: Look): string {
-  const { rails } = hop
+function nameOf(hop: Hop, rails: readonly boolean[], look: Look): string {
   const { pass, branch, last } = look.marks
   const above = rails.slice(0, -1).map((more) => (more ? pass : '  '))
   const own = rails.length === 0 ? '' : rails.at(-1) ? branch : last
