@@ -4,7 +4,7 @@
  */
 import { nowUs } from '../core/clock.ts'
 import { errnoOf, ProxyError } from '../core/errors.ts'
-import type { HeaderBlock } from '../core/headers.ts'
+import { HeaderBlock } from '../core/headers.ts'
 import { newSpanId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
 import type { ResponseHead } from '../core/message.ts'
@@ -151,7 +151,8 @@ export class Driver implements AttemptEvents {
   #stageThrew(x: Exchange, hook: Hook<unknown>, error: unknown): Verdict {
     this.#onStageFault(hook.stage)
     this.#log.error({ stage: hook.stage, err: error }, 'a stage threw')
-    if (hook.decides && !x.finished) {
+    // On the response to a failure, a second fault changes nothing: the first is answered.
+    if (hook.decides && !x.finished && x.error === undefined) {
       x.attempt?.cancel()
       this.#fail(x, new ProxyError('stage_failed', phaseOf(x), `stage ${hook.stage}`, { cause: error }))
     }
@@ -299,10 +300,12 @@ export class Driver implements AttemptEvents {
       }
       if (x.finished) return
       if (waiting === undefined) continue
+      // The connection they came on may read other trailers meanwhile.
+      const kept = trailers === undefined ? undefined : HeaderBlock.from(trailers.entries())
       waiting
         .catch((error) => this.#stageThrew(x, hook, error))
         .then(() => {
-          if (!x.finished) this.#responseEnd(x, trailers, i + 1)
+          if (!x.finished) this.#responseEnd(x, kept, i + 1)
         })
       return
     }

@@ -74,18 +74,18 @@ test('a reader that takes nothing is cut off', async (t) => {
 })
 
 test('a reader that takes a little is not', async (t) => {
-  const size = 24 * 1024 * 1024
+  const size = 64 * 1024 * 1024
   const { proxy, dial } = await chain(t, await Origin.answering(() => ok('x'.repeat(size))), {
-    flags: { 'timeouts.slowReaderMs': '400' },
+    flags: { 'timeouts.slowReaderMs': '1000' },
   })
   const client = await dial()
   client.send(GET)
-  for (let i = 0; i < 10; i++) {
+  for (let i = 0; i < 12; i++) {
     client.socket.pause()
     await sleep(150)
     const before = client.unread.length
     client.socket.resume()
-    await client.until('more', () => client.unread.length > before + 512 * 1024 || client.unread.length >= size)
+    await client.until('more', () => client.unread.length > before + 4 * 1024 * 1024 || client.unread.length >= size)
   }
   assert.equal((await client.message()).body.length, size)
   assert.equal((await proxy.finished(1))[0]?.error, undefined)

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ProxyError } from '../../src/core/errors.ts'
+import { ANSWERED, CONTINUE, type Stage } from '../../src/exchange/stage.ts'
+import { field } from '../support/client.ts'
+import { Origin, ok } from '../support/origin.ts'
+import { chain, problem } from '../support/proxy.ts'
+
+const GET = 'GET / HTTP/1.1\r\nHost: here\r\n\r\n'
+const POST = 'POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nbody'
+
+test('an answer of a stage goes out and nothing goes upstream', async (t) => {
+  const { origin, proxy, dial } = await chain(t, await Origin.answering(() => ok('x')), {
+    stages: [
+      {
+        name: 'answers',
+        role: 'decide',
+        onRequestHead(x) {
+          x.answer = { status: 203, headers: [['X-By', 'stage']], body: 'made here' }
+          return ANSWERED
+        },
+      },
+    ],
+  })
+  const client = await dial()
+  for (let i = 0; i < 2; i++) {
+    client.send(GET)
+    const response = await client.message()
+    assert.equal(response.status, 203)
+    assert.equal(response.body, 'made here')
+    assert.equal(field(response, 'x-by'), 'stage')
+    assert.ok(field(response, 'x-request-id'))
+  }
+  client.send(POST)
+  const toPost = await client.message()
+  assert.equal(field(toPost, 'connection'), 'close', 'the body was not read')
+  assert.equal(await client.ended(), 'fin')
+  assert.equal(origin.connections.length, 0)
+  assert.ok((await proxy.finished(3)).every(({ phases }) => phases.queue === undefined))
+})
+
+test('a refusal of a stage becomes its problem', async (t) => {
+  const { dial } = await chain(t, await Origin.answering(() => ok('x')), {
+    stages: [
+      {
+        name: 'refuses',
+        role: 'decide',
+        async onRequestHead(x) {
+          await sleep(10)
+          x.refusal = new ProxyError('overloaded', 'head', 'by a stage')
+          return ANSWERED
+        },
+      },
+    ],
+  })
+  const client = await dial()
+  client.send(GET)
+  const response = await client.message()
+  assert.equal(response.status, 503)
+  assert.equal(problem(response.body).detail, 'by a stage')
+})
+
+test('a stage may wait at the request head: the body waits with it', async (t) => {
+  const seen: string[] = []
+  const { dial } = await chain(t, await Origin.answering(({ body }) => ok(body)), {
+    stages: [
+      {
+        name: 'waits',
+        role: 'decide',
+        async onRequestHead() {
+          await sleep(30)
+          seen.push('head')
+          return CONTINUE
+        },
+        onRequestData(_x, chunk) {
+          seen.push(chunk.toString())
+          return undefined
+        },
+      },
+    ],
+  })
+  const client = await dial()
+  client.send(POST + POST + GET)
+  for (const body of ['body', 'body', '']) assert.equal((await client.message()).body, body)
+  assert.deepEqual(seen, ['head', 'body', 'head', 'body', 'head'])
+})
+
+const HOOKS = ['onRequestHead', 'onRequestData', 'onResponseHead', 'onResponseData', 'onResponseEnd'] as const
+
+for (const hook of HOOKS) {
+  const throwing = (role: Stage['role']): Stage => ({
+    name: 'thrower',
+    role,
+    [hook]: () => {
+      throw new Error('by a test')
+    },
+  })
+
+  test(`an observer that throws in ${hook} harms nothing`, async (t) => {
+    const { proxy, dial } = await chain(t, await Origin.answering(({ body }) => ok(`${body}!`)), {
+      stages: [throwing('observe')],
+    })
+    const client = await dial()
+    for (let i = 0; i < 2; i++) {
+      client.send(POST)
+      assert.equal((await client.message()).body, 'body!')
+    }
+    assert.ok(proxy.complaints.includes('fault of thrower'))
+  })
+
+  test(`a decider that throws in ${hook} fails its exchange, and no other`, async (t) => {
+    const { proxy, dial } = await chain(t, await Origin.answering(({ body }) => ok(`${body}!`)), {
+      stages: [throwing('decide')],
+    })
+    const client = await dial()
+    client.send(POST)
+    if (hook === 'onResponseData' || hook === 'onResponseEnd') {
+      assert.equal(await client.ended(), 'reset')
+    } else {
+      const response = await client.message()
+      assert.equal(response.status, 500)
+      assert.equal(problem(response.body).code, 'stage_failed')
+    }
+    const [failed] = await proxy.finished(1)
+    assert.equal(failed?.error?.code, 'stage_failed')
+    assert.equal(proxy.plane.active, 0)
+  })
+}
+
+test('a promise that rejects counts as a throw', async (t) => {
+  const { dial } = await chain(t, await Origin.answering(() => ok('x')), {
+    stages: [{ name: 'rejects', role: 'decide', onRequestHead: () => Promise.reject(new Error('by a test')) }],
+  })
+  const client = await dial()
+  for (let i = 0; i < 2; i++) {
+    client.send(GET)
+    assert.equal(problem((await client.message()).body).code, 'stage_failed')
+  }
+})
+
+test('a stage that waits at the response end holds back the last byte', async (t) => {
+  for (const length of [1, 200_000]) {
+    let release = (): void => {}
+    const committed = new Promise<undefined>((resolve) => {
+      release = () => resolve(undefined)
+    })
+    const { dial } = await chain(t, await Origin.answering(() => ok('x'.repeat(length))), {
+      stages: [{ name: 'commits', role: 'decide', onResponseEnd: () => committed }],
+    })
+    const client = await dial()
+    client.send(GET)
+    await sleep(100)
+    const before = client.unread.split('\r\n\r\n')[1]?.length ?? 0
+    assert.ok(before < length, 'the whole body left before the stage was done')
+    release()
+    assert.equal((await client.message()).body.length, length)
+  }
+})
+
+test('a client that leaves while a stage waits at the end', async (t) => {
+  const { proxy, dial } = await chain(t, await Origin.answering(() => ok('x')), {
+    stages: [{ name: 'waits', role: 'observe', onResponseEnd: () => sleep(100, undefined) }],
+  })
+  const client = await dial()
+  client.send(GET)
+  await sleep(30)
+  client.reset()
+  const [seen] = await proxy.finished(1)
+  assert.equal(seen?.error?.code, 'client_closed')
+  await sleep(100)
+  assert.equal(proxy.exchanges.length, 1)
+})
+
+test('onFinish comes once for every exchange, in reverse order', async (t) => {
+  const order: string[] = []
+  const note = (name: string): Stage => ({
+    name,
+    role: 'observe',
+    onFinish(x) {
+      order.push(`${name} ${x.status}`)
+      if (name === 'b') throw new Error('by a test')
+      return undefined
+    },
+  })
+  const { proxy, dial } = await chain(t, await Origin.answering(() => ok('x')), { stages: [note('a'), note('b')] })
+  const client = await dial()
+  client.send(`${GET}BAD\r\n\r\n`)
+  await client.ended()
+  await proxy.finished(2)
+  assert.deepEqual(order, ['b 200', 'a 200', 'b 400', 'a 400'])
+})
