@@ -84,3 +84,22 @@ test('a handshake that is never answered: 504', async (t) => {
   assert.deepEqual([problem(body).code, problem(body).phase], ['tls_timeout', 'tls'])
   assert.ok((await proxy.finished(1))[0]!.phases.tls! >= 290_000)
 })
+
+test('a slow handshake is in the tls phase', async (t) => {
+  const pair = certificate(t)
+  if (pair === undefined) return t.skip('no openssl here')
+  const secure = createTlsServer(pair)
+  secure.on('tlsClientError', () => {})
+  const server = createServer({ pauseOnConnect: true }, (socket) => {
+    socket.on('error', () => {})
+    setTimeout(() => secure.emit('connection', socket), 200)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const { proxy } = await ask(t, `https://localhost:${(server.address() as AddressInfo).port}`)
+  const { phases, durationUs } = (await proxy.finished(1))[0]!
+  assert.ok(phases.tls! > 190_000 && phases.tls! < 400_000, JSON.stringify(phases))
+  const others = durationUs - phases.tls!
+  assert.ok(others >= 0 && others < 60_000, JSON.stringify(phases))
+})
