@@ -61,7 +61,7 @@ export class Live {
     const roots = traceTree(trace.spans.values())
     const again = trace.handedOn > 0
     const lines = waterfall(roots, trace.traceId, { color, unicode, width, slowUs: this.#slowUs, again })
-    if (!this.#begun) lines.unshift(legend(new Look(this.#style)), '')
+    if (!this.#begun) lines.unshift(...legend(new Look(this.#style), width), '')
     this.#begun = true
     this.#screen.write(`${lines.join('\n')}\n\n`)
   }

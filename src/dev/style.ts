@@ -96,13 +96,26 @@ export class Look {
   }
 }
 
-/** One line that says what the parts of a bar are. */
-export function legend(look: Look): string {
+/** What the parts of a bar are, in lines of at most `width` columns. */
+export function legend(look: Look, width: number): string[] {
   const meaning: Partial<Record<BarPart, string>> = {
     wait: 'service at work',
     below: 'waits for the hop below',
     self: 'hopscope',
   }
   const order: readonly BarPart[] = ['wait', 'below', 'queue', 'dns', 'connect', 'tls', 'send', 'receive', 'self']
-  return order.map((part) => `${look.bar(part, 2, undefined)} ${look.paint(meaning[part] ?? part, 'dim')}`).join('  ')
+  const lines: string[] = []
+  let room = 0
+  for (const part of order) {
+    const text = meaning[part] ?? part
+    const item = `${look.bar(part, 2, undefined)} ${look.paint(text, 'dim')}`
+    const columns = 2 + 1 + text.length + 2
+    if (lines.length > 0 && columns <= room) lines.push(`${lines.pop()}  ${item}`)
+    else {
+      lines.push(item)
+      room = width + 2
+    }
+    room -= columns
+  }
+  return lines
 }

@@ -21,9 +21,11 @@ const MAX_WIDTH = 140
 const MAX_NAME = 24
 const MAX_WHAT = 30
 /** Under this width the column of methods and paths is left out. */
-const NARROW = 70
+const NARROW = 80
+/** Of the headline. */
+const LEAST_WHAT = 12
 const DURATION = 8
-const LEAST_BAR = 8
+const LEAST_BAR = 4
 
 interface Columns {
   readonly name: number
@@ -101,9 +103,10 @@ function headline(
   const status = root === undefined || root.status === 0 ? '' : ` ${look.marks.arrow} ${root.status}`
   const what = `${safeText(root?.what || '(no span)', look.unicode)}${status}`
   const took = shownDuration(totalUs, look.unicode)
-  const says = verdictText(verdict, look)
-  const room = width - 2 - columnsOf(took) - columnsOf(id) - 6 - (says === '' ? 0 : columnsOf(says) + 3)
-  const shown = cutTo(what, Math.max(room, 12), look.marks.cut)
+  // Three spaces between the parts, mark and space in front; the verdict counts more than the path.
+  const room = width - 2 - columnsOf(took) - columnsOf(id) - 6
+  const says = cutTo(verdictText(verdict, look), Math.max(room - LEAST_WHAT - 3, 0), look.marks.cut)
+  const shown = cutTo(what, Math.max(room - (says === '' ? 0 : columnsOf(says) + 3), 0), look.marks.cut)
   return [
     `${look.paint(mark, paint, 'bold')} ${look.paint(shown, 'bold')}`,
     look.paint(took, 'bold'),
@@ -141,7 +144,8 @@ function whatOf(hop: Hop, look: Look): string {
 
 function noteOf(hop: Hop, { kind, culprit }: Verdict, look: Look): string {
   if (hop.failed) return `${look.marks.failed} ${safeText(hop.error, look.unicode)}`.trimEnd()
-  return kind === 'slow' && hop === culprit ? `${look.marks.slow} slow` : ''
+  if (kind === 'slow' && hop === culprit) return `${look.marks.slow} slow`
+  return hop.retried ? 'tried again' : ''
 }
 
 function paintOf(hop: Hop, { kind, culprit }: Verdict): Paint | undefined {
@@ -157,9 +161,9 @@ function statusOf({ status, failed, gap }: Hop, look: Look): string {
 function layout(texts: readonly { name: string; what: string; note: string }[], width: number): Columns {
   const widest = (pick: (text: (typeof texts)[number]) => string, most: number): number =>
     Math.min(most, Math.max(0, ...texts.map((text) => columnsOf(pick(text)))))
-  const name = widest(({ name }) => name, MAX_NAME)
-  const what = width < NARROW ? 0 : widest(({ what }) => what, MAX_WHAT)
-  const note = widest(({ note }) => note, MAX_NAME)
+  const name = widest(({ name }) => name, Math.min(MAX_NAME, Math.floor(width / 4)))
+  const what = width < NARROW ? 0 : widest(({ what }) => what, Math.min(MAX_WHAT, Math.floor(width / 5)))
+  const note = widest(({ note }) => note, Math.min(MAX_NAME, Math.floor(width / 5)))
   // One space before each column, and one in front.
   const fixed = 2 + name + (what > 0 ? what + 1 : 0) + 4 + 1 + 1 + DURATION + (note > 0 ? note + 1 : 0)
   return { name, what, note, bar: Math.max(LEAST_BAR, width - fixed) }
