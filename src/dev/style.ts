@@ -100,7 +100,7 @@ export class Look {
 export function legend(look: Look, width: number): string[] {
   const meaning: Partial<Record<BarPart, string>> = {
     wait: 'service at work',
-    below: 'waits for the hop below',
+    below: 'hop below',
     self: 'hopscope',
   }
   const order: readonly BarPart[] = ['wait', 'below', 'queue', 'dns', 'connect', 'tls', 'send', 'receive', 'self']
