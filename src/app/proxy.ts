@@ -105,7 +105,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const counters = new DataPathCounters(telemetry.metrics)
   let sampler = createSampler({ ratio: config.sample, parentBased: config.trace.parentBased })
   const sample: Sampler = (parentFlags, traceId) => sampler(parentFlags, traceId)
-  const plane = await DataPlane.start({
+  const start = DataPlane.start({
     config,
     placement: placement(options, telemetry, counters, log, sample),
     sample,
@@ -114,6 +114,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     log,
     onStageFault: (stage) => counters.stageFault(stage),
     onRefusedConnection: () => counters.refusedConnection('limit'),
+  })
+  const plane = await start.catch(async (error) => {
+    await telemetry.close(0)
+    throw error
   })
   counters.watch(plane)
   return new RunningProxy(plane, telemetry, log, config, (next) => {

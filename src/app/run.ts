@@ -44,6 +44,9 @@ async function serveAlone(
     describeConfig: () => live.describe(),
     onQuit: () => end('quit'),
     onDrain: () => proxy.plane.startDraining(),
+  }).catch(async (error) => {
+    await proxy.close(0)
+    throw error
   })
   process.on('SIGINT', () => end('SIGINT'))
   process.on('SIGHUP', reload)

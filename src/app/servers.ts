@@ -1,5 +1,6 @@
 /** Admin and metrics servers of a process that serves. */
-import { startAdmin } from '../admin/admin-server.ts'
+import { type AdminOptions, startAdmin } from '../admin/admin-server.ts'
+import type { ControlServer } from '../admin/http-server.ts'
 import { startMetricsServer } from '../admin/metrics-server.ts'
 import type { Config } from '../config/schema.ts'
 import type { LogLevel } from '../core/log.ts'
@@ -30,31 +31,38 @@ export interface Servers {
   close(): Promise<void>
 }
 
-/** Start those that are not `off`. Rejects with the bind error. */
+/** Start those that are not `off`. Rejects with the bind error, and leaves none open then. */
 export async function startServers(options: ServersOptions): Promise<Servers> {
-  const { served, config } = options
-  const running: Record<string, Awaited<ReturnType<typeof startAdmin>>> = {}
-  if (config.metrics !== 'off') {
-    running.metrics = await startMetricsServer({ ...config.metrics, scrape: () => served.scrape() })
+  const { admin, metrics } = options.config
+  const running = new Map<string, ControlServer>()
+  const close = async (): Promise<void> => {
+    await Promise.all([...running.values()].map((server) => server.close()))
   }
-  if (config.admin !== 'off') {
-    running.admin = await startAdmin({
-      ...config.admin,
-      readiness: () => (served.draining ? { ready: false, reason: 'draining' } : { ready: true }),
-      config: options.describeConfig,
-      exchanges: (query) => served.exchanges(query),
-      drain: options.onDrain,
-      quit: options.onQuit,
-      logLevel: () => served.logLevel,
-      setLogLevel: (level) => {
-        served.logLevel = level
-      },
-    })
+  try {
+    if (metrics !== 'off') {
+      running.set('metrics', await startMetricsServer({ ...metrics, scrape: () => options.served.scrape() }))
+    }
+    if (admin !== 'off') running.set('admin', await startAdmin(adminOptions(options, admin)))
+  } catch (error) {
+    await close()
+    throw error
   }
+  const addresses = [...running].map(([name, { host, port }]) => [name, `${host}:${port}`] as const)
+  return { addresses: Object.fromEntries(addresses), close }
+}
+
+function adminOptions(options: ServersOptions, address: { host: string; port: number }): AdminOptions {
+  const { served } = options
   return {
-    addresses: Object.fromEntries(Object.entries(running).map(([name, { host, port }]) => [name, `${host}:${port}`])),
-    close: async () => {
-      await Promise.all(Object.values(running).map((server) => server.close()))
+    ...address,
+    readiness: () => (served.draining ? { ready: false, reason: 'draining' } : { ready: true }),
+    config: options.describeConfig,
+    exchanges: (query) => served.exchanges(query),
+    drain: options.onDrain,
+    quit: options.onQuit,
+    logLevel: () => served.logLevel,
+    setLogLevel: (level) => {
+      served.logLevel = level
     },
   }
 }

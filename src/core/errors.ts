@@ -250,6 +250,13 @@ export const ERROR_CODES = {
     'The connection ended before the body was complete.',
     'A crash, a timeout or a bug of the upstream, or of something between.',
   ),
+  send_timeout: server(
+    504,
+    'never',
+    'The upstream stopped taking the request',
+    'Bytes of the request waited for `timeouts.responseIdleMs` and the upstream took none.',
+    'The upstream is stuck or does not read bodies: look at its own spans, its threads, its disk.',
+  ),
   first_byte_timeout: server(
     504,
     'never',

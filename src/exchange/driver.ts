@@ -205,8 +205,9 @@ export class Driver implements AttemptEvents {
   onAttemptError(attempt: Attempt, error: ProxyError): void {
     const x = attempt.exchange
     if (x.attempt !== attempt || x.finished) return
-    if (mayReplay(x, attempt, error) && this.#budget.spend()) {
-      this.#logAttempt(x, error)
+    // What provably was not sent costs the upstream nothing: no budget for it.
+    if (mayReplay(x, attempt, error) && (attempt.bytesSent === 0 || this.#budget.spend())) {
+      this.#logAttempt(x, nowUs(), 0, error)
       x.timing.dnsUs = x.timing.connectUs = x.timing.tlsUs = x.timing.sendUs = x.timing.sentUs = -1
       this.#attempt(x)
       x.attempt.flush()
@@ -215,9 +216,11 @@ export class Driver implements AttemptEvents {
     this.#fail(x, error)
   }
 
-  #logAttempt(x: Exchange, error: ProxyError): void {
+  /** One attempt of several: each becomes a CLIENT span below the exchange's own. */
+  #logAttempt(x: Exchange, endUs: number, status: number, error: ProxyError | undefined): void {
+    const before = x.attemptLog?.at(-1)
     x.attemptLog ??= []
-    x.attemptLog.push({ spanId: newSpanId(), startUs: x.timing.queuedUs, endUs: nowUs(), status: 0, error })
+    x.attemptLog.push({ spanId: newSpanId(), startUs: before?.endUs ?? x.timing.queuedUs, endUs, status, error })
   }
 
   onAttemptDrain(attempt: Attempt): void {
@@ -386,6 +389,7 @@ export class Driver implements AttemptEvents {
     this.active--
     const { timing } = x
     timing.finishUs = nowUs()
+    if (x.attemptLog !== undefined) this.#logAttempt(x, timing.finishUs, x.response?.status ?? 0, x.error)
     for (const hook of this.#stages.finish) {
       try {
         hook.run(x)

@@ -370,13 +370,14 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
 
   /** Next request, or the end of the connection. */
   finished(): void {
+    const now = this.#x?.timing.finishUs ?? nowUs()
     this.#x = undefined
     if (this.#state === CLOSED || this.#state === TUNNEL) return
     const unread = this.#state === BODY || this.#state === LINGER
     if (unread) this.#linger()
     else if (this.#closeAfter || this.#noMoreRequests) this.#shut()
     else {
-      this.#becomeIdle(nowUs())
+      this.#becomeIdle(now)
       if (this.#reading) return
       if (this.#held.length > 0) queueMicrotask(() => this.resumeRequest())
       else this.#wire.resume()

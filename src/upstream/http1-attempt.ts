@@ -1,5 +1,4 @@
 /** One try of an exchange at an HTTP/1.1 upstream: waits for a connection, then speaks through it. */
-import { nowUs } from '../core/clock.ts'
 import type { ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import type { Exchange } from '../exchange/exchange.ts'
@@ -43,9 +42,9 @@ export class Http1Attempt implements Attempt {
   }
 
   /** The connection may be written to from now on. */
-  markReady(): void {
+  markReady(now: number): void {
     this.ready = true
-    this.exchange.timing.sendUs = nowUs()
+    this.exchange.timing.sendUs = now
   }
 
   begin(): void {

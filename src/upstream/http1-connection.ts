@@ -3,10 +3,9 @@
  * again only if the last request was fully written and its response fully read; a byte, FIN or RST while it is idle
  * destroys it, so that no stray response can reach another client (security: response-queue poisoning).
  */
-import { createHash } from 'node:crypto'
 import { nowUs } from '../core/clock.ts'
-import { type ErrorCode, errnoOf, ProxyError } from '../core/errors.ts'
-import { type HeaderBlock, knownId } from '../core/headers.ts'
+import { errnoOf, ProxyError } from '../core/errors.ts'
+import type { HeaderBlock } from '../core/headers.ts'
 import { ResponseHead } from '../core/message.ts'
 import type { Deadlined, Sweeper } from '../core/timers.ts'
 import { phaseOf } from '../exchange/driver.ts'
@@ -16,19 +15,11 @@ import { requestHeadText } from '../http/message/heads.ts'
 import { HeldBytes } from '../http/message/held-bytes.ts'
 import { ResponseReader } from '../http/message/response-reader.ts'
 import { FAULT } from '../http/message/section-reader.ts'
+import { acceptsUpgrade } from '../http/message/websocket.ts'
 import { MessageWriter } from '../http/message/writer.ts'
 import { plainAddress, type Wire, type WireHandler } from '../net/wire.ts'
 import type { Http1Attempt } from './http1-attempt.ts'
-
-/** Milliseconds; 0 turns one off. */
-export interface ResponseTimeouts {
-  /** From the request's last byte to the response's first. */
-  readonly firstByteMs: number
-  /** From the first byte of a response head to its last. */
-  readonly upstreamHeadMs: number
-  /** Between two reads of a response body. */
-  readonly responseIdleMs: number
-}
+import { ResponseDeadlines, type ResponseTimeouts } from './response-deadlines.ts'
 
 export interface Http1ConnectionOptions {
   readonly limits: BodyLimits
@@ -47,10 +38,6 @@ const MAX_INFORMATIONAL = 8
 /** Taken off a server's stated keep-alive timeout, for the time that bytes travel. */
 const KEEP_ALIVE_MARGIN_MS = 1000
 
-const UPGRADE = knownId('upgrade')
-const ACCEPT = knownId('sec-websocket-accept')
-const KEY = knownId('sec-websocket-key')
-
 const IDLE = 0
 /** A request is going out or its response head is awaited. */
 const HEAD = 1
@@ -65,6 +52,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   readonly #body: BodyReader
   readonly #writer: MessageWriter
   readonly #held = new HeldBytes()
+  readonly #deadlines: ResponseDeadlines
   readonly peer: Endpoint
   readonly fd: number
   readonly openedUs: number
@@ -94,6 +82,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     this.#reader = new ResponseReader(options.limits)
     this.#body = new BodyReader(options.limits, this)
     this.#writer = new MessageWriter(wire)
+    this.#deadlines = new ResponseDeadlines(options.timeouts)
     this.peer = { address: plainAddress(wire.socket.remoteAddress), port: wire.socket.remotePort ?? 0 }
     this.fd = wire.fd
     this.openedUs = openedUs
@@ -156,6 +145,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     else this.#writer.flush()
     this.#trailers = undefined
     if (this.#requestDone && this.#attempt !== undefined) this.#sent()
+    if (this.#wire.pendingBytes > 0 && this.deadlineUs === Number.POSITIVE_INFINITY) this.#arm(nowUs())
   }
 
   #sent(): void {
@@ -291,7 +281,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   /** Only a 101 that agrees with what was asked for turns the exchange into a tunnel (RFC 9110 §15.2.2, RFC 6455 §4.1). */
   #switchProtocols(buf: Buffer, at: number, end: number, connected: boolean): number {
     const attempt = this.#attempt!
-    if (!connected && !this.#validUpgrade()) {
+    if (!connected && !acceptsUpgrade(attempt.exchange.request, this.#head, this.#reader.connectionUpgrade)) {
       this.#fail(new ProxyError('bad_response', 'wait', 'a 101 that was not asked for or does not fit'))
       return end
     }
@@ -303,17 +293,6 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     this.#options.onClosed(this)
     attempt.events.onAttemptUpgrade(attempt, this.#head, { early, wire: this.#wire })
     return end
-  }
-
-  #validUpgrade(): boolean {
-    const { request } = this.#attempt!.exchange
-    const { headers } = this.#head
-    if (request.upgrade === '' || !this.#reader.connectionUpgrade) return false
-    if (headers.known(UPGRADE)?.toLowerCase() !== request.upgrade) return false
-    const expected = createHash('sha1')
-      .update(`${request.headers.known(KEY) ?? ''}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
-      .digest('base64')
-    return headers.known(ACCEPT) === expected
   }
 
   /** The response is complete. `extra`: bytes came behind it, which nobody asked for. */
@@ -397,9 +376,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   // === deadlines ===
 
   #arm(now: number): void {
-    const { firstByteMs, responseIdleMs } = this.#options.timeouts
-    const stepMs = Math.min(firstByteMs || 1000, responseIdleMs || 1000, 1000)
-    this.deadlineUs = now + stepMs * 1000
+    this.deadlineUs = this.#deadlines.next(now)
   }
 
   onDeadline(now: number): void {
@@ -407,20 +384,22 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
       this.destroy()
       return
     }
-    const code = this.#attempt === undefined ? undefined : this.#overdue(now)
-    if (code === undefined) this.#arm(now)
-    else this.#fail(new ProxyError(code, this.#state === BODY ? 'receive' : 'wait'))
-  }
-
-  #overdue(now: number): ErrorCode | undefined {
-    const { firstByteMs, upstreamHeadMs, responseIdleMs } = this.#options.timeouts
-    const over = (sinceUs: number, limitMs: number): boolean => limitMs > 0 && now >= sinceUs + limitMs * 1000
-    if (this.#state === BODY) {
-      return !this.#wire.socket.isPaused() && over(this.#progressUs, responseIdleMs)
-        ? 'response_idle_timeout'
-        : undefined
+    const attempt = this.#attempt
+    // A response that we do not read is not late.
+    if (attempt === undefined || (this.#state === BODY && this.#wire.socket.isPaused())) {
+      this.#arm(now)
+      return
     }
-    if (!this.#freshHead) return over(this.#headStartUs, upstreamHeadMs) ? 'first_byte_timeout' : undefined
-    return over(this.#attempt!.exchange.timing.sentUs, firstByteMs) ? 'first_byte_timeout' : undefined
+    const { sentUs } = attempt.exchange.timing
+    const state = this.#state === BODY ? 'body' : !this.#freshHead ? 'head' : sentUs < 0 ? 'sending' : 'response'
+    const code = this.#deadlines.overdue(now, {
+      state,
+      sentUs,
+      headStartUs: this.#headStartUs,
+      progressUs: this.#progressUs,
+      queuedBytes: this.#wire.queuedBytes,
+    })
+    if (code === undefined) this.#arm(now)
+    else this.#fail(new ProxyError(code, phaseOf(attempt.exchange)))
   }
 }

@@ -96,14 +96,14 @@ export class Http1Upstream implements Upstream {
   /** The connection that only this client uses, where it stands and is free. */
   #keptFor(x: Exchange): Http1Connection | undefined {
     const kept = x.connection.affinity
-    return kept instanceof Http1Connection && kept.usable(nowUs()) ? kept : undefined
+    return kept instanceof Http1Connection && kept.usable(x.timing.queuedUs) ? kept : undefined
   }
 
   #pickIdle(x: Exchange, pool: DestinationPool): Http1Connection | undefined {
     if (this.#options.reuse === 'client') return undefined
     if (this.#options.reuse === 'after-first' && x.connection.exchanges === 1 && x.attempts === 1) return undefined
     // A replay gets a connection that was not used before: the other idle ones may be as dead as the first.
-    return x.attempts > 1 ? undefined : pool.takeIdle(nowUs())
+    return x.attempts > 1 ? undefined : pool.takeIdle(x.timing.queuedUs)
   }
 
   /**
@@ -113,12 +113,13 @@ export class Http1Upstream implements Upstream {
   #reuse(attempt: Http1Attempt, connection: Http1Connection): void {
     attempt.use(connection, undefined)
     if (isIdempotent(attempt.exchange.request.method) || connection.uses === 1) {
-      attempt.markReady()
+      // At once: the clock was read when the wait for a connection began.
+      attempt.markReady(attempt.exchange.timing.queuedUs)
       return
     }
     setImmediate(() => {
       if (attempt.connection === undefined) return
-      attempt.markReady()
+      attempt.markReady(nowUs())
       attempt.events.onAttemptReady(attempt)
     })
   }
@@ -162,7 +163,7 @@ export class Http1Upstream implements Upstream {
 
   #start(attempt: Http1Attempt, connection: Http1Connection, times: DialTimes | undefined): void {
     attempt.use(connection, times)
-    attempt.markReady()
+    attempt.markReady(nowUs())
     attempt.events.onAttemptReady(attempt)
   }
 

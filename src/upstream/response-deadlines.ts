@@ -1,0 +1,67 @@
+/** The progress timers of an upstream connection: compared when a deadline fires, so that a byte costs an assignment. */
+import type { ErrorCode } from '../core/errors.ts'
+
+/** Milliseconds; 0 turns one off. */
+export interface ResponseTimeouts {
+  /** From the request's last byte to the response's first. */
+  readonly firstByteMs: number
+  /** From the first byte of a response head to its last. */
+  readonly upstreamHeadMs: number
+  /** Between two reads of a response body, and without a byte taken of a request that we have bytes of. */
+  readonly responseIdleMs: number
+}
+
+/** What an exchange waits for when a deadline fires; times in monotonic microseconds, -1 while not reached. */
+export interface Waiting {
+  readonly state: 'sending' | 'response' | 'head' | 'body'
+  readonly sentUs: number
+  readonly headStartUs: number
+  readonly progressUs: number
+  /** Bytes written that the upstream has not taken. */
+  readonly queuedBytes: number
+}
+
+/** How often a connection under way is looked at. */
+const LOOK_MS = 1000
+
+const over = (now: number, sinceUs: number, limitMs: number): boolean => limitMs > 0 && now >= sinceUs + limitMs * 1000
+
+export class ResponseDeadlines {
+  readonly #timeouts: ResponseTimeouts
+  #queuedBytes = -1
+  #queuedSinceUs = 0
+
+  constructor(timeouts: ResponseTimeouts) {
+    this.#timeouts = timeouts
+  }
+
+  /** When to look again. */
+  next(now: number): number {
+    const { firstByteMs, responseIdleMs } = this.#timeouts
+    return now + Math.min(firstByteMs || LOOK_MS, responseIdleMs || LOOK_MS, LOOK_MS) * 1000
+  }
+
+  /** The timeout that was run into, if any. */
+  overdue(now: number, waiting: Waiting): ErrorCode | undefined {
+    const { firstByteMs, upstreamHeadMs, responseIdleMs } = this.#timeouts
+    switch (waiting.state) {
+      case 'sending':
+        return this.#stalled(now, waiting.queuedBytes) ? 'send_timeout' : undefined
+      case 'response':
+        return over(now, waiting.sentUs, firstByteMs) ? 'first_byte_timeout' : undefined
+      case 'head':
+        return over(now, waiting.headStartUs, upstreamHeadMs) ? 'first_byte_timeout' : undefined
+      case 'body':
+        return over(now, waiting.progressUs, responseIdleMs) ? 'response_idle_timeout' : undefined
+    }
+  }
+
+  #stalled(now: number, queuedBytes: number): boolean {
+    if (queuedBytes === 0 || queuedBytes !== this.#queuedBytes) {
+      this.#queuedBytes = queuedBytes
+      this.#queuedSinceUs = now
+      return false
+    }
+    return over(now, this.#queuedSinceUs, this.#timeouts.responseIdleMs)
+  }
+}
