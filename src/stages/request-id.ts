@@ -21,7 +21,10 @@ export function requestId(): Stage {
       return CONTINUE
     },
     onResponseHead(x, head) {
-      if (x.requestId !== '') head.headers.putKnown(REQUEST_ID, 'X-Request-ID', x.requestId)
+      if (x.requestId === '') return undefined
+      // A second one of the upstream's must not stay beside ours.
+      if (head.headers.countOf(REQUEST_ID) > 1) head.headers.dropKnown(REQUEST_ID)
+      head.headers.putKnown(REQUEST_ID, 'X-Request-ID', x.requestId)
       return undefined
     },
   }

@@ -34,6 +34,14 @@ test('kept byte for byte, made where there is none, echoed on every answer', asy
   assert.equal(made.size, 2)
 })
 
+test('of several that an upstream sends none is left', async (t) => {
+  const theirs = 'X-Request-ID: theirs\r\nX-REQUEST-ID: again\r\n'
+  const { dial } = await chain(t, await Origin.answering(() => ok('x', theirs)))
+  const client = await dial()
+  client.send('GET / HTTP/1.1\r\nHost: here\r\nX-Request-ID: mine\r\n\r\n')
+  assert.deepEqual(fields(await client.message(), 'x-request-id'), ['mine'])
+})
+
 test('on failures too', async (t) => {
   const { dial } = await chain(t, (peer) => peer.finish())
   const client = await dial()
