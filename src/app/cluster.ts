@@ -4,7 +4,7 @@
  */
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
-import type { LiveConfig } from '../config/reload.ts'
+import { type LiveConfig, watchFile } from '../config/reload.ts'
 import type { Config } from '../config/schema.ts'
 import type { LogLevel } from '../core/log.ts'
 import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
@@ -142,6 +142,14 @@ export async function runCluster(config: Config, live: LiveConfig): Promise<void
   })
   process.on('SIGTERM', () => end('SIGTERM'))
   process.on('SIGINT', () => end('SIGINT'))
-  process.on('SIGHUP', () => void group.ask({ ask: 'reload' }))
+  // Each process reads the file for itself and tells of it; this one's reading is what /config and the drain go by.
+  live.onChange((now) => {
+    log.level = now.log.level
+  })
+  if (live.file !== undefined) watchFile(live.file, () => void live.reload())
+  process.on('SIGHUP', () => {
+    void live.reload()
+    void group.ask({ ask: 'reload' })
+  })
   log.info({ ...listening, processes: config.concurrency, ...servers.addresses }, 'listening')
 }

@@ -132,6 +132,11 @@ export class DataPlane {
     return this.#driver.active
   }
 
+  /** Those in effect; one object for as long as the plane lives. */
+  get timeouts(): Config['timeouts'] {
+    return this.#timeouts
+  }
+
   /** Take over reloaded timeouts, for exchanges under way too. */
   setTimeouts(timeouts: Config['timeouts']): void {
     Object.assign(this.#timeouts, timeouts)

@@ -67,7 +67,7 @@ export function sidecarPlacement(config: Config, events: SidecarEvents, fd?: num
       const connection = new SidecarConnection(wire, info, placed.destination, {
         plane,
         dial: plane.dial,
-        detectMs: config.timeouts.detectMs,
+        detectMs: plane.timeouts.detectMs,
         onSniffed: events.onSniffed,
         onTunnel: events.onTunnel,
       })

@@ -1,8 +1,7 @@
 /** What no single setting can see: settings that need, exclude or contradict each other. */
-import { accessSync, constants } from 'node:fs'
-import { errnoOf } from '../core/errors.ts'
 import { type Fault, shown } from './fault.ts'
 import type { Values } from './layer.ts'
+import { pemFaults } from './pem-files.ts'
 import { SETTINGS, settingByPath } from './schema.ts'
 import type { Command } from './setting.ts'
 import type { HostPort } from './values.ts'
@@ -13,9 +12,10 @@ export function crossFaults(command: Command, values: Values, seen: ReadonlySet<
     ...notYet(values),
     ...missing(command, values, seen),
     ...unpaired(values, seen),
-    ...unreadable(values, command),
+    ...(command === 'iptables' ? [] : pemFaults(values)),
     ...sharedAddresses(command, values),
     ...redirectNowhere(command, values),
+    ...transparentSeveral(command, values),
   ]
 }
 
@@ -56,19 +56,13 @@ function unpaired(values: Values, seen: ReadonlySet<string>): Fault[] {
   return [{ path: absent[0]!, origin: '', value: '', expected: `a PEM file, since ${given[0]} is set (${origin})` }]
 }
 
-function unreadable(values: Values, command: Command): Fault[] {
-  if (command === 'iptables') return []
-  return ['otlp.certificate', 'otlp.clientCertificate', 'otlp.clientKey'].flatMap((path) => {
-    const given = values.get(path)
-    if (given === undefined) return []
-    try {
-      accessSync(given.parsed as string, constants.R_OK)
-      return []
-    } catch (error) {
-      const value = `${shown(settingByPath.get(path)!, given.value)} (${errnoOf(error)})`
-      return [{ path, origin: given.origin, value, expected: 'a readable PEM file' }]
-    }
-  })
+/** A transparent socket is bound before the step down from root, by one process alone. */
+function transparentSeveral(command: Command, values: Values): Fault[] {
+  const [mode, several] = [values.get('intercept.mode'), values.get('concurrency')]
+  if (command !== 'sidecar' || mode?.parsed !== 'tproxy' || several === undefined) return []
+  if (several.parsed === 1) return []
+  const expected = '1: with intercept.mode tproxy one process takes all traffic'
+  return [{ path: 'concurrency', origin: several.origin, value: String(several.value), expected }]
 }
 
 /** Two listeners on one port would fail one by one at start, the second only after the first is fixed. */

@@ -60,7 +60,11 @@ const addresses = {
     defaults: { dev: 'off' },
     commands: SERVING,
   }),
-  concurrency: setting(int(1, 256), { doc: 'Processes that take traffic.', default: 1, commands: SERVERS }),
+  concurrency: setting(int(1, 256), {
+    doc: 'Processes that take traffic; one with TPROXY.',
+    default: 1,
+    commands: SERVERS,
+  }),
 }
 
 const upstream = group({
@@ -243,7 +247,7 @@ const timeouts = group({
 const behaviour = {
   forwarded: group({
     mode: setting(oneOf('append', 'overwrite', 'off'), {
-      doc: 'X-Forwarded-For, -Proto and -Host: add to what came, replace it, or leave all as it is.',
+      doc: 'X-Forwarded-For, -Proto and -Host: add to what came, replace it (Forwarded and X-Real-IP too), or leave all as it is.',
       default: 'append',
       defaults: { sidecar: 'off' },
       commands: SERVING,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { accepted, refused, tempFile } from './support.ts'
+import { Authority, noOpenssl } from '../support/certificates.ts'
+import { accepted, refused } from './support.ts'
 
 test('samplers map to a ratio and to whether the parent decides', async () => {
   const cases: [string, string | undefined, number, boolean][] = [
@@ -54,8 +55,8 @@ test('empty is unset, and a boolean is true only as "true"', async () => {
   assert.equal((await accepted({ env: { OTEL_TRACES_EXPORTER: 'none' } })).config.otlp.enabled, false)
 })
 
-test('exporter variables map, those for traces before the general ones', async (t) => {
-  const pem = tempFile(t, 'x', 'a.pem')
+test('exporter variables map, those for traces before the general ones', { skip: noOpenssl }, async (t) => {
+  const { cert, key } = new Authority(t).issue('exporter')
   const { config } = await accepted({
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: 'https://general:4317',
@@ -64,9 +65,9 @@ test('exporter variables map, those for traces before the general ones', async (
       OTEL_EXPORTER_OTLP_COMPRESSION: 'none',
       OTEL_EXPORTER_OTLP_TIMEOUT: '20000',
       OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: '3000',
-      OTEL_EXPORTER_OTLP_CERTIFICATE: pem,
-      OTEL_EXPORTER_OTLP_CLIENT_KEY: pem,
-      OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: pem,
+      OTEL_EXPORTER_OTLP_CERTIFICATE: cert,
+      OTEL_EXPORTER_OTLP_CLIENT_KEY: key,
+      OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: cert,
       OTEL_BSP_SCHEDULE_DELAY: '200',
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '64',
     },
@@ -74,7 +75,7 @@ test('exporter variables map, those for traces before the general ones', async (
   const { endpoint, headers, compression, timeoutMs, certificate, clientKey, scheduleMs, batchSpans } = config.otlp
   assert.deepEqual([endpoint, compression, timeoutMs], ['http://traces:4317', 'none', 3000])
   assert.deepEqual(headers, { authorization: 'Bearer a=b' })
-  assert.deepEqual([certificate, clientKey, scheduleMs, batchSpans], [pem, pem, 200, 64])
+  assert.deepEqual([certificate, clientKey, scheduleMs, batchSpans], [cert, key, 200, 64])
 })
 
 test('an endpoint without a scheme is https, or http where INSECURE is true', async () => {
