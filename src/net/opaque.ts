@@ -63,7 +63,7 @@ export function joinTunnel(
   b: Wire,
   earlyB: Buffer,
   done: (outcome: TunnelOutcome) => void,
-  observeA?: ByteObserver,
+  observe: { readonly a?: ByteObserver; readonly b?: ByteObserver } = {},
 ): void {
   const startUs = nowUs()
   let open = 2
@@ -75,7 +75,8 @@ export function joinTunnel(
   }
   const fromA = new Half(a, b, closed)
   const fromB = new Half(b, a, closed)
-  fromA.observe = observeA
+  fromA.observe = observe.a
+  fromB.observe = observe.b
   for (const half of [fromA, fromB]) {
     half.from.handler = half
     half.from.socket.setKeepAlive(true, 60_000)

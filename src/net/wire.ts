@@ -6,6 +6,7 @@
 import { readSync } from 'node:fs'
 import { connect, Socket, type TcpNetConnectOpts } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { forgetSlab, giveSlab, takeSlab } from './slabs.ts'
 
 /** Read size. Larger reads mean fewer system calls for bulk bodies; the memory is one buffer for all wires. */
 const READ_BYTES = 128 * 1024
@@ -63,6 +64,8 @@ export class Wire {
   closed = false
   ended = false
   #waiting = false
+  /** Slabs with bytes that have not left yet. */
+  readonly #slabs: Buffer[] = []
 
   private constructor(make: (wire: Wire) => Socket, highWater: number) {
     this.#highWater = highWater
@@ -78,6 +81,8 @@ export class Wire {
     socket.on('close', () => {
       if (this.closed) return
       this.closed = true
+      // The kernel may not have let go of them: they go with the socket.
+      for (const _slab of this.#slabs.splice(0)) forgetSlab()
       this.#guard(() => this.handler.onClose(this.#error))
     })
   }
@@ -204,19 +209,35 @@ export class Wire {
     this.#watch()
   }
 
-  /** Write a buffer that the caller does not touch again. */
-  writeOwned(buf: Buffer): void {
+  /** Write a copy of `buf[start, end)`. */
+  writeCopy(buf: Buffer, start: number, end: number): void {
+    this.writeFramed('', buf, start, end, '')
+  }
+
+  /** Write latin1 text, a copy of `buf[start, end)`, and latin1 text behind it, as one. */
+  writeFramed(before: string, buf: Buffer, start: number, end: number, after: string): void {
     if (this.closed || this.socket.writableEnded) return
-    this.bytesWritten += buf.length
-    this.socket.write(buf)
+    const size = before.length + (end - start) + after.length
+    const slab = takeSlab(size)
+    const out = slab === undefined ? Buffer.allocUnsafe(size) : slab.subarray(0, size)
+    if (before !== '') out.write(before, 0, 'latin1')
+    buf.copy(out, before.length, start, end)
+    if (after !== '') out.write(after, size - after.length, 'latin1')
+    this.bytesWritten += size
+    this.socket.write(out)
+    if (slab !== undefined) this.#written(slab)
     this.#watch()
   }
 
-  /** Write a copy of `buf[start, end)`. */
-  writeCopy(buf: Buffer, start: number, end: number): void {
-    const copy = Buffer.allocUnsafe(end - start)
-    buf.copy(copy, 0, start, end)
-    this.writeOwned(copy)
+  /** Taken by the kernel at once: free. Else it is in use until all that was written has left. */
+  #written(slab: Buffer): void {
+    if (this.socket.writableLength === 0 && !this.socket.destroyed) giveSlab(slab)
+    else this.#slabs.push(slab)
+  }
+
+  #freeSlabs(): void {
+    for (const slab of this.#slabs) giveSlab(slab)
+    this.#slabs.length = 0
   }
 
   /** Something stays behind: an empty write after it tells when it has left, whatever the stream's own high water. */
@@ -229,8 +250,12 @@ export class Wire {
   readonly #flushed = (error?: Error | null): void => {
     this.#waiting = false
     if (error || this.closed) return
-    if (this.socket.writableLength > 0) this.#watch()
-    else this.#guard(() => this.handler.onDrain())
+    if (this.socket.writableLength > 0) {
+      this.#watch()
+      return
+    }
+    this.#freeSlabs()
+    this.#guard(() => this.handler.onDrain())
   }
 
   /** Too much is waiting for the kernel: stop writing until `onDrain`. */

@@ -68,13 +68,8 @@ export class MessageWriter {
       return !this.#wire.full
     }
     const before = this.#chunked ? `${this.#held}${size.toString(16)}\r\n` : this.#held
-    const after = this.#chunked ? 2 : 0
     this.#held = ''
-    const out = Buffer.allocUnsafe(before.length + size + after)
-    out.write(before, 0, 'latin1')
-    buf.copy(out, before.length, start, end)
-    if (after > 0) out.write('\r\n', before.length + size, 'latin1')
-    this.#wire.writeOwned(out)
+    this.#wire.writeFramed(before, buf, start, end, this.#chunked ? '\r\n' : '')
     return !this.#wire.full
   }
 
