@@ -9,7 +9,7 @@ import type { Deadlined } from '../core/timers.ts'
 import type { ConnectionInfo, Endpoint } from '../exchange/exchange.ts'
 import { HeldBytes } from '../http/message/held-bytes.ts'
 import { type ClientHello, parseClientHello } from '../net/client-hello.ts'
-import { joinTunnel } from '../net/opaque.ts'
+import { type ByteObserver, joinTunnel } from '../net/opaque.ts'
 import { sniff } from '../net/sniff.ts'
 import { TlsWatch } from '../net/tls-watch.ts'
 import type { Wire, WireHandler } from '../net/wire.ts'
@@ -45,6 +45,8 @@ export class SidecarConnection implements WireHandler, Deadlined {
   /** The dial in parallel, then its wire. */
   #dial: Dial | undefined
   #upstream: Wire | undefined
+  #dialUs = -1
+  #connectUs = -1
   /** Set once: what the connection turned out to be. */
   #reason: TunnelReason | undefined
   #hello: ClientHello | undefined
@@ -135,7 +137,12 @@ export class SidecarConnection implements WireHandler, Deadlined {
 
   #newDial(onReady: (wire: Wire) => void, onError: (error: ProxyError) => void): Dial {
     const { address, port } = this.#destination
-    return new Dial({ host: address, port, tls: false }, this.#options.dial, onReady, onError)
+    this.#dialUs = nowUs()
+    const ready = (wire: Wire): void => {
+      this.#connectUs = nowUs() - this.#dialUs
+      onReady(wire)
+    }
+    return new Dial({ host: address, port, tls: false }, this.#options.dial, ready, onError)
   }
 
   #decide(outcome: string): void {
@@ -185,30 +192,23 @@ export class SidecarConnection implements WireHandler, Deadlined {
 
   #join(upstream: Wire, fromServer: Buffer): void {
     this.#dial = undefined
-    const watch = this.#reason === 'tls' ? new TlsWatch() : undefined
-    let handshakeUs = -1
+    const handshake = this.#reason === 'tls' ? new Handshake() : undefined
     joinTunnel(
       this.#wire,
       this.#held.bytes.subarray(0, this.#held.length),
       upstream,
       fromServer,
-      (outcome) =>
+      ({ endUs, bytesAToB, bytesBToA, error }) =>
         this.#report(
-          outcome.endUs,
-          outcome.bytesAToB,
-          outcome.bytesBToA,
-          handshakeUs,
-          outcome.error === undefined
+          endUs,
+          bytesAToB,
+          bytesBToA,
+          handshake?.tookUs ?? -1,
+          error === undefined
             ? undefined
-            : new ProxyError('upstream_aborted', 'tunnel', '', { errno: errnoOf(outcome.error), cause: outcome.error }),
+            : new ProxyError('upstream_aborted', 'tunnel', '', { errno: errnoOf(error), cause: error }),
         ),
-      watch === undefined
-        ? undefined
-        : (buf, start, end) => {
-            if (!watch.feed(buf, start, end)) return false
-            handshakeUs = nowUs() - this.#startUs
-            return true
-          },
+      handshake,
     )
   }
 
@@ -228,9 +228,26 @@ export class SidecarConnection implements WireHandler, Deadlined {
       bytesFromClient,
       bytesToClient,
       serverName: this.#hello?.serverName ?? '',
-      alpn: this.#hello?.alpn[0] ?? '',
+      alpnOffered: this.#hello?.alpn.join(',') ?? '',
+      connectUs: this.#connectUs,
       tlsHandshakeUs,
       error,
     })
+  }
+}
+
+/** Times a handshake from the moment its ClientHello goes on to the server. */
+class Handshake {
+  readonly #watch = new TlsWatch()
+  readonly #startUs = nowUs()
+  /** -1 while it is not over. */
+  tookUs = -1
+
+  readonly a: ByteObserver = (buf, start, end) => this.#seen(this.#watch.client(buf, start, end))
+  readonly b: ByteObserver = (buf, start, end) => this.#seen(this.#watch.server(buf, start, end))
+
+  #seen(over: boolean): boolean {
+    if (over && this.tookUs === -1) this.tookUs = nowUs() - this.#startUs
+    return over
   }
 }

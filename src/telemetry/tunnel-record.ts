@@ -19,10 +19,12 @@ export interface OpaqueTunnelFacts {
   readonly endUs: number
   readonly bytesFromClient: number
   readonly bytesToClient: number
-  /** Server name and first protocol of the ClientHello, '' where there was none. */
+  /** Server name of the ClientHello and the protocols that it offers, with commas; '' where there were none. */
   readonly serverName: string
-  readonly alpn: string
-  /** ClientHello to the first application data of the server, -1 where not TLS or not seen. */
+  readonly alpnOffered: string
+  /** Dial of the destination, -1 where it did not succeed. */
+  readonly connectUs: number
+  /** ClientHello sent on to the end of the handshake, -1 where not TLS or not seen. */
   readonly tlsHandshakeUs: number
   readonly error: ProxyError | undefined
 }
@@ -43,7 +45,8 @@ export interface TunnelView {
   readonly bytesFromClient: number
   readonly bytesToClient: number
   readonly serverName: string
-  readonly alpn: string
+  readonly alpnOffered: string
+  readonly connectUs: number
   readonly tlsHandshakeUs: number
   readonly errorCode: string
   readonly errorPhase: string
@@ -73,7 +76,8 @@ export function writeTunnel(ring: RingWriter, facts: OpaqueTunnelFacts, flags: n
     bytesFromClient: facts.bytesFromClient,
     bytesToClient: facts.bytesToClient,
     serverName: facts.serverName.slice(0, 255),
-    alpn: facts.alpn.slice(0, 64),
+    alpnOffered: facts.alpnOffered.slice(0, 64),
+    connectUs: facts.connectUs,
     tlsHandshakeUs: facts.tlsHandshakeUs,
     errorCode: error?.code ?? '',
     errorPhase: error?.phase ?? '',
@@ -123,7 +127,9 @@ export function tunnelSpan(memory: RingMemory, at: number, originUs: number): Me
   if (server !== '') attributes.push(['server.address', server])
   if (view.destination !== undefined) attributes.push(['server.port', view.destination.port])
   if (view.serverName !== '') attributes.push(['tls.client.server_name', view.serverName])
-  if (view.alpn !== '') attributes.push(['tls.next_protocol', view.alpn])
+  // Which of them was chosen is encrypted since TLS 1.3.
+  if (view.alpnOffered !== '') attributes.push(['hopscope.tls.alpn_offered', view.alpnOffered])
+  if (view.connectUs >= 0) attributes.push(['hopscope.phase.connect_us', Math.round(view.connectUs)])
   if (view.tlsHandshakeUs >= 0) attributes.push(['hopscope.phase.tls_us', Math.round(view.tlsHandshakeUs)])
   const failed = view.errorCode !== '' && view.errorCode !== 'client_closed'
   if (view.errorCode !== '') {

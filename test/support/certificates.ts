@@ -4,7 +4,6 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 
 /** The value of a test's `skip`. */
 export const noOpenssl: string | false =
@@ -21,7 +20,7 @@ export class Authority {
   readonly #folder: string
   readonly #own: Pair
 
-  constructor(t: Pick<TestContext, 'after'>) {
+  constructor(t: { after(end: () => void): void }) {
     this.#folder = mkdtempSync(join(tmpdir(), 'hopscope-ca-'))
     t.after(() => rmSync(this.#folder, { recursive: true }))
     this.#own = this.#files('authority')

@@ -230,7 +230,8 @@ test('an opaque tunnel is a span with its bytes, server name and handshake', asy
       bytesFromClient: 517,
       bytesToClient: 90_210,
       serverName: 'db.example',
-      alpn: 'h2',
+      alpnOffered: 'h2,http/1.1',
+      connectUs: 340.4,
       tlsHandshakeUs: 1800.2,
       error: undefined,
     })
@@ -246,7 +247,8 @@ test('an opaque tunnel is a span with its bytes, server name and handshake', asy
     assert.equal(attributes['server.address'], 'db.example')
     assert.equal(attributes['server.port'], 443)
     assert.equal(attributes['network.peer.address'], '203.0.113.5')
-    assert.equal(attributes['tls.next_protocol'], 'h2')
+    assert.equal(attributes['hopscope.tls.alpn_offered'], 'h2,http/1.1')
+    assert.equal(attributes['hopscope.phase.connect_us'], 340)
     assert.equal(attributes['hopscope.phase.tls_us'], 1800)
     assert.equal(attributes['hopscope.tunnel.bytes_to_client'], 90_210)
   })
