@@ -93,7 +93,15 @@ export class RunningProxy implements Served {
   async #close(deadlineMs: number): Promise<void> {
     await this.plane.drain(deadlineMs)
     await this.telemetry.close(FLUSH_MS)
+    this.#tellOfLoss()
     await this.log.flush()
+  }
+
+  /** Nobody can read the metrics any more. */
+  #tellOfLoss(): void {
+    const { exported, dropped } = this.telemetry.counters()
+    const reasons = Object.fromEntries(Object.entries(dropped).filter(([, spans]) => spans > 0))
+    if (Object.keys(reasons).length > 0) this.log.warn({ exported, dropped: reasons }, 'spans were lost')
   }
 }
 

@@ -55,8 +55,8 @@ test('empty is unset, and a boolean is true only as "true"', async () => {
   assert.equal((await accepted({ env: { OTEL_TRACES_EXPORTER: 'none' } })).config.otlp.enabled, false)
 })
 
-test('exporter variables map, those for traces before the general ones', { skip: noOpenssl }, async (t) => {
-  const { cert, key } = new Authority(t).issue('exporter')
+test('exporter variables map, those for traces before the general ones', { skip: noOpenssl }, async () => {
+  const { cert, key } = new Authority().issue('exporter')
   const { config } = await accepted({
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: 'https://general:4317',

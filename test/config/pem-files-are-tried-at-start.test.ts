@@ -18,8 +18,8 @@ test('a file that holds no PEM is a fault, named with why', async (t) => {
   )
 })
 
-test('a key of another certificate is a fault', { skip: noOpenssl }, async (t) => {
-  const authority = new Authority(t)
+test('a key of another certificate is a fault', { skip: noOpenssl }, async () => {
+  const authority = new Authority()
   const [mine, other] = [authority.issue('mine'), authority.issue('other')]
   await accepted({ flags: { 'otlp.clientCertificate': mine.cert, 'otlp.clientKey': mine.key } })
   const { faults } = await refused({ flags: { 'otlp.clientCertificate': mine.cert, 'otlp.clientKey': other.key } })

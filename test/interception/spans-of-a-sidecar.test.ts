@@ -13,7 +13,7 @@ let sidecar: Sidecar
 
 before(async () => {
   if (skip !== false) return
-  const { cert, key } = new Authority({ after }).issue('shop.example')
+  const { cert, key } = new Authority().issue('shop.example')
   pair = createPair()
   sidecar = await startSidecar(pair.pod)
   const servers = [

@@ -15,7 +15,7 @@ type Passed = readonly { readonly from: 'client' | 'server'; readonly bytes: Buf
 
 /** A handshake with nothing said after it: all that passed until both ends knew it as done. */
 async function handshake(t: TestContext, version: SecureVersion): Promise<{ silent: Passed; client: TLSSocket }> {
-  const { cert, key } = new Authority(t).issue('server')
+  const { cert, key } = new Authority().issue('server')
   const server = createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }, (socket) => {
     socket.on('error', () => {})
     socket.resume()

@@ -15,14 +15,14 @@ export interface Pair {
   readonly key: string
 }
 
-/** An authority whose files go with the test. */
+/** An authority whose files go with the process. */
 export class Authority {
   readonly #folder: string
   readonly #own: Pair
 
-  constructor(t: { after(end: () => void): void }) {
+  constructor() {
     this.#folder = mkdtempSync(join(tmpdir(), 'hopscope-ca-'))
-    t.after(() => rmSync(this.#folder, { recursive: true }))
+    process.once('exit', () => rmSync(this.#folder, { recursive: true }))
     this.#own = this.#files('authority')
     openssl(['req', '-x509', ...NEW_KEY, '-subj', '/CN=test authority', ...this.#out(this.#own)])
   }

@@ -125,7 +125,16 @@ export class Collector {
   #server: Server | undefined = undefined
   port = 0
 
-  async start(port = 0): Promise<this> {
+  #scheme = 'http'
+
+  /** `tls`: PEM texts of its own pair, and of the authority that clients must have a certificate of, if any. */
+  async start(port = 0, tls?: { cert: Buffer; key: Buffer; clientAuthority?: Buffer }): Promise<this> {
+    const pairs = tls === undefined ? [] : [{ cert_chain: tls.cert, private_key: tls.key }]
+    const credentials =
+      tls === undefined
+        ? ServerCredentials.createInsecure()
+        : ServerCredentials.createSsl(tls.clientAuthority ?? null, pairs, tls.clientAuthority !== undefined)
+    this.#scheme = tls === undefined ? 'http' : 'https'
     const server = new Server({ 'grpc.max_receive_message_length': 8 * 1024 * 1024 })
     const asIs = (bytes: Buffer): Buffer => bytes
     server.addService(
@@ -149,7 +158,7 @@ export class Collector {
       },
     )
     this.port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+      server.bindAsync(`127.0.0.1:${port}`, credentials, (error, bound) =>
         error === null ? resolve(bound) : reject(error),
       )
     })
@@ -158,7 +167,7 @@ export class Collector {
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.port}`
+    return `${this.#scheme}://127.0.0.1:${this.port}`
   }
 
   #serve(request: Buffer, done: sendUnaryData<Buffer>): void {
