@@ -143,3 +143,21 @@ test('no SYN-ACK in time', { skip: process.platform !== 'linux' && 'needs the ac
   const [seen] = await proxy.finished(1)
   assert.ok(seen!.phases.connect! >= 290_000)
 })
+
+test('an upstream that takes no more of an upload: 504 send_timeout, and the upload ends', async (t) => {
+  const { dial } = await chain(
+    t,
+    async (peer) => {
+      peer.socket.pause()
+      await new Promise((resolve) => peer.socket.once('close', resolve))
+    },
+    { flags: { 'timeouts.responseIdleMs': '400' } },
+  )
+  const client = await dial()
+  const megabytes = 64
+  client.send(`POST / HTTP/1.1\r\nHost: here\r\nContent-Length: ${megabytes * 1024 * 1024}\r\n\r\n`)
+  client.socket.write(Buffer.alloc(16 * 1024 * 1024))
+  const response = await client.message()
+  assert.equal(response.status, 504)
+  assert.equal(problem(response.body).code, 'send_timeout')
+})
