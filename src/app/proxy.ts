@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts'
 import { newSpanId, newTraceId } from '../core/ids.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import type { Stage } from '../exchange/stage.ts'
+import { onHandlerFault } from '../net/wire.ts'
 import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
 import { createLog, type OperationalLog } from '../telemetry/log.ts'
 import type { ScrapeResult } from '../telemetry/metrics.ts'
@@ -109,6 +110,8 @@ export class RunningProxy implements Served {
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { config } = options
   const log = createLog({ level: config.log.level })
+  // A fault of ours ends the connection that met it, not the program that the proxy is part of.
+  onHandlerFault((error) => log.error({ err: error }, 'a connection ended by a fault of ours'))
   const telemetry = createTelemetry(telemetryOptions(config, log))
   const counters = new DataPathCounters(telemetry.metrics)
   let sampler = createSampler({ ratio: config.sample, parentBased: config.trace.parentBased })

@@ -3,7 +3,6 @@ import cluster from 'node:cluster'
 import { faultReport } from '../config/fault.ts'
 import { type LiveConfig, watchFile } from '../config/reload.ts'
 import type { Config } from '../config/schema.ts'
-import { onHandlerFault } from '../net/wire.ts'
 import type { Asked, Question } from './cluster-protocol.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { startServers } from './servers.ts'
@@ -17,7 +16,6 @@ export async function runProxy(command: 'proxy' | 'sidecar', config: Config, liv
   }
   const proxy = await startProxy({ command, config })
   const end = ending(proxy)
-  onHandlerFault((error) => proxy.log.error({ err: error }, 'a connection ended by a fault of ours'))
   process.on('uncaughtException', (error) => {
     process.exitCode = 1
     proxy.log.error({ err: error }, 'a fault of ours')

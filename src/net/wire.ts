@@ -52,6 +52,11 @@ export function onHandlerFault(tell: (error: unknown) => void): void {
   onFault = tell
 }
 
+/** Null once the socket is closed. */
+function handleOf(socket: Socket): RawHandle | null {
+  return (socket as unknown as { _handle: RawHandle | null })._handle
+}
+
 /** A connected or connecting socket. */
 export class Wire {
   readonly socket: Socket
@@ -186,7 +191,7 @@ export class Wire {
 
   /** File descriptor, -1 where the platform or the state gives none. */
   get fd(): number {
-    return (this.socket as unknown as { _handle: RawHandle | null })._handle?.fd ?? -1
+    return handleOf(this.socket)?.fd ?? -1
   }
 
   /** Bytes written that the kernel has not taken yet. */
@@ -196,9 +201,7 @@ export class Wire {
 
   /** Like {@link pendingBytes}, but seen below the stream: it falls with every part of a write that the peer takes. */
   get queuedBytes(): number {
-    return (
-      (this.socket as unknown as { _handle: RawHandle | null })._handle?.writeQueueSize ?? this.socket.writableLength
-    )
+    return handleOf(this.socket)?.writeQueueSize ?? this.socket.writableLength
   }
 
   /** Write latin1 text. */
