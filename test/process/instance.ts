@@ -11,9 +11,14 @@ export interface Instance {
   readonly metricsPort: number
   /** Lines of its log so far. */
   readonly lines: string[]
+  /** Lines of its access log so far. */
+  readonly accessLog: string[]
   /** Send a signal and wait for the end; the exit code, or the signal's name. */
   stop(signal?: NodeJS.Signals): Promise<number | string>
 }
+
+/** Longest wait for a start. */
+const START_MS = 10_000
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
@@ -36,14 +41,25 @@ export async function startInstance(
   const args = ['build/src/cli/main.js', 'proxy', '--listen', `127.0.0.1:${port}`, '--upstream', upstream]
   const metricsPort = await freePort()
   args.push('--admin', `127.0.0.1:${adminPort}`, '--metrics', `127.0.0.1:${metricsPort}`, ...more)
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'pipe'] })
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const accessLog: string[] = []
+  createInterface({ input: child.stdout! }).on('line', (line) => accessLog.push(line))
   const lines: string[] = []
   await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL')
+      reject(new Error(`not listening in ${START_MS} ms: ${lines.join('\n')}`))
+    }, START_MS)
     createInterface({ input: child.stderr! }).on('line', (line) => {
       lines.push(line)
-      if (line.includes('"msg":"listening"')) resolve()
+      if (!line.includes('"msg":"listening"')) return
+      clearTimeout(timer)
+      resolve()
     })
-    child.once('exit', (code) => reject(new Error(`ended with ${code}: ${lines.join('\n')}`)))
+    child.once('exit', (code) => {
+      clearTimeout(timer)
+      reject(new Error(`ended with ${code}: ${lines.join('\n')}`))
+    })
   })
   return {
     child,
@@ -51,6 +67,7 @@ export async function startInstance(
     adminPort,
     metricsPort,
     lines,
+    accessLog,
     stop: async (signal = 'SIGTERM') => {
       if (child.exitCode === null) {
         child.kill(signal)
