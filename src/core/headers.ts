@@ -16,11 +16,8 @@ const KNOWN_NAMES = [
   'expect',
   'upgrade',
   'te',
-  'trailer',
   'keep-alive',
   'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
   'http2-settings',
   'x-request-id',
   'traceparent',
@@ -33,7 +30,6 @@ const KNOWN_NAMES = [
   'x-b3-flags',
   'hopscope-hop',
   'user-agent',
-  'content-type',
   'sec-websocket-key',
   'sec-websocket-version',
   'sec-websocket-accept',
@@ -42,11 +38,7 @@ const KNOWN_NAMES = [
   'x-forwarded-host',
   'forwarded',
   'x-real-ip',
-  'authorization',
-  'cookie',
-  'server-timing',
   'baggage',
-  'via',
 ] as const
 
 /** A field name that has a number. */
@@ -126,15 +118,17 @@ export class HeaderBlock {
 
   /** Empty the block for the next section. */
   reset(): void {
-    if (this.count > 0) {
-      this.#first.fill(-1)
-      this.#counts.fill(0)
+    for (let i = 0; i < this.count; i++) {
+      const id = this.#ids[i]!
+      if (id === 0) continue
+      this.#first[id] = -1
+      this.#counts[id] = 0
     }
     this.count = 0
     this.#text = ''
     if (this.#edited) {
       this.#edited = false
-      this.#replaced.length = 0
+      this.#replaced = []
     }
     if (this.#addedText !== '') {
       this.#addedNames = []

@@ -17,10 +17,14 @@ class Sheet {
   readonly full = false
 
   writeText(text: string): void {
-    this.writeOwned(Buffer.from(text, 'latin1'))
+    this.#keep(Buffer.from(text, 'latin1'))
   }
 
-  writeOwned(bytes: Buffer): void {
+  writeFramed(before: string, buf: Buffer, start: number, end: number, after: string): void {
+    this.#keep(Buffer.concat([Buffer.from(before, 'latin1'), buf.subarray(start, end), Buffer.from(after, 'latin1')]))
+  }
+
+  #keep(bytes: Buffer): void {
     this.bytes = Buffer.concat([this.bytes, bytes])
   }
 }

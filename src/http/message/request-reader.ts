@@ -1,11 +1,12 @@
 /** Reads request heads: bytes → a validated {@link RequestHead}, or a refusal (RFC 9112 §3, §5, §6). */
 import { type ErrorCode, ProxyError } from '../../core/errors.ts'
 import { knownId } from '../../core/headers.ts'
+import { latin1 } from '../../core/latin1.ts'
 import { CHUNKED, type RequestHead } from '../../core/message.ts'
 import { type ConnectionOptions, takeConnectionOptions } from './connection-options.ts'
 import { ABSENT, IN_DOUBT, readFraming } from './framing.ts'
 import { FAULT, type SectionLimits, SectionReader } from './section-reader.ts'
-import { HOST, SP, TARGET, TOKEN } from './syntax.ts'
+import { HOST, httpVersion, SP, TARGET, TOKEN } from './syntax.ts'
 
 const ID = {
   host: knownId('host'),
@@ -78,10 +79,10 @@ export class RequestReader {
   }
 
   #version(buf: Buffer, at: number, end: number): boolean {
-    const version = end - at === 8 ? buf.toString('latin1', at, end) : ''
-    if (version === 'HTTP/1.1') this.#minor = 11
-    else if (version === 'HTTP/1.0') this.#minor = 10
-    else if (/^HTTP\/[0-9]\.[0-9]$/.test(version)) return this.#badLine('bad_version', 'only 1.0 and 1.1')
+    const version = end - at === 8 ? httpVersion(buf, at) : 0
+    if (version !== 0) this.#minor = version
+    else if (/^HTTP\/[0-9]\.[0-9]$/.test(latin1(buf, at, Math.min(at + 9, end))))
+      return this.#badLine('bad_version', 'only 1.0 and 1.1')
     else return this.#badLine('bad_request_line', 'the version is malformed')
     return true
   }

@@ -5,7 +5,7 @@ import { CHUNKED, type ResponseHead, UNTIL_CLOSE } from '../../core/message.ts'
 import { type ConnectionOptions, takeConnectionOptions } from './connection-options.ts'
 import { ABSENT, IN_DOUBT, readFraming } from './framing.ts'
 import { FAULT, type SectionLimits, SectionReader } from './section-reader.ts'
-import { SP } from './syntax.ts'
+import { httpVersion, SP } from './syntax.ts'
 
 const KEEP_ALIVE = knownId('keep-alive')
 const PROXY_CONNECTION = knownId('proxy-connection')
@@ -51,9 +51,9 @@ export class ResponseReader {
 
   /** `HTTP/1.x SP 3DIGIT SP [reason]`; the space before an empty reason may be missing, as many servers have it. */
   #statusLine(buf: Buffer, start: number, end: number): boolean {
-    const version = buf.toString('latin1', start, Math.min(start + 9, end))
-    if (version !== 'HTTP/1.1 ' && version !== 'HTTP/1.0 ') return this.#bad('the version is not HTTP/1.0 or 1.1')
-    this.#minor = version === 'HTTP/1.1 ' ? 11 : 10
+    const version = end - start > 8 && buf[start + 8] === SP ? httpVersion(buf, start) : 0
+    if (version === 0) return this.#bad('the version is not HTTP/1.0 or 1.1')
+    this.#minor = version
     let status = 0
     for (let i = start + 9; i < start + 12; i++) {
       const digit = i < end ? buf[i]! - 48 : -1

@@ -6,6 +6,7 @@
  * that the caller may move the bytes between calls. Work already done is not repeated.
  */
 import { classifyName, type HeaderBlock, knownId } from '../../core/headers.ts'
+import { latin1 } from '../../core/latin1.ts'
 import { COLON, CR, HTAB, LF, LINE, SP, TOKEN } from './syntax.ts'
 
 /** The section is not complete yet. */
@@ -90,7 +91,7 @@ export class SectionReader {
       if (buf[at + 1] !== LF) return this.#refuseByte(CR)
       if (this.#inFields) {
         if (at === line) {
-          block.seal(buf.toString('latin1', start, at))
+          block.seal(latin1(buf, start, at))
           return at + 2 - start
         }
         if (!this.#field(buf, start, line, at, block)) return FAULT

@@ -30,3 +30,12 @@ export const LF = 10
 export const SP = 32
 export const HTAB = 9
 export const COLON = 58
+
+const NAME = Buffer.from('HTTP/1.', 'latin1')
+
+/** 11 for `HTTP/1.1` at `buf[at]`, 10 for `HTTP/1.0`, 0 for anything else. Eight bytes must be there. */
+export function httpVersion(buf: Buffer, at: number): number {
+  for (let i = 0; i < NAME.length; i++) if (buf[at + i] !== NAME[i]) return 0
+  const minor = buf[at + 7]! - 0x30
+  return minor === 0 || minor === 1 ? 10 + minor : 0
+}

@@ -1,5 +1,6 @@
 /** Writes messages: heads as text, bodies framed, in as few system calls as the moment allows. Both sides use it. */
 import type { HeaderBlock } from '../../core/headers.ts'
+import { latin1 } from '../../core/latin1.ts'
 import { CHUNKED } from '../../core/message.ts'
 import type { Wire } from '../../net/wire.ts'
 
@@ -62,7 +63,7 @@ export class MessageWriter {
     const size = end - start
     if (size === 0) return true
     if (size <= INLINE_BYTES && this.#held.length + size <= HOLD_CHARS) {
-      const text = buf.toString('latin1', start, end)
+      const text = latin1(buf, start, end)
       this.#held += this.#chunked ? `${size.toString(16)}\r\n${text}\r\n` : text
       // Small pieces fill a socket as well as large ones do.
       return !this.#wire.full
