@@ -151,5 +151,8 @@ export async function runCluster(config: Config, live: LiveConfig): Promise<void
     void live.reload()
     void group.ask({ ask: 'reload' })
   })
-  log.info({ ...listening, processes: config.concurrency, ...servers.addresses }, 'listening')
+  log.info(
+    { ...listening, processes: config.concurrency, ...servers.addresses, startMs: Math.round(performance.now()) },
+    'listening',
+  )
 }

@@ -48,7 +48,7 @@ async function serveAlone(
   })
   process.on('SIGINT', () => end('SIGINT'))
   process.on('SIGHUP', reload)
-  proxy.log.info({ ...proxy.address, ...servers.addresses }, 'listening')
+  proxy.log.info({ ...proxy.address, ...servers.addresses, startMs: Math.round(performance.now()) }, 'listening')
 }
 
 /** One of several: the first process has the servers and asks. The terminal's ctrl-C is its business too. */
