@@ -1,6 +1,4 @@
 /** The telemetry thread: reads the ring, encodes spans, formats the access log, delivers. */
-import { readlinkSync } from 'node:fs'
-import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { AccessLog } from './access-log.ts'
 import { readFacts } from './connection-facts.ts'
@@ -150,55 +148,29 @@ let draining = false
 const MAX_WAITING = 0.6
 let waiting = false
 
-/** Empty the ring, in turns. Gives the number of records of this turn. */
-function drain(): number {
+function drain(): void {
   waiting = exporter?.isFull(builder.holding) === true && exporter.working && reader.fill < MAX_WAITING
   if (waiting) {
     draining = false
-    return 0
+    return
   }
-  const count = reader.drain(onRecord, TURN_RECORDS)
-  draining = count === TURN_RECORDS
-  if (draining) setImmediate(drain)
-  else accessLog?.flush()
-  return count
+  if (reader.drain(onRecord, TURN_RECORDS) === TURN_RECORDS) {
+    draining = true
+    setImmediate(drain)
+    return
+  }
+  draining = false
+  accessLog?.flush()
 }
-
-/**
- * How often the ring is emptied while records come. On a core shared with the data thread, a second's worth of records at
- * once would be a pause of 20 ms for everyone; a fiftieth of it is none.
- */
-const DRAIN_MS = 20
-let drainMs = DRAIN_MS
-let drainTimer: NodeJS.Timeout
-function drainSoon(): void {
-  const came = draining || drain() > 0
-  // Nothing came: look less often, a wake comes should the ring fill meanwhile.
-  drainMs = came ? DRAIN_MS : Math.min(drainMs * 2, Math.max(options.scheduleMs, DRAIN_MS))
-  drainTimer = setTimeout(drainSoon, drainMs)
-}
-drainTimer = setTimeout(drainSoon, DRAIN_MS)
 
 const timer = setInterval(() => {
   followClock()
+  if (!draining) drain()
   flushBatch()
 }, options.scheduleMs)
 
-/** Where both threads want one core, the data thread goes first. A quarter of the core is left to this one. */
-const NICE = 5
-function yieldToDataThread(): void {
-  try {
-    // On Linux a thread has a priority of its own, by its thread id.
-    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), NICE)
-  } catch (error) {
-    if (process.platform === 'linux') warnOnce('the telemetry thread keeps its priority', error)
-  }
-}
-yieldToDataThread()
-
 async function close(deadlineMs: number): Promise<void> {
   clearInterval(timer)
-  clearTimeout(drainTimer)
   reader.drain(onRecord)
   flushBatch()
   await Promise.all([exporter?.close(deadlineMs), accessLog?.close(deadlineMs)])
