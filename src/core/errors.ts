@@ -212,8 +212,8 @@ export const ERROR_CODES = {
     502,
     'safe',
     'The connection to the upstream could not be made',
-    'The dial failed with the errno named (no route, unreachable, no free port, too many files).',
-    'EMFILE or EADDRNOTAVAIL: limits of this host. EHOSTUNREACH or ENETUNREACH: routes and firewalls.',
+    'The dial failed with the errno named (no route, unreachable, no free port).',
+    'EADDRNOTAVAIL: no free port on this host. EHOSTUNREACH or ENETUNREACH: routes and firewalls.',
   ),
   connect_timeout: server(
     504,
@@ -302,8 +302,8 @@ export const ERROR_CODES = {
   overloaded: own(
     503,
     'The proxy is at its limit',
-    'A bound on connections or pending requests was reached, so the request was refused at once.',
-    'Raise `limits.connections` or add capacity; look for a slow upstream that ties connections up.',
+    'A bound on connections, pending requests or file descriptors was reached, so the request was refused at once.',
+    'Raise `limits.connections` or `ulimit -n`, or add capacity; look for a slow upstream that ties connections up.',
   ),
   draining: own(
     503,

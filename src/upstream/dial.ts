@@ -143,12 +143,11 @@ export class Dial {
   }
 
   #closed(error: Error | undefined): void {
+    const errno = errnoOf(error)
     if (this.#phase === 'tls') this.#fail('tls_failed', error)
-    else
-      this.#fail(
-        errnoOf(error) === 'ECONNREFUSED' || refusedEverywhere(error) ? 'connection_refused' : 'connect_failed',
-        error,
-      )
+    else if (errno === 'ECONNREFUSED' || refusedEverywhere(error)) this.#fail('connection_refused', error)
+    // No descriptor left here: that is our limit, not the upstream's fault.
+    else this.#fail(errno === 'EMFILE' || errno === 'ENFILE' ? 'overloaded' : 'connect_failed', error)
   }
 
   #limit(timeoutMs: number, code: ErrorCode): void {
