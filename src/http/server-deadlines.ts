@@ -34,7 +34,7 @@ export class DownstreamDeadlines {
   #startUs = 0
   #progressUs = 0
   #bodyBytes = 0
-  #queuedBytes = 0
+  #takenMark = 0
   #queuedSinceUs = 0
 
   constructor(timeouts: DownstreamTimeouts) {
@@ -53,7 +53,7 @@ export class DownstreamDeadlines {
     this.#startUs = now
     this.#progressUs = now
     this.#bodyBytes = 0
-    this.#queuedBytes = 0
+    this.#takenMark = 0
   }
 
   /** Bytes came, or left. */
@@ -71,16 +71,19 @@ export class DownstreamDeadlines {
   }
 
   /** The timeout that an exchange has run into, if any. `queuedBytes`: written and not taken by the client. */
-  exchangeOver(now: number, state: { readingBody: boolean; queuedBytes: number }): ErrorCode | undefined {
+  exchangeOver(
+    now: number,
+    state: { readingBody: boolean; queuedBytes: number; takenMark: number },
+  ): ErrorCode | undefined {
     if (now >= due(this.#startUs, this.#timeouts.exchangeMs)) return 'exchange_timeout'
     if (state.readingBody && this.#bodyTooSlow(now)) return 'body_timeout'
-    return this.readerStuck(now, state.queuedBytes) ? 'client_too_slow' : undefined
+    return this.readerStuck(now, state.queuedBytes, state.takenMark) ? 'client_too_slow' : undefined
   }
 
   /** The client has taken nothing of what waits for it for the whole time allowed. To be asked again and again. */
-  readerStuck(now: number, queuedBytes: number): boolean {
-    if (queuedBytes === 0 || queuedBytes !== this.#queuedBytes) {
-      this.#queuedBytes = queuedBytes
+  readerStuck(now: number, queuedBytes: number, takenMark: number): boolean {
+    if (queuedBytes === 0 || takenMark !== this.#takenMark) {
+      this.#takenMark = takenMark
       this.#queuedSinceUs = now
       return false
     }

@@ -461,7 +461,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   #quietOver(now: number): void {
     const { queuedBytes } = this.#wire
     if (queuedBytes > 0) {
-      if (this.#deadlines.readerStuck(now, queuedBytes)) this.#wire.reset()
+      if (this.#deadlines.readerStuck(now, queuedBytes, this.#wire.takenMark)) this.#wire.reset()
       else this.deadlineUs = now + LINGER_MS * 1000
     } else if (this.#state === LINGER || this.#closeAfter || this.#deadlines.idleOver(now)) this.#wire.destroy()
     else this.#arm(now)
@@ -473,6 +473,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     const code = this.#deadlines.exchangeOver(now, {
       readingBody: this.#state === BODY && !this.#paused && this.#options.driver.takesData(x),
       queuedBytes: this.#wire.queuedBytes,
+      takenMark: this.#wire.takenMark,
     })
     if (code === undefined) {
       this.#arm(now)

@@ -204,6 +204,14 @@ export class Wire {
     return handleOf(this.socket)?.writeQueueSize ?? this.socket.writableLength
   }
 
+  /**
+   * A number that changes with every byte the peer takes. {@link queuedBytes} alone does not: a piece may leave and the
+   * next of the same size take its place between two looks.
+   */
+  get takenMark(): number {
+    return this.bytesWritten - this.socket.writableLength - this.queuedBytes
+  }
+
   /** Write latin1 text. */
   writeText(text: string): void {
     if (this.closed || this.socket.writableEnded) return

@@ -398,6 +398,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
       headStartUs: this.#headStartUs,
       progressUs: this.#progressUs,
       queuedBytes: this.#wire.queuedBytes,
+      takenMark: this.#wire.takenMark,
     })
     if (code === undefined) this.#arm(now)
     else this.#fail(new ProxyError(code, phaseOf(attempt.exchange)))

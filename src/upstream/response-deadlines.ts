@@ -19,6 +19,8 @@ export interface Waiting {
   readonly progressUs: number
   /** Bytes written that the upstream has not taken. */
   readonly queuedBytes: number
+  /** Changes with every byte that it takes (`Wire.takenMark`). */
+  readonly takenMark: number
 }
 
 /** How often a connection under way is looked at. */
@@ -28,7 +30,7 @@ const over = (now: number, sinceUs: number, limitMs: number): boolean => limitMs
 
 export class ResponseDeadlines {
   readonly #timeouts: ResponseTimeouts
-  #queuedBytes = -1
+  #takenMark = -1
   #queuedSinceUs = 0
 
   constructor(timeouts: ResponseTimeouts) {
@@ -46,7 +48,7 @@ export class ResponseDeadlines {
     const { firstByteMs, upstreamHeadMs, responseIdleMs } = this.#timeouts
     switch (waiting.state) {
       case 'sending':
-        return this.#stalled(now, waiting.queuedBytes) ? 'send_timeout' : undefined
+        return this.#stalled(now, waiting) ? 'send_timeout' : undefined
       case 'response':
         return over(now, waiting.sentUs, firstByteMs) ? 'first_byte_timeout' : undefined
       case 'head':
@@ -56,9 +58,9 @@ export class ResponseDeadlines {
     }
   }
 
-  #stalled(now: number, queuedBytes: number): boolean {
-    if (queuedBytes === 0 || queuedBytes !== this.#queuedBytes) {
-      this.#queuedBytes = queuedBytes
+  #stalled(now: number, { queuedBytes, takenMark }: Waiting): boolean {
+    if (queuedBytes === 0 || takenMark !== this.#takenMark) {
+      this.#takenMark = takenMark
       this.#queuedSinceUs = now
       return false
     }
