@@ -112,7 +112,7 @@ export class Http1Upstream implements Upstream {
    */
   #reuse(attempt: Http1Attempt, connection: Http1Connection): void {
     attempt.use(connection, undefined)
-    if (isIdempotent(attempt.exchange.request.method) || connection.uses === 1) {
+    if (isIdempotent(attempt.exchange.request.method)) {
       // At once: the clock was read when the wait for a connection began.
       attempt.markReady(attempt.exchange.timing.queuedUs)
       return
