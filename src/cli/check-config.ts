@@ -1,7 +1,8 @@
 /** `hopscope check-config`: the effective configuration as text. */
+
+import type { Command } from '../config/commands.ts'
 import type { Values } from '../config/layer.ts'
 import { describe } from '../config/load.ts'
-import type { Command } from '../config/setting.ts'
 
 /** `ok`, then a line for each setting: value, and where it came from unless it is the default. */
 export function effectiveText(command: Command, values: Values): string {

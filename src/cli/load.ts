@@ -1,10 +1,10 @@
 /** From a command line to a configuration, or to a report on stderr and exit code 2. */
 import cluster from 'node:cluster'
 import type { Command } from 'commander'
+import type { Command as ConfigCommand } from '../config/commands.ts'
 import { faultReport } from '../config/fault.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { LiveConfig } from '../config/reload.ts'
-import type { Command as ConfigCommand } from '../config/setting.ts'
 import { given } from './options.ts'
 import { runtimeWarning } from './runtime.ts'
 

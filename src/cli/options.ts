@@ -1,8 +1,9 @@
 /** Flags of commands, made from the settings table. */
 import { existsSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Command as ConfigCommand } from '../config/commands.ts'
 import { SETTINGS, settingsFor } from '../config/schema.ts'
-import { type Command as ConfigCommand, defaultOf, type Setting } from '../config/setting.ts'
+import { defaultOf, type Setting } from '../config/setting.ts'
 
 const DEFAULT_FILE = 'hopscope.yaml'
 

@@ -1,9 +1,10 @@
 /** What no single setting can see: settings that need, exclude or contradict each other. */
+
+import type { Command } from './commands.ts'
 import { type Fault, shown } from './fault.ts'
 import type { Values } from './layer.ts'
 import { pemFaults } from './pem-files.ts'
 import { SETTINGS, settingByPath } from './schema.ts'
-import type { Command } from './setting.ts'
 import type { HostPort } from './values.ts'
 
 /** Faults over the values that were good by themselves. `seen`: paths that have a fault already. */

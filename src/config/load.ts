@@ -1,11 +1,12 @@
 /** Flags over environment over file over defaults: one frozen configuration, or every fault at once. */
 import { cautions, crossFaults } from './checks.ts'
+import type { Command } from './commands.ts'
 import { type Env, readEnvironment, readFlags } from './environment.ts'
 import { type Fault, shown } from './fault.ts'
 import { type Effective, emptyLayer, type Given, type Layer, type Values } from './layer.ts'
 import { readOtelEnvironment } from './otel.ts'
 import { type Config, configSchema, SETTINGS } from './schema.ts'
-import { type Command, defaultOf, type Setting } from './setting.ts'
+import { defaultOf, type Setting } from './setting.ts'
 
 export interface LoadInput {
   readonly command: Command

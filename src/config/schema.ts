@@ -3,7 +3,10 @@
  * schema are all read off this table.
  */
 import * as z from 'zod'
-import { type Command, group, optional, type Setting, setting, settingsOf } from './setting.ts'
+import { type Command, INTERCEPT, SERVERS, SERVING } from './commands.ts'
+import { idempotency } from './schema-idempotency.ts'
+import { tls } from './schema-tls.ts'
+import { group, optional, type Setting, setting, settingsOf } from './setting.ts'
 import {
   bool,
   bytes,
@@ -21,9 +24,6 @@ import {
   textMap,
 } from './values.ts'
 
-const SERVING = ['dev', 'proxy', 'sidecar'] as const
-const SERVERS = ['proxy', 'sidecar'] as const
-const INTERCEPT = ['sidecar', 'iptables'] as const
 const RULES = ['iptables'] as const
 const port = int(1, 65535)
 const MIB = 1024 * 1024
@@ -305,29 +305,6 @@ const intercept = group({
   ipv6: setting(bool, { doc: 'Whether IPv6 is intercepted too.', default: true, commands: INTERCEPT }),
 })
 
-const later = {
-  tls: group({
-    cert: optional(text('a PEM file', 'file'), {
-      doc: 'Certificate shown to clients.',
-      commands: SERVERS,
-      later: 'TLS termination',
-    }),
-    key: optional(text('a PEM file', 'file'), {
-      doc: 'Private key of that certificate.',
-      commands: SERVERS,
-      later: 'TLS termination',
-    }),
-  }),
-  idempotency: group({
-    store: optional(text('memory, file:DIR or redis://…', 'memory|file:dir|redis://…'), {
-      doc: 'Where answers to requests with an Idempotency-Key are kept.',
-      commands: SERVERS,
-      secret: true,
-      later: 'idempotency',
-    }),
-  }),
-}
-
 /** The whole configuration as zod sees it; unknown keys are refused at every level. */
 export const configSchema = z.strictObject({
   ...addresses,
@@ -338,7 +315,8 @@ export const configSchema = z.strictObject({
   timeouts,
   ...behaviour,
   intercept,
-  ...later,
+  tls,
+  idempotency,
 })
 
 type DeepReadonly<T> = T extends readonly (infer E)[]

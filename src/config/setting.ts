@@ -1,10 +1,7 @@
 /** How a setting is declared, and the flat list of settings read off a declared tree. */
 import * as z from 'zod'
+import type { Command } from './commands.ts'
 import type { ValueKind } from './values.ts'
-
-/** Commands that read the configuration. */
-export const COMMANDS = ['dev', 'proxy', 'sidecar', 'iptables'] as const
-export type Command = (typeof COMMANDS)[number]
 
 interface Declaration<Input> {
   /** One sentence or two, for `--help` and docs/configuration.md. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { COMMANDS } from '../../src/config/commands.ts'
 import { configJsonSchema } from '../../src/config/json-schema.ts'
 import { SETTINGS, settingByPath, settingsFor } from '../../src/config/schema.ts'
-import { COMMANDS, defaultOf } from '../../src/config/setting.ts'
+import { defaultOf } from '../../src/config/setting.ts'
 import { accepted } from './support.ts'
 
 test('every setting has names of its own, a sentence and valid defaults', () => {
