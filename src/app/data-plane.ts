@@ -67,7 +67,11 @@ export class DataPlane {
     this.#closesEarly = placement.closesEarly
     const timeouts = { ...config.timeouts }
     this.#timeouts = timeouts
-    this.dial = { resolver: new NameResolver(), timeouts, highWater: limits.connectionBufferBytes }
+    this.dial = {
+      resolver: new NameResolver({ servers: config.upstream.dnsServers }),
+      timeouts,
+      highWater: limits.connectionBufferBytes,
+    }
     this.upstream = new Http1Upstream({
       ...this.dial,
       reuse: config.upstream.reuse,

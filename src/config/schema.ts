@@ -8,6 +8,7 @@ import { idempotency } from './schema-idempotency.ts'
 import { tls } from './schema-tls.ts'
 import { group, optional, type Setting, setting, settingsOf } from './setting.ts'
 import {
+  addressPort,
   bool,
   bytes,
   cidr,
@@ -93,6 +94,11 @@ const upstream = group({
   maxPending: setting(int(0, 1_000_000), {
     doc: 'Requests that may wait for a connection to one upstream address; more are answered 503.',
     default: 1024,
+    ...serving,
+  }),
+  dnsServers: setting(listOf(addressPort, 16), {
+    doc: 'DNS servers that are asked for names of upstreams, in place of the system (whose /etc/hosts and search domains do not count then).',
+    default: [],
     ...serving,
   }),
 })

@@ -120,6 +120,14 @@ export const hostPort = {
   fromText: asIs,
 } satisfies ValueKind
 
+/** An address with or without a port, as `dns.setServers` takes it. */
+export const addressPort: ValueKind<z.ZodString> = {
+  zod: z.string().refine((value) => isIP(value) !== 0 || isIP(parseHostPort(value)?.host ?? '') !== 0),
+  expects: 'an address such as 10.0.0.2, 10.0.0.2:5353, fd00::2 or [fd00::2]:5353',
+  placeholder: 'address[:port]',
+  fromText: asIs,
+}
+
 export const hostPortOrOff = {
   zod: z
     .string()

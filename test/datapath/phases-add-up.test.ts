@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Phase } from '../../src/exchange/exchange.ts'
 import { Origin, ok } from '../support/origin.ts'
-import { chain, type Finished } from '../support/proxy.ts'
+import { addUp, delayIn, shown } from '../support/phases.ts'
+import { chain } from '../support/proxy.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: here\r\n\r\n'
-
-/** Every phase and the rest are non-negative, and the phases are within the whole. */
-function addUp(seen: Finished): void {
-  const phases = Object.entries(seen.phases)
-  for (const [phase, us] of phases) assert.ok(us >= 0, `${phase} took ${us} us`)
-  const sum = phases.reduce((total, [, us]) => total + us, 0)
-  // Fractions of a microsecond are lost in the differences.
-  assert.ok(sum <= seen.durationUs + 0.001, `${sum} us of ${seen.durationUs} us: ${JSON.stringify(seen.phases)}`)
-}
 
 test('for every kind of exchange', async (t) => {
   const { proxy, dial } = await chain(
@@ -65,27 +56,6 @@ test('for every kind of exchange', async (t) => {
 })
 
 const DELAY_MS = 200
-
-/** Phases of one exchange, in milliseconds, with the rest as `own`. */
-function shown(seen: Finished): Record<string, number> {
-  addUp(seen)
-  const ms: Record<string, number> = {}
-  let rest = seen.durationUs
-  for (const [phase, us] of Object.entries(seen.phases) as [Phase, number][]) {
-    ms[phase] = us / 1000
-    rest -= us
-  }
-  return { ...ms, own: rest / 1000 }
-}
-
-/** All of the delay is in one phase, and next to nothing in the others. */
-function delayIn(seen: Finished, phase: Phase, delayMs: number): void {
-  const ms = shown(seen)
-  for (const [name, took] of Object.entries(ms)) {
-    if (name === phase) assert.ok(took >= delayMs - 5 && took < delayMs + 100, `${name} ${took} ms, not ${delayMs}`)
-    else assert.ok(took < 60, `${name} ${took} ms: ${JSON.stringify(ms)}`)
-  }
-}
 
 test('a delay before the answer is in wait', async (t) => {
   const { proxy, dial } = await chain(t, async (peer) => {
