@@ -62,6 +62,8 @@ export interface ClaimRequest {
   readonly ttlMs: number
   /** How long after that the id is still remembered as expired. */
   readonly graceMs: number
+  /** An `unknown` record counts as free: the upstream is known to run one key once, so that a repeat does no harm. */
+  readonly overUnknown: boolean
 }
 
 export type ClaimResult =
