@@ -27,6 +27,9 @@ const LINGER_MS = 2000
 /** How long an idle connection stays when the proxy drains. */
 const DRAIN_IDLE_MS = 1000
 
+/** A client that sent FIN is asked this often whether it still waits for its answer. */
+const HALF_CLOSED_MS = 5000
+
 /** What all connections of a listener share. */
 export interface ServerOptions {
   readonly driver: Driver
@@ -275,6 +278,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
 
   onEnd(): void {
     this.#peerEnded = true
+    if (this.#x !== undefined) this.#wire.watchPeer(HALF_CLOSED_MS)
     this.#noMoreBytes()
   }
 
@@ -470,6 +474,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   #exchangeDue(now: number): void {
     const x = this.#x
     if (x === undefined || x.finished) return
+    if (this.#peerEnded) this.#wire.checkPeer()
     const code = this.#deadlines.exchangeOver(now, {
       readingBody: this.#state === BODY && !this.#paused && this.#options.driver.takesData(x),
       queuedBytes: this.#wire.queuedBytes,

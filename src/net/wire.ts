@@ -240,6 +240,18 @@ export class Wire {
     this.#watch()
   }
 
+  /** Write the first `length` bytes of a slab (of `takeSlab`), which belongs to the wire from now on. */
+  writeSlab(slab: Buffer, length: number): void {
+    if (this.closed || this.socket.writableEnded) {
+      giveSlab(slab)
+      return
+    }
+    this.bytesWritten += length
+    this.socket.write(slab.subarray(0, length))
+    this.#written(slab)
+    this.#watch()
+  }
+
   /** Taken by the kernel at once: free. Else it is in use until all that was written has left. */
   #written(slab: Buffer): void {
     if (this.socket.writableLength === 0 && !this.socket.destroyed) giveSlab(slab)
@@ -280,6 +292,16 @@ export class Wire {
 
   resume(): void {
     if (this.socket.isPaused() || this.socket.readableFlowing === null) this.socket.resume()
+  }
+
+  /** Have the kernel ask the peer, after each `everyMs` of silence, whether it is still there (TCP keepalive). */
+  watchPeer(everyMs: number): void {
+    this.socket.setKeepAlive(true, everyMs)
+  }
+
+  /** After the peer's FIN nothing is read, so that an RST goes unseen: an empty write brings it out, as a close. */
+  checkPeer(): void {
+    if (!this.closed && !this.socket.writableEnded && this.socket.writableLength === 0) this.socket.write(NOTHING)
   }
 
   /** Send FIN after what was written. */
