@@ -102,6 +102,16 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     )
   }
 
+  /** No exchange is on it. */
+  get idle(): boolean {
+    return this.#state === IDLE
+  }
+
+  /** Monotonic microseconds. */
+  get idleSinceUs(): number {
+    return this.#idleUs
+  }
+
   get bytesSent(): number {
     return this.#wire.bytesWritten - this.#sentBefore - this.#wire.pendingBytes
   }

@@ -52,7 +52,7 @@ export class Http1Upstream implements Upstream {
     const idle = this.#pickIdle(x, pool)
     if (idle !== undefined) this.#reuse(attempt, idle)
     else if (pool.open < this.#options.maxConnections) this.#dial(attempt, destination, pool)
-    else this.#atLimit(attempt, pool)
+    else this.#atLimit(attempt, destination, pool)
     return attempt
   }
 
@@ -125,19 +125,19 @@ export class Http1Upstream implements Upstream {
   }
 
   #dial(attempt: Http1Attempt, destination: Destination, pool: DestinationPool): void {
-    pool.open++
+    pool.dialling++
     const info = attempt.exchange.connection
     const dial = new Dial(
       destination,
       this.#options,
       (wire) => {
-        pool.open--
+        pool.dialling--
         attempt.onCancel = undefined
         const connection = this.#connection(destination, pool, wire, info)
         this.#start(attempt, connection, dial.times)
       },
       (error) => {
-        pool.open--
+        pool.dialling--
         attempt.onCancel = undefined
         this.#stampDial(attempt.exchange, dial.times)
         this.#serveNext(pool, destination)
@@ -146,7 +146,7 @@ export class Http1Upstream implements Upstream {
       },
     )
     attempt.onCancel = () => {
-      pool.open--
+      pool.dialling--
       this.#stampDial(attempt.exchange, dial.times)
       dial.cancel()
       this.#serveNext(pool, destination)
@@ -168,7 +168,6 @@ export class Http1Upstream implements Upstream {
   }
 
   #connection(destination: Destination, pool: DestinationPool, wire: Wire, info: ConnectionInfo): Http1Connection {
-    pool.open++
     this.connections++
     const { host, port } = destination
     const name = host.includes(':') ? `[${host}]` : host
@@ -182,7 +181,6 @@ export class Http1Upstream implements Upstream {
         this.#serveNext(pool, destination)
       },
       onClosed: (gone) => {
-        pool.open--
         this.connections--
         if (info.affinity === gone) info.affinity = undefined
         pool.forget(gone)
@@ -190,15 +188,18 @@ export class Http1Upstream implements Upstream {
         pool.retire()
       },
     })
+    pool.add(connection)
     if (affine) info.affinity = connection
     return connection
   }
 
   /** A fresh connection was wanted and cannot be had: one that is free is better than to wait for its end. */
-  #atLimit(attempt: Http1Attempt, pool: DestinationPool): void {
+  #atLimit(attempt: Http1Attempt, destination: Destination, pool: DestinationPool): void {
     const idle = pool.takeIdle(nowUs())
-    if (idle === undefined) this.#wait(attempt, pool)
-    else this.#reuse(attempt, idle)
+    if (idle !== undefined) this.#reuse(attempt, idle)
+    // What is idle now is kept for other clients, which can dial again.
+    else if (pool.evict()) this.#dial(attempt, destination, pool)
+    else this.#wait(attempt, pool)
   }
 
   #wait(attempt: Http1Attempt, pool: DestinationPool): void {
@@ -216,7 +217,7 @@ export class Http1Upstream implements Upstream {
     const attempt = pool.waiting[0]
     if (attempt === undefined) return
     const idle = pool.takeIdle(nowUs())
-    if (idle === undefined && pool.open >= this.#options.maxConnections) return
+    if (idle === undefined && pool.open >= this.#options.maxConnections && !pool.evict()) return
     pool.waiting.shift()
     attempt.onCancel = undefined
     if (idle === undefined) this.#dial(attempt, destination, pool)

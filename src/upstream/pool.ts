@@ -7,12 +7,35 @@ export class DestinationPool {
   readonly #idle: Http1Connection[] = []
   readonly waiting: Http1Attempt[] = []
   readonly #onEmpty: () => void
-  /** Connections open or being dialled. */
-  open = 0
+  /** All that stand, those kept for one client included. */
+  readonly #connections = new Set<Http1Connection>()
+  /** Connections being dialled. */
+  dialling = 0
 
   /** `onEmpty`: nothing is left, the pool can be forgotten. */
   constructor(onEmpty: () => void) {
     this.#onEmpty = onEmpty
+  }
+
+  /** Connections open or being dialled. */
+  get open(): number {
+    return this.#connections.size + this.dialling
+  }
+
+  add(connection: Http1Connection): void {
+    this.#connections.add(connection)
+  }
+
+  /** Close the connection that has been idle longest, whoever it is kept for. False: none is idle. */
+  evict(): boolean {
+    let oldest: Http1Connection | undefined
+    for (const one of this.#connections) {
+      if (one.idle && (oldest === undefined || one.idleSinceUs < oldest.idleSinceUs)) oldest = one
+    }
+    if (oldest === undefined) return false
+    this.forget(oldest)
+    oldest.destroy()
+    return true
   }
 
   takeIdle(now: number): Http1Connection | undefined {
@@ -27,7 +50,9 @@ export class DestinationPool {
     this.#idle.push(connection)
   }
 
+  /** It is closed, or about to be. */
   forget(connection: Http1Connection): void {
+    this.#connections.delete(connection)
     const at = this.#idle.indexOf(connection)
     if (at !== -1) this.#idle.splice(at, 1)
   }

@@ -79,3 +79,50 @@ test('one that gives up waiting leaves its place', async (t) => {
   }
   assert.ok((await proxy.finished(3)).every(({ error }) => error?.code === 'client_closed' && error.phase === 'queue'))
 })
+
+test('kept for other clients: the connection that is idle longest makes room', async (t) => {
+  const flags = { 'upstream.maxConnections': '2', 'upstream.reuse': 'client' }
+  const { origin, proxy, dial } = await chain(t, await Origin.answering(() => ok('x')), { flags })
+  const clients = [await dial(), await dial(), await dial()]
+  const began = performance.now()
+  for (const client of clients) {
+    client.send(GET)
+    assert.equal((await client.message()).status, 200)
+  }
+  assert.ok(performance.now() - began < 1000, 'nobody waited for an idle timeout')
+  await origin.connections[0]!.ended()
+  assert.deepEqual(
+    origin.connections.map(({ ending }) => ending === 'open'),
+    [false, true, true],
+  )
+  clients[1]!.send(GET)
+  await clients[1]!.message()
+  assert.equal((await proxy.finished(4))[3]!.reused, true, 'the second client has its own still')
+  clients[0]!.send(GET)
+  await clients[0]!.message()
+  assert.equal((await proxy.finished(5))[4]!.reused, false)
+  assert.equal(proxy.plane.upstream.connections, 2)
+})
+
+test('kept for other clients: who waits gets the place of one that becomes idle', async (t) => {
+  const flags = { 'upstream.maxConnections': '1', 'upstream.reuse': 'client' }
+  const { origin, proxy, dial } = await chain(
+    t,
+    async (peer, index) => {
+      await peer.message()
+      if (index === 0) await origin.until('a client that waits', () => waiting)
+      peer.send(ok(String(index)))
+    },
+    { flags },
+  )
+  let waiting = false
+  const [first, second] = [await dial(), await dial()]
+  first.send(GET)
+  await origin.until('the first request', () => origin.connections.length === 1)
+  second.send(GET)
+  await eventually('a second exchange', () => proxy.plane.active === 2)
+  waiting = true
+  origin.changed()
+  assert.equal((await first.message()).body, '0')
+  assert.equal((await second.message()).body, '1')
+})
