@@ -7,13 +7,10 @@ import { Peer } from '../support/client.ts'
 import { ok } from '../support/origin.ts'
 import { chain, problem, TestProxy } from '../support/proxy.ts'
 
+/** Listens with the shortest queue there is and tells its port. */
 const LISTENER = `
-import socket, sys
-s = socket.socket()
-s.bind(('127.0.0.1', 0))
-s.listen(0)
-print(s.getsockname()[1], flush=True)
-sys.stdin.read()
+  const server = require('node:net').createServer()
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => process.send(server.address().port))
 `
 
 const GET = 'GET / HTTP/1.1\r\nHost: here\r\n\r\n'
@@ -122,11 +119,11 @@ test('silence of an upstream whose client does not read is not its fault', async
 })
 
 test('no SYN-ACK in time', { skip: process.platform !== 'linux' && 'needs the accept queue of Linux' }, async (t) => {
-  // A child that listens with the shortest queue and never accepts: the kernel drops further SYNs.
-  const child = spawn('python3', ['-c', LISTENER], { stdio: ['pipe', 'pipe', 'inherit'] })
-  t.after(() => child.kill())
-  const [line] = (await once(child.stdout, 'data')) as [Buffer]
-  const port = Number(line)
+  // A child that is stopped does not accept: with its queue full, the kernel drops further SYNs.
+  const child = spawn(process.execPath, ['-e', LISTENER], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  t.after(() => child.kill('SIGKILL'))
+  const [port] = (await once(child, 'message')) as [number]
+  child.kill('SIGSTOP')
   const fillers = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => {}))
   await once(fillers[0]!, 'connect')
   const proxy = await TestProxy.start(`http://127.0.0.1:${port}`, { flags: { 'timeouts.connectMs': '300' } })
