@@ -87,6 +87,16 @@ const REPLACED = 3
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
+/** Takes the fields of a section one by one, in order. `neverIndex`: no HPACK table may keep it (RFC 7541 §6.2.3). */
+export interface FieldReceiver {
+  onField(name: string, value: string, neverIndex: boolean): void
+}
+
+/** Number of a known field by its lower-case name; 0 for any other. */
+export function knownIdOf(lowerCase: string): number {
+  return idByName.get(lowerCase) ?? 0
+}
+
 /** A header or trailer section. Indexes run over the fields as received; added fields follow them. */
 export class HeaderBlock {
   #text = ''
@@ -100,6 +110,10 @@ export class HeaderBlock {
   #addedValues: string[] = []
   #addedText = ''
   #edited = false
+  /** Names and values by turns, for a section that came as pairs (HTTP/2) and not as text. */
+  readonly #pairs: string[] = []
+  /** Names received as never to be indexed; undefined: none. */
+  #secret: Set<string> | undefined
   /** Number of fields as received, dropped ones included. */
   count = 0
 
@@ -129,6 +143,8 @@ export class HeaderBlock {
     if (this.#edited) {
       this.#edited = false
       this.#replaced = []
+      this.#pairs.length = 0
+      this.#secret = undefined
     }
     if (this.#addedText !== '') {
       this.#addedNames = []
@@ -139,13 +155,27 @@ export class HeaderBlock {
 
   /** Parser only: one received field, as offsets into the text that {@link seal} brings. */
   push(nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, id: number, canonical: boolean): void {
-    const index = this.count++
-    if (index >= this.#ids.length) this.#grow()
+    const index = this.#count(id, canonical)
     const at = index * STRIDE
     this.#marks[at] = nameStart
     this.#marks[at + 1] = nameEnd
     this.#marks[at + 2] = valueStart
     this.#marks[at + 3] = valueEnd
+  }
+
+  /** HTTP/2 reader only: one received field, checked, its name in lower case. Not mixed with {@link push}. */
+  pushPair(name: string, value: string, id: number, neverIndex: boolean): void {
+    this.#count(id, false)
+    this.#pairs.push(name, value)
+    if (neverIndex) {
+      this.#secret ??= new Set()
+      this.#secret.add(name)
+    }
+  }
+
+  #count(id: number, canonical: boolean): number {
+    const index = this.count++
+    if (index >= this.#ids.length) this.#grow()
     this.#ids[index] = id
     this.#edits[index] = canonical ? KEEP : REWRITE
     if (!canonical) this.#edited = true
@@ -153,6 +183,7 @@ export class HeaderBlock {
       if (this.#first[id] === -1) this.#first[id] = index
       if (this.#counts[id]! < 255) this.#counts[id]!++
     }
+    return index
   }
 
   /** Parser only: the text that the pushed offsets point into. */
@@ -192,12 +223,14 @@ export class HeaderBlock {
 
   /** Name of field `index`, case as received. */
   nameAt(index: number): string {
+    if (this.#pairs.length > 0) return this.#pairs[index * 2]!
     return this.#text.slice(this.#marks[index * STRIDE]!, this.#marks[index * STRIDE + 1]!)
   }
 
   /** Value of field `index`, latin1, white space around it removed. */
   valueAt(index: number): string {
     if (this.#edits[index] === REPLACED) return this.#replaced[index]!
+    if (this.#pairs.length > 0) return this.#pairs[index * 2 + 1]!
     return this.#text.slice(this.#marks[index * STRIDE + 2]!, this.#marks[index * STRIDE + 3]!)
   }
 
@@ -222,6 +255,7 @@ export class HeaderBlock {
   }
 
   #hasName(index: number, lowerCase: string): boolean {
+    if (this.#pairs.length > 0) return this.#pairs[index * 2] === lowerCase
     const start = this.#marks[index * STRIDE]!
     return (
       this.#marks[index * STRIDE + 1]! - start === lowerCase.length && this.nameAt(index).toLowerCase() === lowerCase
@@ -296,6 +330,16 @@ export class HeaderBlock {
         if (left < 255) left--
       }
     }
+  }
+
+  /** Hand over the fields that will be sent, in order; names in the case that they have here. */
+  sendTo(to: FieldReceiver): void {
+    for (let i = 0; i < this.count; i++) {
+      if (this.#edits[i] === DROPPED) continue
+      const name = this.nameAt(i)
+      to.onField(name, this.valueAt(i), this.#secret?.has(name) === true)
+    }
+    for (let i = 0; i < this.#addedNames.length; i++) to.onField(this.#addedNames[i]!, this.#addedValues[i]!, false)
   }
 
   /** The fields that will be sent, in order, as [name, value] pairs. */

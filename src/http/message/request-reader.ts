@@ -6,7 +6,8 @@ import { CHUNKED, type RequestHead } from '../../core/message.ts'
 import { type ConnectionOptions, takeConnectionOptions } from './connection-options.ts'
 import { ABSENT, IN_DOUBT, readFraming } from './framing.ts'
 import { FAULT, type SectionLimits, SectionReader } from './section-reader.ts'
-import { HOST, httpVersion, SP, TARGET, TOKEN } from './syntax.ts'
+import { httpVersion, SP, TARGET, TOKEN } from './syntax.ts'
+import { validHost } from './target.ts'
 
 const ID = {
   host: knownId('host'),
@@ -217,17 +218,6 @@ function methodTooLong(buf: Buffer, start: number, end: number): boolean {
   let at = start
   while (at < limit && TOKEN[buf[at]!] === 1) at++
   return at - start > MAX_METHOD
-}
-
-function validHost(host: string): boolean {
-  if (host.length === 0 || host.length > 255) return false
-  for (let i = 0; i < host.length; i++) if (HOST[host.charCodeAt(i) & 0xff] === 0) return false
-  return plainName(host) || /^(\[[0-9A-Fa-f:.]+\]|[^[\]:]+)(:[0-9]{0,5})?$/.test(host)
-}
-
-/** No colon and no bracket: nothing more to check. */
-function plainName(host: string): boolean {
-  return !host.includes(':') && !host.includes('[') && !host.includes(']')
 }
 
 function validAuthority(target: string): boolean {

@@ -3,44 +3,12 @@ import type { HeaderBlock } from '../../core/headers.ts'
 import { latin1 } from '../../core/latin1.ts'
 import { CHUNKED } from '../../core/message.ts'
 import type { Wire } from '../../net/wire.ts'
+import { mayTrail } from './trailers.ts'
 
 /** Up to this size, body bytes join the held text: one write for head and body costs less than two. */
 const INLINE_BYTES = 2048
 /** Held text never grows over this. */
 const HOLD_CHARS = 16 * 1024
-
-/** Trailers may not change how the message is framed, routed or authorised (RFC 9110 §6.5.1). */
-const FORBIDDEN_TRAILERS = new Set([
-  'transfer-encoding',
-  'content-length',
-  'host',
-  'connection',
-  'keep-alive',
-  'te',
-  'trailer',
-  'upgrade',
-  'expect',
-  'max-forwards',
-  'cache-control',
-  'authorization',
-  'proxy-authorization',
-  'proxy-authenticate',
-  'www-authenticate',
-  'cookie',
-  'set-cookie',
-  'content-encoding',
-  'content-type',
-  'content-range',
-  'range',
-  'x-request-id',
-  'traceparent',
-  'tracestate',
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'x-forwarded-host',
-  'idempotency-key',
-])
 
 /** Writer of the messages of one connection, one after the other. */
 export class MessageWriter {
@@ -80,7 +48,7 @@ export class MessageWriter {
       this.#held += '0\r\n'
       if (trailers !== undefined) {
         for (const [name, value] of trailers.entries()) {
-          if (!FORBIDDEN_TRAILERS.has(name.toLowerCase())) this.#held += `${name}: ${value}\r\n`
+          if (mayTrail(name.toLowerCase())) this.#held += `${name}: ${value}\r\n`
         }
       }
       this.#held += '\r\n'

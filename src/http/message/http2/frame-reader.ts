@@ -94,6 +94,11 @@ export class FrameReader {
     return this.#state !== IN_HEADER || this.#have > 0 || this.#blockStream !== 0
   }
 
+  /** Like {@link pending}, but for the payload of DATA, which has a pace of its own. */
+  get owes(): boolean {
+    return this.#state !== IN_DATA && this.pending
+  }
+
   /** Whether a header block is under way; nothing else may come on the connection before its end. */
   get inHeaderBlock(): boolean {
     return this.#blockStream !== 0

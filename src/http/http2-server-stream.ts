@@ -1,0 +1,179 @@
+/** One stream of a client: a request and its response, as the driver sees them. */
+import { nowUs } from '../core/clock.ts'
+import { ProxyError } from '../core/errors.ts'
+import type { HeaderBlock } from '../core/headers.ts'
+import { CHUNKED, type RequestHead, type ResponseHead } from '../core/message.ts'
+import { type Driver, phaseOf } from '../exchange/driver.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import type { Downstream, TunnelEnd, TunnelFacts } from '../exchange/ports.ts'
+import * as h2 from './message/http2/frames.ts'
+import { giveRequestHead } from './message/http2/request-head.ts'
+import { responseBlock } from './message/http2/send-fields.ts'
+import type { Http2Session } from './message/http2/session.ts'
+import { Http2Stream } from './message/http2/stream.ts'
+import { DownstreamDeadlines, type DownstreamTimeouts } from './server-deadlines.ts'
+
+export class Http2ServerStream extends Http2Stream implements Downstream {
+  readonly head: RequestHead
+  readonly #driver: Driver
+  readonly deadlines: DownstreamDeadlines
+  /** Set at once after it was made; the two refer to each other. */
+  x!: Exchange
+  #bodyBytes = 0
+  #bodiless = false
+  /** The request broke the rules: the answer is followed by a reset that says so. */
+  malformed = false
+  /** The driver knows of it. */
+  started = false
+
+  constructor(id: number, session: Http2Session, head: RequestHead, driver: Driver, timeouts: DownstreamTimeouts) {
+    super(id, session)
+    this.head = head
+    this.#driver = driver
+    this.deadlines = new DownstreamDeadlines(timeouts)
+    // Until somebody takes the body.
+    this.pause()
+  }
+
+  /** Everything of the batch was read: go. */
+  start(): void {
+    this.started = true
+    this.#driver.start(this.x)
+    this.#takeIfWanted()
+  }
+
+  #takeIfWanted(): void {
+    if (!this.closed && this.#driver.takesData(this.x)) this.resume()
+  }
+
+  // === the request ===
+
+  protected onBody(buf: Buffer, start: number, end: number): void {
+    this.#bodyBytes += end - start
+    this.deadlines.progress(nowUs(), end - start)
+    const { bodyLength } = this.head
+    if (this.x.finished) return
+    if (bodyLength !== CHUNKED && this.#bodyBytes > bodyLength) this.#badLength()
+    else this.#driver.requestData(this.x, buf, start, end)
+  }
+
+  protected onBodyEnd(trailers: HeaderBlock | undefined): void {
+    const { bodyLength } = this.head
+    if (this.x.finished) return
+    if (bodyLength !== CHUNKED && this.#bodyBytes !== bodyLength) this.#badLength()
+    else this.#driver.requestEnd(this.x, trailers)
+  }
+
+  /** The data are not what Content-Length said (RFC 9113 §8.1.1). */
+  #badLength(): void {
+    this.malformed = true
+    this.fail(new ProxyError('bad_framing', 'send', 'the body is not as long as Content-Length says'))
+  }
+
+  fail(error: ProxyError): void {
+    if (!this.x.finished) this.#driver.downstreamFailed(this.x, error)
+  }
+
+  onReset(code: number, cause: Error | undefined): void {
+    if (this.x.finished || !this.started) return
+    this.#driver.downstreamClosed(this.x, cause ?? new StreamReset(code))
+  }
+
+  flushRequest(): void {
+    if (this.started && !this.x.finished) this.#driver.flushRequest(this.x)
+  }
+
+  protected onDrained(): void {
+    this.deadlines.progress(nowUs(), 0)
+    if (!this.x.finished) this.#driver.downstreamDrained(this.x)
+  }
+
+  // === the way back ===
+
+  informational(head: ResponseHead): void {
+    if (!this.closed) this.session.output.headers(this.id, responseBlock(this.session.encoder, head, true), false)
+    this.session.output.flush()
+  }
+
+  respond(_x: Exchange, head: ResponseHead): void {
+    this.#bodiless = this.head.method === 'HEAD' || head.status === 204 || head.status === 304
+    if (this.#bodiless && head.statedLength < 0 && head.bodyLength > 0) head.statedLength = head.bodyLength
+    if (this.closed) return
+    this.session.output.headers(this.id, responseBlock(this.session.encoder, head, this.#bodiless), false)
+  }
+
+  data(buf: Buffer, start: number, end: number): boolean {
+    return this.#bodiless || this.sendData(buf, start, end)
+  }
+
+  end(trailers: HeaderBlock | undefined): void {
+    this.sendEnd(trailers)
+    this.session.flushSoon()
+  }
+
+  /** The last of an answer that had to wait leaves after its exchange is over. */
+  override sendEnd(trailers: HeaderBlock | undefined): void {
+    super.sendEnd(trailers)
+    if (this.sentEnd && this.x.finished && !this.receivedEnd) this.session.resetStream(this, h2.NO_ERROR, false)
+  }
+
+  flush(): void {
+    this.session.output.flush()
+  }
+
+  pauseRequest(): void {
+    this.pause()
+  }
+
+  resumeRequest(): void {
+    this.deadlines.progress(nowUs(), 0)
+    this.#takeIfWanted()
+    if (!this.x.finished) this.#driver.flushRequest(this.x)
+    this.session.output.flush()
+  }
+
+  abort(): void {
+    this.session.resetStream(this, this.malformed ? h2.PROTOCOL_ERROR : h2.INTERNAL_ERROR, this.malformed)
+    this.session.output.flush()
+  }
+
+  /** The answer is complete: a request that still comes is not wanted any more (RFC 9113 §8.1). */
+  finished(): void {
+    giveRequestHead(this.head)
+    if (this.malformed && !this.closed) this.session.resetStream(this, h2.PROTOCOL_ERROR, true)
+    else if (this.malformed) this.session.output.reset(this.id, h2.PROTOCOL_ERROR)
+    else if (!this.closed && !this.receivedEnd && this.sentAll) this.session.resetStream(this, h2.NO_ERROR, false)
+    else if (!this.closed && !this.receivedEnd) this.resume()
+  }
+
+  upgrade(_head: ResponseHead, _upstream: TunnelEnd, _closed: (facts: TunnelFacts) => void): void {
+    throw new Error('not yet')
+  }
+
+  // === deadlines ===
+
+  /** The timeout that this exchange has run into, if any. */
+  overdue(now: number): void {
+    const { x } = this
+    if (x === undefined || x.finished) {
+      if (!this.closed && this.deadlines.readerStuck(now, this.waitingBytes, this.bytesSent)) this.abort()
+      return
+    }
+    const code = this.deadlines.exchangeOver(now, {
+      readingBody: !this.receivedEnd && !this.holds && this.#driver.takesData(x),
+      queuedBytes: this.waitingBytes + this.session.wire.queuedBytes,
+      takenMark: this.bytesSent + this.session.wire.takenMark,
+    })
+    if (code !== undefined) this.fail(new ProxyError(code, phaseOf(x)))
+  }
+}
+
+/** Why a client's stream ended, as the errno of the failure. */
+class StreamReset extends Error {
+  readonly code: string
+
+  constructor(code: number) {
+    super(`stream reset: ${h2.errorName(code)}`)
+    this.code = h2.errorName(code)
+  }
+}

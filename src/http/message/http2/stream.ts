@@ -1,0 +1,213 @@
+/**
+ * One stream: its two flow-control windows and what waits for them. Bytes that may not be sent yet are kept here, and
+ * so are bytes that were received and nobody takes yet; both are bounded, by the producer that is told to stop and by
+ * the window that is not given back. A stream that stands still stalls no other.
+ */
+import type { HeaderBlock } from '../../../core/headers.ts'
+import type { Http2Session } from './session.ts'
+
+export abstract class Http2Stream {
+  readonly id: number
+  readonly session: Http2Session
+  /** What the peer lets us send on this stream; may be negative after a change of its settings (RFC 9113 §6.9.2). */
+  sendWindow: number
+  /** What the peer may still send. */
+  #receiveWindow: number
+  /** Taken by the consumer and not given back to the peer yet. */
+  #consumed = 0
+  #held: Buffer[] = []
+  /** The stream was ended by the peer; told to the consumer when all that is held was taken. */
+  #heldEnd = false
+  #heldTrailers: HeaderBlock | undefined
+  #paused = false
+  #delivering = false
+
+  readonly #waiting: Buffer[] = []
+  /** Offset into the first piece that waits. */
+  #waitingAt = 0
+  #endWaits = false
+  #trailersWait: HeaderBlock | undefined
+  /** Bytes that wait for a window. */
+  waitingBytes = 0
+  /** The producer was told to stop and waits for {@link drained}. */
+  blocked = false
+  /** No frame of ours follows. */
+  sentEnd = false
+  /** The peer ended its side. */
+  receivedEnd = false
+  /** Reset by either side, or the connection is gone: nothing is sent and nothing reported any more. */
+  closed = false
+  /** Body bytes that were sent. */
+  bytesSent = 0
+
+  constructor(id: number, session: Http2Session) {
+    this.id = id
+    this.session = session
+    this.sendWindow = session.peerInitialWindow
+    this.#receiveWindow = session.ownStreamWindow
+  }
+
+  /** Body bytes for the consumer, valid during the call; it may call {@link pause}. */
+  protected abstract onBody(buf: Buffer, start: number, end: number): void
+  /** The peer's side is complete. */
+  protected abstract onBodyEnd(trailers: HeaderBlock | undefined): void
+  /** The stream was ended by a reset of the peer or the loss of the connection. */
+  abstract onReset(code: number, cause: Error | undefined): void
+  /** More may be sent. */
+  protected abstract onDrained(): void
+
+  // === received ===
+
+  /** Session only. False: the peer sent more than its window. */
+  receive(buf: Buffer, start: number, end: number, flowBytes: number): boolean {
+    this.#receiveWindow -= flowBytes
+    if (this.#receiveWindow < 0) return false
+    // Padding is taken at once.
+    if (flowBytes > end - start) this.#take(flowBytes - (end - start))
+    if (end === start) return true
+    if (this.#paused || this.#held.length > 0) this.#hold(buf, start, end)
+    else {
+      this.onBody(buf, start, end)
+      this.#take(end - start)
+    }
+    return true
+  }
+
+  #hold(buf: Buffer, start: number, end: number): void {
+    this.#held.push(Buffer.from(buf.subarray(start, end)))
+    this.session.heldBytes += end - start
+  }
+
+  /** Session only: END_STREAM came, with trailers or without. */
+  receiveEnd(trailers: HeaderBlock | undefined): void {
+    this.receivedEnd = true
+    if (this.#held.length === 0 && !this.#paused) this.onBodyEnd(trailers)
+    else {
+      this.#heldEnd = true
+      this.#heldTrailers = trailers
+    }
+  }
+
+  /** Take no more bytes; the window is not given back meanwhile, so that the peer stops too. */
+  pause(): void {
+    this.#paused = true
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  /** Take bytes again, those kept first. */
+  resume(): void {
+    this.#paused = false
+    if (this.#delivering || this.closed) return
+    this.#delivering = true
+    while (this.#held.length > 0 && !this.#paused && !this.closed) {
+      const piece = this.#held.shift()!
+      this.session.heldBytes -= piece.length
+      this.onBody(piece, 0, piece.length)
+      this.#take(piece.length)
+    }
+    this.#delivering = false
+    this.session.giveBackWindow()
+    if (this.#heldEnd && this.#held.length === 0 && !this.#paused && !this.closed) {
+      this.#heldEnd = false
+      this.onBodyEnd(this.#heldTrailers)
+    }
+  }
+
+  /** Bytes are kept here because nobody takes them. */
+  get holds(): boolean {
+    return this.#held.length > 0 || this.#heldEnd
+  }
+
+  #take(bytes: number): void {
+    this.#consumed += bytes
+    // Half a window at a time: few updates, and the peer need not stop for them.
+    if (this.#consumed * 2 < this.session.ownStreamWindow || this.receivedEnd || this.closed) return
+    this.#receiveWindow += this.#consumed
+    this.session.output.windowUpdate(this.id, this.#consumed)
+    this.#consumed = 0
+  }
+
+  // === sent ===
+
+  /** Send body bytes, copied where they must wait. False: stop until {@link onDrained}. */
+  sendData(buf: Buffer, start: number, end: number): boolean {
+    if (this.closed || this.sentEnd) return true
+    let at = start
+    if (this.#waiting.length === 0) at = this.#sendNow(buf, start, end)
+    if (at < end) {
+      this.#waiting.push(Buffer.from(buf.subarray(at, end)))
+      this.waitingBytes += end - at
+    }
+    this.blocked = this.#waiting.length > 0 || this.session.congested
+    if (this.blocked) this.session.waits(this)
+    return !this.blocked
+  }
+
+  #sendNow(buf: Buffer, start: number, end: number): number {
+    const { session } = this
+    let at = start
+    while (at < end) {
+      const size = Math.min(end - at, this.sendWindow, session.sendWindow, session.output.maxFrameBytes)
+      if (size <= 0) break
+      session.output.data(this.id, buf, at, at + size, false)
+      session.guard.sentData()
+      this.sendWindow -= size
+      session.sendWindow -= size
+      this.bytesSent += size
+      at += size
+    }
+    return at
+  }
+
+  /** The last frame: after all that waits. Trailers make it HEADERS. */
+  sendEnd(trailers: HeaderBlock | undefined): void {
+    if (this.closed || this.sentEnd) return
+    if (this.#waiting.length > 0) {
+      this.#endWaits = true
+      this.#trailersWait = trailers
+      return
+    }
+    this.sentEnd = true
+    if (trailers === undefined) this.session.output.endStream(this.id)
+    else this.session.sendTrailers(this.id, trailers)
+    this.session.sideClosed(this)
+  }
+
+  /** Session only: a window opened or the socket drained. */
+  sendWaiting(): void {
+    while (this.#waiting.length > 0) {
+      const piece = this.#waiting[0]!
+      const to = this.#sendNow(piece, this.#waitingAt, piece.length)
+      this.waitingBytes -= to - this.#waitingAt
+      this.#waitingAt = to
+      if (to < piece.length) return
+      this.#waiting.shift()
+      this.#waitingAt = 0
+    }
+    if (this.#endWaits) {
+      this.#endWaits = false
+      this.sendEnd(this.#trailersWait)
+    }
+    if (this.session.congested || this.closed) return
+    this.blocked = false
+    this.session.waitsNoMore(this)
+    if (!this.sentEnd) this.onDrained()
+  }
+
+  /** Everything that was given is with the socket. */
+  get sentAll(): boolean {
+    return this.#waiting.length === 0
+  }
+
+  /** Drop what is kept. */
+  forget(): void {
+    this.closed = true
+    for (const piece of this.#held) this.session.heldBytes -= piece.length
+    this.#held = []
+    this.#waiting.length = 0
+    this.waitingBytes = 0
+  }
+}

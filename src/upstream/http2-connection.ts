@@ -1,0 +1,213 @@
+/** One HTTP/2 connection to an upstream, with the streams of many exchanges. */
+import { nowUs } from '../core/clock.ts'
+import { HeaderBlock } from '../core/headers.ts'
+import type { Deadlined, Sweeper } from '../core/timers.ts'
+import type { Endpoint } from '../exchange/exchange.ts'
+import * as h2 from '../http/message/http2/frames.ts'
+import { HPACK_FAULT } from '../http/message/http2/hpack-decoder.ts'
+import { requestBlock } from '../http/message/http2/send-fields.ts'
+import { type Http2Limits, type Http2Role, Http2Session } from '../http/message/http2/session.ts'
+import type { Http2Stream } from '../http/message/http2/stream.ts'
+import { plainAddress, type Wire } from '../net/wire.ts'
+import type { Http2Attempt } from './http2-attempt.ts'
+import { Http2UpstreamStream } from './http2-stream.ts'
+import type { ResponseTimeouts } from './response-deadlines.ts'
+
+export interface Http2ConnectionOptions {
+  readonly limits: Http2Limits
+  readonly timeouts: ResponseTimeouts
+  readonly sweeper: Sweeper
+  readonly scheme: 'http' | 'https'
+  /** Value of :authority for requests that came without one. */
+  readonly authorityFallback: string
+  /** Without a stream for so long, the connection closes, milliseconds. */
+  readonly idleMs: number
+  /** Silence after which a connection with streams is asked for a sign of life, milliseconds; 0: never. */
+  readonly pingMs: number
+  /** There is room for another stream. */
+  readonly onRoom: (connection: Http2Connection) => void
+  readonly onClosed: (connection: Http2Connection) => void
+}
+
+/** Until the peer's settings are there. RFC 9113 §6.5.2 recommends that nobody allows fewer. */
+const STREAMS_BEFORE_SETTINGS = 100
+/** However many the peer allows. */
+const STREAMS_AT_MOST = 1000
+const LAST_STREAM_ID = h2.MAX_31 - 2
+const LOOK_US = 1_000_000
+const ANSWER_US = 10_000_000
+
+export class Http2Connection implements Http2Role, Deadlined {
+  readonly #session: Http2Session
+  readonly #options: Http2ConnectionOptions
+  readonly peer: Endpoint
+  readonly fd: number
+  readonly openedUs: number
+  /** Places given away and not used yet. */
+  #reserved = 0
+  #idleSinceUs: number
+  #pingedUs = -1
+  /** Streams begun on it. */
+  uses = 0
+  deadlineUs: number
+
+  constructor(wire: Wire, openedUs: number, options: Http2ConnectionOptions) {
+    this.#options = options
+    this.peer = { address: plainAddress(wire.socket.remoteAddress), port: wire.socket.remotePort ?? 0 }
+    this.fd = wire.fd
+    this.openedUs = this.#idleSinceUs = openedUs
+    this.#session = new Http2Session(wire, this, options.limits, true)
+    this.#session.lastStreamId = -1
+    this.deadlineUs = openedUs + LOOK_US
+    options.sweeper.add(this)
+    wire.resume()
+  }
+
+  /** Whether another stream may be opened. */
+  get hasRoom(): boolean {
+    const { closed, goingAway, streams, peerSettingsSeen, peerMaxStreams, lastStreamId, wire } = this.#session
+    if (closed || goingAway || wire.ended || lastStreamId >= LAST_STREAM_ID) return false
+    const most = peerSettingsSeen ? Math.min(peerMaxStreams, STREAMS_AT_MOST) : STREAMS_BEFORE_SETTINGS
+    return streams.size + this.#reserved < most
+  }
+
+  get idle(): boolean {
+    return this.#session.streams.size === 0 && this.#reserved === 0
+  }
+
+  /** The peer takes WebSockets on streams (RFC 8441). */
+  get takesWebSockets(): boolean {
+    return this.#session.peerConnectProtocol
+  }
+
+  reserve(): void {
+    this.#reserved++
+  }
+
+  release(): void {
+    this.#reserved--
+    if (this.hasRoom) this.#options.onRoom(this)
+  }
+
+  /** Open a stream with the request head of an attempt, in the place it reserved. */
+  open(attempt: Http2Attempt): Http2UpstreamStream {
+    const session = this.#session
+    this.#reserved--
+    this.uses++
+    session.lastStreamId += 2
+    const stream = new Http2UpstreamStream(session.lastStreamId, session, attempt, this.#options.timeouts)
+    if (session.closed) {
+      // It broke between the promise of a place and its use: told when the driver can take it.
+      stream.forget()
+      queueMicrotask(() => stream.onReset(h2.REFUSED_STREAM, undefined))
+      return stream
+    }
+    session.add(stream)
+    const { scheme, authorityFallback } = this.#options
+    const block = requestBlock(session.encoder, attempt.exchange.request, scheme, authorityFallback)
+    session.output.headers(stream.id, block, false)
+    return stream
+  }
+
+  flush(): void {
+    this.#session.output.flush()
+  }
+
+  /** Close when the last stream is over. */
+  retire(): void {
+    if (this.idle) this.#session.finish()
+    else this.#session.goAway(h2.NO_ERROR)
+  }
+
+  destroy(): void {
+    this.#session.wire.destroy()
+  }
+
+  // === what the peer does ===
+
+  onHeaderBlock(
+    id: number,
+    stream: Http2Stream | undefined,
+    endStream: boolean,
+    buf: Buffer,
+    start: number,
+    end: number,
+  ): number {
+    const session = this.#session
+    if (stream !== undefined) {
+      session.touched.push(stream)
+      return (stream as Http2UpstreamStream).headers(endStream, buf, start, end)
+    }
+    if (session.isIdle(id)) return h2.PROTOCOL_ERROR
+    session.section.begin('trailers', new HeaderBlock(8))
+    if (session.decode(buf, start, end) === HPACK_FAULT) return h2.COMPRESSION_ERROR
+    return session.guard.control() ? 0 : h2.ENHANCE_YOUR_CALM
+  }
+
+  onBatchEnd(): void {
+    for (const stream of this.#session.touched) (stream as Http2UpstreamStream).flushDownstream()
+    if (this.deadlineUs === Number.POSITIVE_INFINITY) this.deadlineUs = nowUs() + LOOK_US
+  }
+
+  /** Streams above `lastStreamId` were not looked at, and may be sent elsewhere (RFC 9113 §6.8). */
+  onGoaway(lastStreamId: number): void {
+    const session = this.#session
+    for (const stream of [...session.streams.values()]) {
+      if (stream.id <= lastStreamId) continue
+      session.streams.delete(stream.id)
+      stream.forget()
+      stream.onReset(h2.REFUSED_STREAM, undefined)
+    }
+    if (this.idle) session.finish()
+  }
+
+  onStreamClosed(): void {
+    const session = this.#session
+    if (session.closed) return
+    if (session.streams.size === 0) {
+      this.#idleSinceUs = nowUs()
+      if (session.goingAway) {
+        session.finish()
+        return
+      }
+    }
+    if (this.hasRoom) this.#options.onRoom(this)
+  }
+
+  onPeerSettings(): void {
+    if (this.hasRoom) this.#options.onRoom(this)
+  }
+
+  onPingAck(): void {
+    this.#pingedUs = -1
+  }
+
+  onSessionClosed(): void {
+    this.#options.sweeper.remove(this)
+    this.#options.onClosed(this)
+  }
+
+  onDeadline(now: number): void {
+    const session = this.#session
+    this.deadlineUs = now + LOOK_US
+    if (this.idle) {
+      if (now - this.#idleSinceUs >= this.#options.idleMs * 1000) session.finish()
+      return
+    }
+    for (const stream of [...session.streams.values()]) (stream as Http2UpstreamStream).overdue(now)
+    this.#askForLife(now)
+    session.output.flush()
+  }
+
+  /** A peer that is gone without a word is found by a ping that stays unanswered. */
+  #askForLife(now: number): void {
+    const { pingMs } = this.#options
+    const session = this.#session
+    if (pingMs === 0 || session.closed) return
+    if (this.#pingedUs === -1) {
+      if (now - session.lastReadUs < pingMs * 1000) return
+      this.#pingedUs = now
+      session.ping()
+    } else if (now - this.#pingedUs > ANSWER_US && session.lastReadUs < this.#pingedUs) session.wire.destroy()
+  }
+}

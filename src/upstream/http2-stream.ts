@@ -1,0 +1,173 @@
+/** One stream to an upstream: the request of an attempt, and its response. */
+import { nowUs } from '../core/clock.ts'
+import { errnoOf, ProxyError } from '../core/errors.ts'
+import { HeaderBlock } from '../core/headers.ts'
+import { CHUNKED, ResponseHead } from '../core/message.ts'
+import { phaseOf } from '../exchange/driver.ts'
+import * as h2 from '../http/message/http2/frames.ts'
+import { HPACK_FAULT, HPACK_OK } from '../http/message/http2/hpack-decoder.ts'
+import { finishResponseHead } from '../http/message/http2/response-head.ts'
+import type { Http2Session } from '../http/message/http2/session.ts'
+import { Http2Stream } from '../http/message/http2/stream.ts'
+import type { Http2Attempt } from './http2-attempt.ts'
+import { ResponseDeadlines, type ResponseTimeouts } from './response-deadlines.ts'
+
+/** More interim responses than this are an attack or a fault. */
+const MAX_INFORMATIONAL = 8
+
+export class Http2UpstreamStream extends Http2Stream {
+  readonly #attempt: Http2Attempt
+  readonly #head = new ResponseHead()
+  readonly #deadlines: ResponseDeadlines
+  #gotHead = false
+  #bodyBytes = 0
+  #informational = 0
+  #progressUs = -1
+
+  constructor(id: number, session: Http2Session, attempt: Http2Attempt, timeouts: ResponseTimeouts) {
+    super(id, session)
+    this.#attempt = attempt
+    this.#deadlines = new ResponseDeadlines(timeouts)
+  }
+
+  /** Nothing of an answer came. */
+  get unanswered(): boolean {
+    return !this.#gotHead && this.#informational === 0
+  }
+
+  override sendEnd(trailers: HeaderBlock | undefined): void {
+    super.sendEnd(trailers)
+    const { timing } = this.#attempt.exchange
+    if (this.sentEnd && timing.sentUs < 0) timing.sentUs = nowUs()
+  }
+
+  // === the response ===
+
+  /** A header block of this stream. Returns 0, or the code that ends the connection. */
+  headers(endStream: boolean, buf: Buffer, start: number, end: number): number {
+    return this.#gotHead ? this.#trailers(endStream, buf, start, end) : this.#responseHead(endStream, buf, start, end)
+  }
+
+  #responseHead(endStream: boolean, buf: Buffer, start: number, end: number): number {
+    const { session } = this
+    const head = this.#head
+    head.headers.reset()
+    session.section.begin('response', head.headers)
+    const result = session.decode(buf, start, end)
+    if (result === HPACK_FAULT) return h2.COMPRESSION_ERROR
+    if (result !== HPACK_OK) {
+      this.fail(new ProxyError('response_head_too_large', 'wait', 'the header list is over the limit'), h2.CANCEL)
+      return 0
+    }
+    const { exchange } = this.#attempt
+    const error = finishResponseHead(session.section, head, exchange.request.method, endStream)
+    if (error !== undefined) this.fail(error, h2.PROTOCOL_ERROR)
+    else if (head.status < 200) this.#relayInformational()
+    else this.#respond(endStream)
+    return 0
+  }
+
+  #relayInformational(): void {
+    if (++this.#informational > MAX_INFORMATIONAL) {
+      this.fail(new ProxyError('too_many_informational', 'wait'), h2.ENHANCE_YOUR_CALM)
+    } else this.#attempt.events.onAttemptInformational(this.#attempt, this.#head)
+  }
+
+  #respond(endStream: boolean): void {
+    this.#gotHead = true
+    this.#progressUs = this.session.lastReadUs
+    const attempt = this.#attempt
+    attempt.exchange.timing.responseUs = this.#progressUs
+    if (attempt.upgrades) {
+      attempt.respondToUpgrade(this.#head, this)
+      return
+    }
+    attempt.events.onAttemptHead(attempt, this.#head)
+    if (endStream && !this.closed) this.session.endReceived(this, undefined)
+  }
+
+  #trailers(endStream: boolean, buf: Buffer, start: number, end: number): number {
+    const block = new HeaderBlock(8)
+    const { section } = this.session
+    section.begin('trailers', block)
+    const result = this.session.decode(buf, start, end)
+    if (result === HPACK_FAULT) return h2.COMPRESSION_ERROR
+    if (!endStream || section.fault !== '' || result !== HPACK_OK) {
+      const detail = section.fault === '' ? 'trailers that are too large or do not end the stream' : section.fault
+      this.fail(new ProxyError('bad_response', 'receive', detail), h2.PROTOCOL_ERROR)
+    } else this.session.endReceived(this, block.count > 0 ? block : undefined)
+    return 0
+  }
+
+  protected onBody(buf: Buffer, start: number, end: number): void {
+    this.#bodyBytes += end - start
+    this.#progressUs = this.session.lastReadUs
+    const { bodyLength } = this.#head
+    const over = bodyLength !== CHUNKED && this.#bodyBytes > bodyLength
+    if (!this.#gotHead || over) {
+      const detail = over ? 'more bytes than Content-Length says' : 'a body before the head'
+      this.fail(new ProxyError('bad_response', 'receive', detail), h2.PROTOCOL_ERROR)
+    } else this.#attempt.events.onAttemptData(this.#attempt, buf, start, end)
+  }
+
+  protected onBodyEnd(trailers: HeaderBlock | undefined): void {
+    const { bodyLength } = this.#head
+    if (!this.#gotHead || (bodyLength !== CHUNKED && this.#bodyBytes !== bodyLength)) {
+      this.fail(
+        new ProxyError('upstream_aborted', 'receive', 'fewer bytes than Content-Length says'),
+        h2.PROTOCOL_ERROR,
+      )
+      return
+    }
+    const attempt = this.#attempt
+    attempt.exchange.timing.receivedUs = this.session.lastReadUs
+    attempt.over()
+    attempt.events.onAttemptEnd(attempt, trailers)
+    // An answer before the end of the request: the rest of it is wanted by nobody.
+    if (!this.sentEnd) this.session.resetStream(this, h2.CANCEL, false)
+  }
+
+  /** End of a batch: what the client is to get should leave now. */
+  flushDownstream(): void {
+    if (!this.#attempt.exchange.finished) this.#attempt.events.onAttemptFlush(this.#attempt)
+  }
+
+  protected onDrained(): void {
+    this.#attempt.events.onAttemptDrain(this.#attempt)
+  }
+
+  onReset(code: number, cause: Error | undefined): void {
+    const phase = phaseOf(this.#attempt.exchange)
+    if (code === h2.REFUSED_STREAM && this.unanswered) this.#attempt.fail(new ProxyError('stream_refused', phase))
+    else if (this.session.closed) {
+      const errno = errnoOf(cause) || 'FIN'
+      const error = this.unanswered ? 'upstream_reset' : 'upstream_aborted'
+      this.#attempt.fail(new ProxyError(error, phase, '', { errno, cause }))
+    } else this.#attempt.fail(new ProxyError('stream_reset', phase, '', { errno: h2.errorName(code), cause }))
+  }
+
+  /** Give the stream up for a fault of the upstream. */
+  fail(error: ProxyError, code: number): void {
+    this.session.resetStream(this, code, false)
+    this.#attempt.fail(error)
+  }
+
+  /** Look at the timeouts. */
+  overdue(now: number): void {
+    const { sentUs } = this.#attempt.exchange.timing
+    // A response that we do not take is not late.
+    if (this.#gotHead && (this.paused || this.#attempt.tunnel !== undefined)) {
+      this.#progressUs = now
+      return
+    }
+    const code = this.#deadlines.overdue(now, {
+      state: this.#gotHead ? 'body' : sentUs < 0 ? 'sending' : 'response',
+      sentUs,
+      headStartUs: -1,
+      progressUs: this.#progressUs,
+      queuedBytes: this.waitingBytes,
+      takenMark: this.bytesSent,
+    })
+    if (code !== undefined) this.fail(new ProxyError(code, phaseOf(this.#attempt.exchange)), h2.CANCEL)
+  }
+}

@@ -1,0 +1,185 @@
+/** Upstream port over HTTP/2: streams on few connections, another one only when all are full. */
+import { nowUs } from '../core/clock.ts'
+import { ProxyError } from '../core/errors.ts'
+import type { ConnectionInfo, Exchange } from '../exchange/exchange.ts'
+import type { Attempt, AttemptEvents, Upstream } from '../exchange/ports.ts'
+import type { Wire } from '../net/wire.ts'
+import { type Destination, Dial, type DialOptions, type DialTimes } from './dial.ts'
+import { Http2Attempt } from './http2-attempt.ts'
+import { Http2Connection, type Http2ConnectionOptions } from './http2-connection.ts'
+
+export interface Http2UpstreamOptions extends DialOptions {
+  /** Connections belong to the client connection that they were opened for. */
+  readonly perClient: boolean
+  readonly destinationOf: (x: Exchange) => Destination
+  readonly connection: Pick<Http2ConnectionOptions, 'limits' | 'timeouts' | 'sweeper' | 'idleMs' | 'pingMs'>
+  /** Bounds per destination; attempts that find no room wait, more than `maxPending` waiting are refused. */
+  readonly maxConnections: number
+  readonly maxPending: number
+}
+
+/** The connections to one destination, of all clients or of one. */
+export class Http2Pool {
+  readonly connections: Http2Connection[] = []
+  readonly waiting: Http2Attempt[] = []
+  dials = 0
+
+  /** The first with room: the others can run empty. */
+  withRoom(): Http2Connection | undefined {
+    for (const connection of this.connections) if (connection.hasRoom) return connection
+    return undefined
+  }
+
+  stopWaiting(attempt: Http2Attempt): void {
+    const at = this.waiting.indexOf(attempt)
+    if (at !== -1) this.waiting.splice(at, 1)
+  }
+}
+
+export class Http2Upstream implements Upstream {
+  readonly #options: Http2UpstreamOptions
+  readonly #pools = new Map<string, Http2Pool>()
+  readonly #clientPools = new Map<ConnectionInfo, Http2Pool>()
+  #lastDestination: Destination | undefined
+  #lastPool: Http2Pool | undefined
+  /** Connections open now. */
+  connections = 0
+
+  constructor(options: Http2UpstreamOptions) {
+    this.#options = options
+  }
+
+  attempt(x: Exchange, events: AttemptEvents): Attempt {
+    const attempt = new Http2Attempt(x, events)
+    const destination = this.#options.destinationOf(x)
+    const pool = this.#poolOf(x.connection, destination)
+    const connection = pool.withRoom()
+    if (connection !== undefined) attempt.use(connection, undefined)
+    else this.#wait(attempt, pool, destination, x.connection)
+    return attempt
+  }
+
+  /** Make a connection that stands already one of this client's. */
+  adopt(info: ConnectionInfo, destination: Destination, wire: Wire): void {
+    this.#connection(this.#poolOf(info, destination), destination, wire, info)
+  }
+
+  clientGone(info: ConnectionInfo): void {
+    const pool = this.#clientPools.get(info)
+    if (pool === undefined) return
+    this.#clientPools.delete(info)
+    for (const connection of [...pool.connections]) connection.retire()
+  }
+
+  /** Close what is idle; the rest when its last stream is over. */
+  close(): void {
+    for (const pool of [...this.#pools.values(), ...this.#clientPools.values()]) {
+      for (const connection of [...pool.connections]) connection.retire()
+    }
+  }
+
+  #poolOf(info: ConnectionInfo, destination: Destination): Http2Pool {
+    if (this.#options.perClient) return obtain(this.#clientPools, info)
+    if (destination === this.#lastDestination) return this.#lastPool!
+    const key = `${destination.tls ? 'https' : 'http'}:${destination.host}:${destination.port}`
+    this.#lastPool = obtain(this.#pools, key)
+    this.#lastDestination = destination
+    return this.#lastPool
+  }
+
+  #wait(attempt: Http2Attempt, pool: Http2Pool, destination: Destination, info: ConnectionInfo): void {
+    if (pool.waiting.length >= this.#options.maxPending) {
+      const error = new ProxyError('overloaded', 'queue', 'too many requests wait for a stream')
+      queueMicrotask(() => attempt.fail(error))
+      return
+    }
+    pool.waiting.push(attempt)
+    attempt.onCancel = () => pool.stopWaiting(attempt)
+    // One dial at a time: what it brings has room for many.
+    const open = pool.connections.length + pool.dials
+    if (pool.dials === 0 && open < this.#options.maxConnections) this.#dial(pool, destination, info)
+  }
+
+  #dial(pool: Http2Pool, destination: Destination, info: ConnectionInfo): void {
+    pool.dials++
+    const dial = new Dial(
+      destination,
+      this.#options,
+      (wire) => {
+        pool.dials--
+        const connection = this.#connection(pool, destination, wire, info)
+        this.#serve(pool, connection, dial.times)
+        if (pool.waiting.length > 0) this.#dialMore(pool, destination, info)
+      },
+      (error) => {
+        pool.dials--
+        for (const attempt of pool.waiting.splice(0)) this.#failDial(attempt, dial.times, error)
+        this.#forgetEmpty(pool)
+      },
+    )
+  }
+
+  #dialMore(pool: Http2Pool, destination: Destination, info: ConnectionInfo): void {
+    const open = pool.connections.length + pool.dials
+    if (pool.dials === 0 && open < this.#options.maxConnections) this.#dial(pool, destination, info)
+  }
+
+  /** A dial that failed has phases too. */
+  #failDial(attempt: Http2Attempt, times: DialTimes, error: ProxyError): void {
+    const { timing } = attempt.exchange
+    timing.dnsUs = times.dnsUs
+    timing.connectUs = times.connectUs
+    timing.tlsUs = times.tlsUs
+    attempt.onCancel = undefined
+    attempt.fail(error)
+  }
+
+  /** Those who wait take the places of a connection. Only the first was kept waiting by the dial's own phases. */
+  #serve(pool: Http2Pool, connection: Http2Connection, times: DialTimes | undefined): void {
+    let dial = times
+    while (connection.hasRoom) {
+      const attempt = pool.waiting.shift()
+      if (attempt === undefined) return
+      attempt.onCancel = undefined
+      attempt.use(connection, dial)
+      dial = undefined
+      attempt.events.onAttemptReady(attempt)
+    }
+  }
+
+  #connection(pool: Http2Pool, destination: Destination, wire: Wire, info: ConnectionInfo): Http2Connection {
+    const { host, port, tls } = destination
+    const name = host.includes(':') ? `[${host}]` : host
+    this.connections++
+    const connection = new Http2Connection(wire, nowUs(), {
+      ...this.#options.connection,
+      scheme: tls ? 'https' : 'http',
+      authorityFallback: port === (tls ? 443 : 80) ? name : `${name}:${port}`,
+      onRoom: (free) => this.#serve(pool, free, undefined),
+      onClosed: (gone) => {
+        this.connections--
+        pool.connections.splice(pool.connections.indexOf(gone), 1)
+        // Who waits has nobody left to wait for.
+        if (pool.waiting.length > 0) this.#dialMore(pool, destination, info)
+        else this.#forgetEmpty(pool)
+      },
+    })
+    pool.connections.push(connection)
+    return connection
+  }
+
+  #forgetEmpty(pool: Http2Pool): void {
+    if (pool.connections.length > 0 || pool.waiting.length > 0 || pool.dials > 0 || this.#options.perClient) return
+    for (const [key, candidate] of this.#pools) if (candidate === pool) this.#pools.delete(key)
+    if (this.#lastPool === pool) this.#lastDestination = this.#lastPool = undefined
+  }
+}
+
+function obtain<K>(pools: Map<K, Http2Pool>, key: K): Http2Pool {
+  let pool = pools.get(key)
+  if (pool === undefined) {
+    pool = new Http2Pool()
+    pools.set(key, pool)
+  }
+  return pool
+}
