@@ -5,17 +5,21 @@ import type { Logger } from '../core/log.ts'
 import { Sweeper } from '../core/timers.ts'
 import { compileStages } from '../exchange/compile.ts'
 import { Driver } from '../exchange/driver.ts'
-import type { ConnectionInfo, Endpoint } from '../exchange/exchange.ts'
+import type { ConnectionInfo, Endpoint, Exchange } from '../exchange/exchange.ts'
 import type { Stage } from '../exchange/stage.ts'
+import { FirstBytes } from '../http/first-bytes.ts'
 import { rescue } from '../http/rescue.ts'
-import { Http1Server, type ServerOptions } from '../http/server-http1.ts'
+import { Http1Server } from '../http/server-http1.ts'
+import { Http2Server, type Http2ServerOptions } from '../http/server-http2.ts'
 import { Listener } from '../net/listener.ts'
 import { plainAddress, type Wire } from '../net/wire.ts'
 import { stack } from '../stages/stack.ts'
 import type { SampleDecision } from '../stages/trace-context.ts'
 import type { Destination, DialOptions } from '../upstream/dial.ts'
 import { Http1Upstream } from '../upstream/http1-upstream.ts'
+import { Http2Upstream } from '../upstream/http2-upstream.ts'
 import { NameResolver } from '../upstream/resolver.ts'
+import { type UpstreamProtocol, Upstreams } from '../upstream/upstreams.ts'
 
 /** What differs between the places in which the same data path serves. */
 export interface Placement {
@@ -45,16 +49,25 @@ const DRAIN_STEP_MS = 20
 const DRAIN_QUIET_MS = 500
 
 let nextConnectionId = 1
+const NOTHING = Buffer.alloc(0)
+
+/** What serves one client connection, whatever it speaks. */
+interface ConnectionServer {
+  readonly idle: boolean
+  readonly outbound: boolean
+  drain(): void
+  destroy(): void
+}
 
 export class DataPlane {
-  readonly #servers = new Set<Http1Server>()
+  readonly #servers = new Set<ConnectionServer>()
   readonly #driver: Driver
-  readonly #server: ServerOptions
+  readonly #server: Http2ServerOptions
   readonly sweeper = new Sweeper()
   /** One object that everyone reads, so that a reload is an assignment. */
   readonly #timeouts: { -readonly [K in keyof Config['timeouts']]: number }
   readonly dial: DialOptions
-  readonly upstream: Http1Upstream
+  readonly upstream: Upstreams
   #listener: Listener | undefined
   draining = false
   #accepted = 0
@@ -72,14 +85,7 @@ export class DataPlane {
       timeouts,
       highWater: limits.connectionBufferBytes,
     }
-    this.upstream = new Http1Upstream({
-      ...this.dial,
-      reuse: config.upstream.reuse,
-      destinationOf: (x) => placement.destinationOf(x.connection),
-      connection: { limits, timeouts, sweeper: this.sweeper, idleMs: config.upstream.idleMs },
-      maxConnections: config.upstream.maxConnections,
-      maxPending: config.upstream.maxPending,
-    })
+    this.upstream = upstreams(options, this.dial, timeouts, this.sweeper)
     this.#driver = new Driver({
       stages: compileStages(
         stack({
@@ -102,6 +108,12 @@ export class DataPlane {
       sweeper: this.sweeper,
       connectMode: config.connect,
       draining: () => this.draining,
+      http2: {
+        maxStreams: config.http2.maxStreams,
+        streamWindowBytes: config.http2.windowBytes,
+        idleMs: config.http2.idleMs,
+        pingMs: config.http2.pingMs,
+      },
     }
   }
 
@@ -163,17 +175,65 @@ export class DataPlane {
     }
   }
 
-  /** Serve HTTP/1.1 on a wire. `early` are bytes read already. */
-  serve(wire: Wire, info: ConnectionInfo, early?: Buffer): void {
+  /**
+   * Serve HTTP on a wire. `early` are bytes read already. `protocol` is known where TLS agreed on one (ALPN); in clear
+   * text the first bytes tell.
+   */
+  serve(wire: Wire, info: ConnectionInfo, early: Buffer = NOTHING, protocol?: 'http1' | 'h2'): void {
+    if (protocol !== undefined) {
+      this.#serveAs(protocol, wire, info, early, 0, early.length)
+      return
+    }
+    const first = new FirstBytes(wire, {
+      sweeper: this.sweeper,
+      timeouts: this.#timeouts,
+      onDecided: (decided, buf, start, end) => {
+        this.#servers.delete(waiting)
+        this.#serveAs(decided, wire, info, buf, start, end)
+      },
+      onClosed: () => this.#servers.delete(waiting),
+    })
+    const waiting: ConnectionServer = {
+      get idle() {
+        return first.idle
+      },
+      outbound: info.direction === 'outbound',
+      drain: () => {
+        if (info.direction !== 'outbound') first.drain(DRAIN_STEP_MS * 50)
+      },
+      destroy: () => wire.destroy(),
+    }
+    this.#servers.add(waiting)
+    if (early.length > 0) first.onBytes(early, 0, early.length)
+    if (wire.handler !== first) return
+    if (wire.ended) first.onEnd()
+    else wire.resume()
+    if (this.draining) waiting.drain()
+  }
+
+  #serveAs(protocol: 'http1' | 'h2', wire: Wire, info: ConnectionInfo, buf: Buffer, start: number, end: number): void {
+    const server = protocol === 'h2' ? this.#serveHttp2(wire, info) : this.#serveHttp1(wire, info)
+    this.#servers.add(server)
+    if (protocol === 'h2' || end > start) server.onBytes(buf, start, end)
+    if (wire.ended) server.onEnd()
+    else wire.resume()
+    if (this.draining) server.drain()
+  }
+
+  #serveHttp1(wire: Wire, info: ConnectionInfo): Http1Server {
     const server = new Http1Server(wire, info, this.#server, () => {
       this.#servers.delete(server)
       this.upstream.clientGone(info)
     })
-    this.#servers.add(server)
-    if (early !== undefined && early.length > 0) server.onBytes(early, 0, early.length)
-    if (wire.ended) server.onEnd()
-    else wire.resume()
-    if (this.draining) server.drain()
+    return server
+  }
+
+  #serveHttp2(wire: Wire, info: ConnectionInfo): Http2Server {
+    const server = new Http2Server(wire, info, this.#server, () => {
+      this.#servers.delete(server)
+      this.upstream.clientGone(info)
+    })
+    return server
   }
 
   /**
@@ -218,6 +278,51 @@ export class DataPlane {
     for (const server of this.#servers) if (server.outbound && server.idle) idleOutbound++
     return this.connections > idleOutbound
   }
+}
+
+/** Both codecs towards the upstream, and the choice between them. */
+function upstreams(
+  options: DataPlaneOptions,
+  dial: DialOptions,
+  timeouts: Config['timeouts'],
+  sweeper: Sweeper,
+): Upstreams {
+  const { config, placement } = options
+  const { limits, http2, upstream } = config
+  const common = {
+    ...dial,
+    destinationOf: (x: Exchange) => placement.destinationOf(x.connection),
+    maxConnections: upstream.maxConnections,
+    maxPending: upstream.maxPending,
+  }
+  return new Upstreams({
+    http1: new Http1Upstream({
+      ...common,
+      reuse: upstream.reuse,
+      connection: { limits, timeouts, sweeper, idleMs: upstream.idleMs },
+    }),
+    http2: new Http2Upstream({
+      ...common,
+      perClient: upstream.reuse === 'client',
+      connection: {
+        limits: { ...limits, maxStreams: http2.maxStreams, streamWindowBytes: http2.windowBytes },
+        timeouts,
+        sweeper,
+        idleMs: http2.idleMs,
+        pingMs: http2.pingMs,
+      },
+    }),
+    protocolOf: protocolChoice(config.upstream.protocol, placement),
+  })
+}
+
+/** In clear text nothing is negotiated: a reverse proxy is told, a sidecar speaks what the client spoke to its peer. */
+function protocolChoice(
+  setting: Config['upstream']['protocol'],
+  placement: Placement,
+): (x: Exchange) => UpstreamProtocol {
+  if (setting !== 'auto') return () => setting
+  return placement.closesEarly ? () => 'http1' : (x) => (x.request.version === 20 ? 'h2' : 'http1')
 }
 
 /** `example.com` and `*.example.com` patterns → test of a host name. */

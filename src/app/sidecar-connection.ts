@@ -158,7 +158,7 @@ export class SidecarConnection implements WireHandler, Deadlined {
     const { plane } = this.#options
     const { address, port } = this.#destination
     if (this.#upstream !== undefined) {
-      plane.upstream.adopt(this.#info, { host: address, port, tls: false }, this.#upstream)
+      plane.upstream.adopt(this.#info, { host: address, port, tls: false }, this.#upstream, 'http1')
       this.#upstream = undefined
     } else {
       this.#dial?.cancel()

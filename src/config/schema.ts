@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { type Command, INTERCEPT, SERVERS, SERVING } from './commands.ts'
+import { http2 } from './schema-http2.ts'
 import { idempotency } from './schema-idempotency.ts'
 import { tls } from './schema-tls.ts'
 import { group, optional, type Setting, setting, settingsOf } from './setting.ts'
@@ -74,6 +75,11 @@ const upstream = group({
     flag: '--upstream',
     commands: ['proxy'],
     requiredBy: ['proxy'],
+  }),
+  protocol: setting(oneOf('auto', 'http1', 'h2'), {
+    doc: 'What the upstream is spoken to in. auto: with TLS what it chooses (ALPN); in clear text HTTP/1.1, and in a sidecar what the client speaks.',
+    default: 'auto',
+    ...serving,
   }),
   reuse: setting(oneOf('client', 'after-first', 'always'), {
     doc: 'Who may use an upstream connection again: only the client that opened it; any client after its first request; any client at once.',
@@ -321,6 +327,7 @@ export const configSchema = z.strictObject({
   timeouts,
   ...behaviour,
   intercept,
+  http2,
   tls,
   idempotency,
 })
