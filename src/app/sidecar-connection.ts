@@ -77,7 +77,8 @@ export class SidecarConnection implements WireHandler, Deadlined {
       return
     }
     const protocol = sniff(this.#held.bytes, 0, this.#held.length)
-    if (protocol === 'http1') this.#toHttp()
+    if (protocol === 'http1') this.#toHttp('http1')
+    else if (protocol === 'http2') this.#toHttp('h2')
     else if (protocol === 'tls') this.#readHello()
     else if (protocol !== 'need-more') this.tunnel('unknown')
   }
@@ -153,18 +154,18 @@ export class SidecarConnection implements WireHandler, Deadlined {
 
   // === HTTP ===
 
-  #toHttp(): void {
-    this.#decide('http1')
+  #toHttp(protocol: 'http1' | 'h2'): void {
+    this.#decide(protocol === 'h2' ? 'http2' : protocol)
     const { plane } = this.#options
     const { address, port } = this.#destination
     if (this.#upstream !== undefined) {
-      plane.upstream.adopt(this.#info, { host: address, port, tls: false }, this.#upstream, 'http1')
+      plane.upstream.adopt(this.#info, { host: address, port, tls: false }, this.#upstream, protocol)
       this.#upstream = undefined
     } else {
       this.#dial?.cancel()
     }
     this.#dial = undefined
-    plane.serve(this.#wire, this.#info, this.#held.bytes.subarray(0, this.#held.length))
+    plane.serve(this.#wire, this.#info, this.#held.bytes.subarray(0, this.#held.length), protocol)
   }
 
   // === tunnel ===
