@@ -74,7 +74,10 @@ test('Huffman: whatever bytes decode, they are what their text codes to', () => 
       const length = huffmanDecode(coded, 0, coded.length, out)
       fc.pre(length >= 0)
       const again = Buffer.alloc(32)
-      assert.deepEqual(again.subarray(0, huffmanEncode(out.toString('latin1', 0, length), again, 0)), Buffer.from(coded))
+      assert.deepEqual(
+        again.subarray(0, huffmanEncode(out.toString('latin1', 0, length), again, 0)),
+        Buffer.from(coded),
+      )
     }),
     { numRuns: 5000 },
   )
