@@ -1,4 +1,216 @@
-/** Codes of TLS, on either side. */
-import type { CodeFacts } from './error-kinds.ts'
+/**
+ * Codes of TLS handshakes: `client_tls_…` with clients, where no exchange ever began; `tls_…` with upstreams, whose
+ * exchanges are answered with them. No byte of a request leaves before a handshake is done, so those are safe to repeat.
+ */
+import { type CodeFacts, client, own, server } from './error-kinds.ts'
 
-export const TLS_CODES = {} as const satisfies Record<string, CodeFacts>
+const CERTIFICATE_OF_UPSTREAM = 'Show it by `openssl s_client -connect HOST:PORT -servername NAME -showcerts`.'
+
+export const TLS_CODES = {
+  client_tls_expected: client(
+    400,
+    'This port speaks TLS, and the request came in clear text',
+    'TLS is terminated here and `tls.clearText` is `refuse`.',
+    'Use https:// in the client; a health check may need its scheme set. `tls.clearText: allow` takes both.',
+  ),
+  client_tls_not_spoken: client(
+    400,
+    'The client spoke neither TLS nor HTTP on a TLS port',
+    'The first bytes are no TLS handshake and no HTTP request.',
+    'Port scanners do this; else look at what the client is configured to speak.',
+  ),
+  client_tls_bad_hello: client(
+    400,
+    'The ClientHello is malformed',
+    'The first message of the handshake is cut, over 16 KiB, repeats an extension, or has a server name with NUL or other bytes that no name has.',
+    'Look at the client: real TLS libraries send no such thing.',
+  ),
+  client_tls_version: client(
+    400,
+    'The client offers no TLS version that is taken here',
+    'It speaks at most TLS 1.1 (or less than `tls.minVersion`), which is not taken.',
+    'Update the client or its TLS library.',
+  ),
+  client_tls_no_shared_cipher: client(
+    400,
+    'Client and proxy share no cipher',
+    'None of the cipher suites, groups or signature algorithms that the client offers is taken here.',
+    'An old client; or the key of the certificate is of a kind that the client cannot use (ECDSA with an RSA-only client).',
+  ),
+  client_tls_rejects_ca: client(
+    400,
+    'The client does not know the authority of our certificate',
+    'It ended the handshake with the alert unknown_ca.',
+    'Give the client the CA certificate; or send the intermediate certificates too: `tls.cert` must hold the whole chain.',
+  ),
+  client_tls_rejects_certificate: client(
+    400,
+    'The client does not accept our certificate',
+    'It ended the handshake with an alert about the certificate: bad, expired, revoked, unsupported or unknown.',
+    'Look at the expiry date and the names of the certificate, and at the log of the client.',
+  ),
+  client_tls_refused: client(
+    400,
+    'The client ended the handshake with an alert',
+    'The detail names the alert.',
+    'Look at the log of the client.',
+  ),
+  client_tls_certificate_required: client(
+    400,
+    'The client showed no certificate',
+    '`tls.clientAuth` is `require`, and the client sent none.',
+    'Configure a client certificate whose issuer is in `tls.clientCa`.',
+  ),
+  client_tls_certificate_expired: client(
+    400,
+    'The certificate of the client has expired',
+    'Its notAfter date has passed.',
+    'Renew the certificate of the client; look at the clocks of both hosts.',
+  ),
+  client_tls_certificate_not_yet_valid: client(
+    400,
+    'The certificate of the client is not valid yet',
+    'Its notBefore date is still to come.',
+    'Look at the clocks of both hosts.',
+  ),
+  client_tls_certificate_untrusted: client(
+    400,
+    'The certificate of the client is not trusted',
+    'It is self-signed, or its chain does not end at a certificate of `tls.clientCa`; the detail names the fault.',
+    'Compare its issuer with `tls.clientCa`; the client must send its intermediate certificates too.',
+  ),
+  client_tls_timeout: client(
+    408,
+    'The TLS handshake of the client was not done in time',
+    'The connection stood for `timeouts.handshakeMs` without a finished handshake.',
+    'A slow or broken client or network, a check that only opens connections, or an attack.',
+  ),
+  client_tls_aborted: client(
+    499,
+    'The client closed the connection in the middle of the TLS handshake',
+    'A FIN or RST came from the client before the handshake was done.',
+    'Checks that only open connections do this. Else: a client that does not accept our certificate and does not say so.',
+  ),
+  client_tls_failed: client(
+    400,
+    'The TLS handshake with the client failed',
+    'The detail has what the TLS library says.',
+    'Look at the client and at what is between.',
+  ),
+  tls_handshakes_full: own(
+    503,
+    'Too many TLS handshakes are under way',
+    '`limits.handshakes` was reached: the connection was refused at once.',
+    'Many new connections at a time, or clients that begin handshakes and do not finish them: look at who they are.',
+  ),
+  identity_refused: client(
+    403,
+    'The identity of the client is not allowed here',
+    'None of the names in its certificate matches `tls.allowedIdentities`, or it showed no certificate.',
+    'The span has the identity (`hopscope.tls.client.identity`): add it, or give the client another certificate.',
+  ),
+  misdirected_request: client(
+    421,
+    'The request is for another host than its TLS connection',
+    'Host is neither the server name that the client asked for in the handshake, nor one that the certificate covers (RFC 9110 §15.5.20).',
+    'Clients repeat such a request on a new connection. A proxy before this one that sets Host and server name apart needs `tls.checkAuthority: false`.',
+  ),
+  tls_certificate_expired: server(
+    502,
+    'safe',
+    'The certificate of the upstream has expired',
+    'A certificate of its chain is past its notAfter date.',
+    `Renew it; look at the clock of this host. ${CERTIFICATE_OF_UPSTREAM}`,
+  ),
+  tls_certificate_not_yet_valid: server(
+    502,
+    'safe',
+    'The certificate of the upstream is not valid yet',
+    'A certificate of its chain has a notBefore date that is still to come.',
+    `Look at the clock of this host. ${CERTIFICATE_OF_UPSTREAM}`,
+  ),
+  tls_certificate_revoked: server(
+    502,
+    'safe',
+    'The certificate of the upstream is revoked',
+    'It is on the list of `upstream.tls.crl`.',
+    'The upstream needs a new certificate.',
+  ),
+  tls_unknown_ca: server(
+    502,
+    'safe',
+    'The certificate of the upstream comes from an unknown authority',
+    'It is self-signed, or its chain does not end at a trusted root.',
+    `Name the authority in \`upstream.tls.ca\` (or NODE_EXTRA_CA_CERTS); or the upstream does not send its intermediate certificates. ${CERTIFICATE_OF_UPSTREAM}`,
+  ),
+  tls_name_mismatch: server(
+    502,
+    'safe',
+    'The certificate of the upstream is for another name',
+    'The name that was asked for is not among its subject alternative names.',
+    `Is the address right? If the certificate is right: \`upstream.tls.serverName\`. ${CERTIFICATE_OF_UPSTREAM}`,
+  ),
+  tls_bad_certificate: server(
+    502,
+    'safe',
+    'The certificate of the upstream is not acceptable',
+    'Its chain breaks a rule (purpose, path length, signature, key size); the detail names it.',
+    CERTIFICATE_OF_UPSTREAM,
+  ),
+  tls_version_mismatch: server(
+    502,
+    'safe',
+    'The upstream speaks no TLS version that is taken here',
+    'It offers at most TLS 1.1, or wants more than we speak.',
+    'Update the upstream. `openssl s_client -tls1_2` shows what it takes.',
+  ),
+  tls_no_shared_cipher: server(
+    502,
+    'safe',
+    'The upstream and the proxy share no cipher, or it refused the handshake',
+    'It ended the handshake with the alert handshake_failure or insufficient_security.',
+    'Cipher suites of the upstream; with TLS 1.2 a missing client certificate is told in the same way: `upstream.tls.cert`.',
+  ),
+  tls_own_certificate_refused: server(
+    502,
+    'safe',
+    'The upstream does not accept our client certificate',
+    'It ended the handshake with an alert about the certificate; the detail names it.',
+    'Issuer and expiry of `upstream.tls.cert`, and the authorities that the upstream trusts.',
+  ),
+  tls_own_certificate_required: server(
+    502,
+    'safe',
+    'The upstream wants a client certificate',
+    'It ended the handshake with the alert certificate_required.',
+    'Set `upstream.tls.cert` and `upstream.tls.key`.',
+  ),
+  tls_unknown_name: server(
+    502,
+    'safe',
+    'The upstream does not know the server name',
+    'It ended the handshake with the alert unrecognized_name.',
+    'The name sent is the host of the upstream URL or `upstream.tls.serverName`.',
+  ),
+  tls_no_shared_protocol: server(
+    502,
+    'safe',
+    'The upstream does not speak the wanted HTTP version',
+    'It chose none of the protocols that were offered by ALPN.',
+    'Look at `upstream.protocol`; `auto` takes what the upstream has.',
+  ),
+  tls_closed: server(
+    502,
+    'safe',
+    'The upstream closed the connection in the middle of the TLS handshake',
+    'FIN or RST came before the handshake was done, without an alert.',
+    'A server that speaks no TLS on this port, that wants a server name, or that refuses us without saying why.',
+  ),
+  tls_not_spoken: server(
+    502,
+    'safe',
+    'The upstream does not speak TLS on this port',
+    'What came is no TLS record.',
+    'Use http:// or another port for the upstream.',
+  ),
+} as const satisfies Record<string, CodeFacts>

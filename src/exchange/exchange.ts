@@ -1,7 +1,8 @@
 /** One request with its response(s), from head to finish. Every slot is preset, so that all exchanges share a shape. */
 import type { ProxyError } from '../core/errors.ts'
 import { HeaderBlock } from '../core/headers.ts'
-import { type RequestHead, ResponseHead } from '../core/message.ts'
+import { CHUNKED, type RequestHead, ResponseHead } from '../core/message.ts'
+import type { DownstreamTls, PeerIdentity, TlsFacts } from '../core/tls-facts.ts'
 import type { Attempt, Downstream } from './ports.ts'
 
 /** `inbound`: to the app beside us; `outbound`: from it; `edge`: reverse-proxy and dev mode. */
@@ -24,6 +25,10 @@ export interface ConnectionInfo {
   readonly originalDestination: Endpoint | undefined
   readonly scheme: 'http' | 'https'
   /** File descriptor for TCP_INFO, -1 where there is none. */
+  /** How its TLS was agreed on, where it was terminated here. */
+  readonly tls?: DownstreamTls | undefined
+  /** Who the client is by its certificate; the principal of rules and idempotency. */
+  readonly peerIdentity?: PeerIdentity | undefined
   readonly fd: number
   /** Upstream connections kept for this client alone (see `upstream.reuse`); owned by the upstream. */
   affinity: unknown
@@ -191,6 +196,9 @@ export class Exchange {
     return this.connection.direction
   }
 
+  upstreamTls: TlsFacts | undefined = undefined
+  /** Driver only: bytes of the request may have had an effect at an upstream. */
+  reached = false
   /** Whole duration in microseconds, head complete to finish; 0 while it runs. */
   get durationUs(): number {
     return this.timing.finishUs < 0 ? 0 : this.timing.finishUs - this.timing.startUs

@@ -68,9 +68,9 @@ export class Listener {
     }
     this.open++
     const wire = Wire.accept(socket, this.#options.highWater)
-    wire.socket.once('close', () => {
+    wire.onGone = () => {
       this.open--
-    })
+    }
     this.#options.onWire(wire)
   }
 

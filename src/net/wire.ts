@@ -6,6 +6,8 @@
 import { readSync } from 'node:fs'
 import { connect, Socket, type TcpNetConnectOpts } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import type { TlsFacts } from '../core/tls-facts.ts'
+import { handleOf, queuedIn, resetSocket, takeHandle } from './raw-handle.ts'
 import { forgetSlab, giveSlab, takeSlab } from './slabs.ts'
 
 /** Read size. Larger reads mean fewer system calls for bulk bodies; the memory is one buffer for all wires. */
@@ -13,6 +15,8 @@ const READ_BYTES = 128 * 1024
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
 const NOTHING = Buffer.alloc(0)
+/** Silence before TCP asks for a sign of life. */
+const KEEP_ALIVE_MS = 60_000
 
 /** Receives what happens on a wire. */
 export interface WireHandler {
@@ -26,6 +30,24 @@ export interface WireHandler {
   onClose(error: Error | undefined): void
 }
 
+/** Two-way bytes with backpressure, as a tunnel needs them: a socket, or a stream of HTTP/2. */
+export interface ByteChannel {
+  handler: WireHandler
+  readonly closed: boolean
+  /** The peer's side is complete. */
+  readonly ended: boolean
+  /** Too much waits: stop writing until `onDrain`. */
+  readonly full: boolean
+  writeCopy(buf: Buffer, start: number, end: number): void
+  pause(): void
+  resume(): void
+  finish(): void
+  destroy(): void
+  reset(): void
+  /** Find out by itself that the peer is gone. */
+  keepAlive(): void
+}
+
 /** Takes bytes before anyone is interested: nothing may come while no handler is set. */
 const noHandler: WireHandler = {
   onBytes: () => {},
@@ -34,10 +56,10 @@ const noHandler: WireHandler = {
   onClose: () => {},
 }
 
-interface RawHandle {
-  readonly fd?: number
-  readonly writeQueueSize?: number
-  useUserBuffer?: unknown
+/** Reading into the shared buffer, as `node:net` and `node:tls` take it. */
+export interface OnRead {
+  readonly buffer: Buffer
+  readonly callback: (bytes: number, buf: Uint8Array) => boolean
 }
 
 let onFault: (error: unknown) => void = (error) => {
@@ -52,15 +74,16 @@ export function onHandlerFault(tell: (error: unknown) => void): void {
   onFault = tell
 }
 
-/** Null once the socket is closed. */
-function handleOf(socket: Socket): RawHandle | null {
-  return (socket as unknown as { _handle: RawHandle | null })._handle
-}
-
 /** A connected or connecting socket. */
-export class Wire {
-  readonly socket: Socket
+export class Wire implements ByteChannel {
+  #socket: Socket
   handler: WireHandler = noHandler
+  /** Called once when the socket is gone, whoever the handler is; for who counts connections. */
+  onGone: (() => void) | undefined
+  /** Bytes are encrypted below. */
+  secure = false
+  /** How, once the handshake is done. */
+  tls: TlsFacts | undefined
   bytesRead = 0
   bytesWritten = 0
   /** Bytes at which {@link full} says so. */
@@ -74,31 +97,58 @@ export class Wire {
 
   private constructor(make: (wire: Wire) => Socket, highWater: number) {
     this.#highWater = highWater
-    this.socket = make(this)
-    const { socket } = this
+    this.#socket = make(this)
+    this.#attach(this.#socket)
+  }
+
+  /** The socket below; another one once {@link encrypt} was called. */
+  get socket(): Socket {
+    return this.#socket
+  }
+
+  #attach(socket: Socket): void {
     socket.on('end', () => {
+      if (socket !== this.#socket) return
       this.ended = true
       this.#guard(() => this.handler.onEnd())
     })
     socket.on('error', (error) => {
       this.#error ??= error
+      // A TLS socket tells of a fault in its records, and stays as it is.
+      if (!socket.destroyed) socket.destroy()
     })
     socket.on('close', () => {
-      if (this.closed) return
+      if (this.closed || socket !== this.#socket) return
       this.closed = true
       // The kernel may not have let go of them: they go with the socket.
       for (const _slab of this.#slabs.splice(0)) forgetSlab()
+      this.onGone?.()
       this.#guard(() => this.handler.onClose(this.#error))
     })
   }
 
+  /**
+   * Go on over TLS: `make` puts a TLS socket on the connection's handle that reads by `onread`. Nothing may have been
+   * written before; what was read before is the business of `make`.
+   */
+  encrypt(make: (handle: object, onread: OnRead) => TLSSocket): void {
+    const clear = this.#socket
+    // Pausing stops reads in the kernel; the TLS socket begins them anew.
+    clear.pause()
+    const handle = takeHandle(clear)
+    if (handle === null) return
+    this.#socket = make(handle, this.#onread())
+    this.secure = true
+    this.#attach(this.#socket)
+    clear.destroy()
+  }
+
   /** Take over an accepted socket (of a server with `pauseOnConnect`), reading into the shared buffer. Starts paused. */
   static accept(accepted: Socket, highWater: number): Wire {
-    const holder = accepted as unknown as { _handle: RawHandle | null }
-    const handle = holder._handle
+    const handle = handleOf(accepted)
     if (handle === null || handle.useUserBuffer === undefined) return Wire.#plain(accepted, highWater)
     // node:net takes `onread` only when a socket is made, and makes accepted ones without: move the handle over.
-    holder._handle = null
+    takeHandle(accepted)
     accepted.destroy()
     return new Wire(
       (wire) =>
@@ -146,9 +196,11 @@ export class Wire {
     }
   }
 
-  /** A TLS socket: it decrypts into buffers of its own, so that it is read by events. */
-  static secure(socket: TLSSocket, highWater: number): Wire {
-    return Wire.#plain(socket, highWater)
+  /** Dial by TLS: `make` gives a connecting socket that reads by `onread`. */
+  static dialSecure(make: (onread: OnRead) => TLSSocket, highWater: number): Wire {
+    const wire = new Wire((made) => make(made.#onread()), highWater)
+    wire.secure = true
+    return wire
   }
 
   static #plain(socket: Socket, highWater: number): Wire {
@@ -157,7 +209,7 @@ export class Wire {
     return wire
   }
 
-  #onread(): { buffer: Buffer; callback: (bytes: number, buf: Uint8Array) => boolean } {
+  #onread(): OnRead {
     return {
       buffer: readBuffer,
       callback: (bytes) => {
@@ -201,7 +253,7 @@ export class Wire {
 
   /** Like {@link pendingBytes}, but seen below the stream: it falls with every part of a write that the peer takes. */
   get queuedBytes(): number {
-    return handleOf(this.socket)?.writeQueueSize ?? this.socket.writableLength
+    return queuedIn(this.socket)
   }
 
   /**
@@ -216,7 +268,8 @@ export class Wire {
   writeText(text: string): void {
     if (this.closed || this.socket.writableEnded) return
     this.bytesWritten += text.length
-    this.socket.write(text, 'latin1')
+    if (this.#watchesWrite()) this.socket.write(text, 'latin1', this.#flushed)
+    else this.socket.write(text, 'latin1')
     this.#watch()
   }
 
@@ -235,9 +288,20 @@ export class Wire {
     buf.copy(out, before.length, start, end)
     if (after !== '') out.write(after, size - after.length, 'latin1')
     this.bytesWritten += size
-    this.socket.write(out)
+    if (this.#watchesWrite()) this.socket.write(out, this.#flushed)
+    else this.socket.write(out)
     if (slab !== undefined) this.#written(slab)
     this.#watch()
+  }
+
+  /**
+   * A TLS socket finishes no write at once: told by the write itself, an empty one after it (2.8 µs) is spared. True: the
+   * write is to call {@link #flushed}.
+   */
+  #watchesWrite(): boolean {
+    if (!this.secure || this.#waiting) return false
+    this.#waiting = true
+    return true
   }
 
   /** Write the first `length` bytes of a slab (of `takeSlab`), which belongs to the wire from now on. */
@@ -304,6 +368,10 @@ export class Wire {
     if (!this.closed && !this.socket.writableEnded && this.socket.writableLength === 0) this.socket.write(NOTHING)
   }
 
+  keepAlive(): void {
+    this.socket.setKeepAlive(true, KEEP_ALIVE_MS)
+  }
+
   /** Send FIN after what was written. */
   finish(): void {
     if (!this.closed && !this.socket.writableEnded) this.socket.end()
@@ -316,9 +384,7 @@ export class Wire {
 
   /** Close with RST, so that the peer cannot take what it got for complete. */
   reset(): void {
-    if (this.closed) return
-    if (typeof this.socket.resetAndDestroy === 'function' && !this.socket.connecting) this.socket.resetAndDestroy()
-    else this.socket.destroy()
+    if (!this.closed) resetSocket(this.socket)
   }
 }
 

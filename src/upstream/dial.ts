@@ -1,9 +1,12 @@
 /** Makes one connection to an upstream: resolve, connect (happy eyeballs), TLS; each step timed and bounded. */
-import { isIP, type LookupFunction, type TcpNetConnectOpts } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import type { LookupFunction, TcpNetConnectOpts } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { nowUs } from '../core/clock.ts'
 import { type ErrorCode, type ErrorPhase, errnoOf, ProxyError } from '../core/errors.ts'
 import { Wire } from '../net/wire.ts'
+import { factsOf } from '../tls/facts.ts'
+import { upstreamFailure } from '../tls/failures.ts'
+import { UpstreamTls } from '../tls/upstream-tls.ts'
 import type { NameResolver, ResolvedAddress } from './resolver.ts'
 
 /** Where to. */
@@ -12,6 +15,8 @@ export interface Destination {
   readonly host: string
   readonly port: number
   readonly tls: boolean
+  /** What it is called in the handshake and its certificate, where that is not {@link host}. */
+  readonly serverName?: string | undefined
 }
 
 /** Milliseconds. */
@@ -25,7 +30,16 @@ export interface DialOptions {
   readonly resolver: NameResolver
   readonly timeouts: DialTimeouts
   readonly highWater: number
+  /** Default: the runtime's roots, no certificate of ours. */
+  readonly tls?: UpstreamTls | undefined
+  /** Offered in handshakes, the preferred one first; default: HTTP/1.1 alone. */
+  readonly alpn?: readonly string[] | undefined
+  /** A handshake ended: `full`, `resumed` or an error code. */
+  readonly onHandshake?: ((outcome: string, tookUs: number) => void) | undefined
 }
+
+let plainTls: UpstreamTls | undefined
+const HTTP1_ONLY: readonly string[] = ['http/1.1']
 
 /** Stamps in monotonic microseconds, -1 for a step that was not needed. */
 export interface DialTimes {
@@ -38,7 +52,10 @@ export interface DialTimes {
 /** Between two addresses of a name, milliseconds (RFC 8305 §8 "Connection Attempt Delay"). */
 const ATTEMPT_DELAY_MS = 250
 
-/** A dial under way. Exactly one of the two callbacks comes, never before the constructor returns. */
+/**
+ * A dial under way. Exactly one of the two callbacks comes, never before the constructor returns. With TLS, the wire's
+ * `tls` says what was agreed on, the protocol among it; the server's first bytes may follow `onReady` at once.
+ */
 export class Dial {
   readonly times: DialTimes = { dnsUs: -1, connectUs: -1, tlsUs: -1, readyUs: -1 }
   readonly #destination: Destination
@@ -103,25 +120,37 @@ export class Dial {
     if (!tls) wire.socket.once('connect', () => this.#ready(wire))
   }
 
-  /** TLS to the upstream: verified against the system's roots, for the name that was asked for (RFC 9110 §4.3.4). */
   #secureWire(target: TcpNetConnectOpts): Wire {
-    const { host } = this.#destination
-    const socket = connectTls({
-      ...target,
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-      ALPNProtocols: ['http/1.1'],
-      minVersion: 'TLSv1.2',
-    })
-    socket.setNoDelay(true)
-    const wire = Wire.secure(socket, this.#options.highWater)
-    socket.once('connect', () => {
+    const { host, serverName } = this.#destination
+    const { highWater, alpn = HTTP1_ONLY } = this.#options
+    plainTls ??= new UpstreamTls()
+    const tls = this.#options.tls ?? plainTls
+    let socket: TLSSocket | undefined
+    const wire = Wire.dialSecure((onread) => {
+      socket = tls.connect(target, host, serverName, alpn, onread)
+      return socket
+    }, highWater)
+    wire.socket.once('connect', () => {
       if (this.#over) return
       this.#phase = 'tls'
       this.times.tlsUs = nowUs()
       this.#limit(this.#options.timeouts.tlsMs, 'tls_timeout')
     })
-    socket.once('secureConnect', () => this.#ready(wire))
+    wire.socket.once('secureConnect', () => this.#secured(wire, socket!, alpn))
     return wire
+  }
+
+  #secured(wire: Wire, socket: TLSSocket, offered: readonly string[]): void {
+    if (this.#over) return
+    const facts = factsOf(socket, typeof socket.servername === 'string' ? socket.servername : '')
+    wire.tls = facts
+    // A server without ALPN speaks HTTP/1.1; where that was not offered, it is not what is wanted.
+    if (facts.alpn === '' && !offered.includes('http/1.1')) {
+      this.#fail('tls_no_shared_protocol', undefined)
+      return
+    }
+    this.#options.onHandshake?.(facts.resumed ? 'resumed' : 'full', nowUs() - this.times.tlsUs)
+    this.#ready(wire)
   }
 
   #ready(wire: Wire): void {
@@ -144,7 +173,7 @@ export class Dial {
 
   #closed(error: Error | undefined): void {
     const errno = errnoOf(error)
-    if (this.#phase === 'tls') this.#fail('tls_failed', error)
+    if (this.#phase === 'tls') this.#fail(upstreamFailure(error).code, error)
     else if (errno === 'ECONNREFUSED' || refusedEverywhere(error)) this.#fail('connection_refused', error)
     // No descriptor left here: that is our limit, not the upstream's fault.
     else this.#fail(errno === 'EMFILE' || errno === 'ENFILE' ? 'overloaded' : 'connect_failed', error)
@@ -158,9 +187,10 @@ export class Dial {
   #fail(code: ErrorCode, cause: unknown): void {
     if (this.#over) return
     this.cancel()
-    const errno = errnoOf(cause)
-    const reason = code === 'tls_failed' ? (cause as Error | undefined)?.message : undefined
-    this.#onError(new ProxyError(code, this.#phase, reason ?? '', { errno, cause }))
+    const inTls = this.#phase === 'tls'
+    if (inTls) this.#options.onHandshake?.(code, nowUs() - this.times.tlsUs)
+    const detail = inTls && cause !== undefined ? upstreamFailure(cause).detail : ''
+    this.#onError(new ProxyError(code, this.#phase, detail, { errno: errnoOf(cause), cause }))
   }
 }
 

@@ -54,7 +54,7 @@ test('a certificate that nobody vouches for: 502 with the cause, nothing sent', 
   const { body, status, proxy } = await ask(t, `https://localhost:${(server.address() as AddressInfo).port}`)
   assert.equal(status, 502)
   const { code, phase, errno, detail } = problem(body)
-  assert.deepEqual([code, phase], ['tls_failed', 'tls'])
+  assert.deepEqual([code, phase], ['tls_unknown_ca', 'tls'])
   assert.match(errno ?? '', /SELF_SIGNED/)
   assert.match(detail ?? '', /self-signed/)
   assert.equal(received, '')
@@ -69,7 +69,7 @@ test('a server that speaks no TLS: 502 with the cause', async (t) => {
   t.after(() => server.close())
   const { body, status } = await ask(t, `https://127.0.0.1:${(server.address() as AddressInfo).port}`)
   assert.equal(status, 502)
-  assert.equal(problem(body).code, 'tls_failed')
+  assert.equal(problem(body).code, 'tls_not_spoken')
   assert.ok(problem(body).detail)
 })
 

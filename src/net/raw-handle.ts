@@ -1,0 +1,51 @@
+/** What Node shows of a socket's handle nowhere public, in one place. */
+import type { Socket } from 'node:net'
+
+export interface RawHandle {
+  readonly fd?: number
+  readonly writeQueueSize?: number
+  useUserBuffer?: unknown
+  /** Of a TLS handle: that of the connection below. */
+  readonly _parent?: RawHandle
+  close?: (closed: () => void) => void
+  reset?: (closed: () => void) => void
+}
+
+interface Holder {
+  _handle: RawHandle | null
+}
+
+const holderOf = (socket: Socket): Holder => socket as unknown as Holder
+
+/** Null once the socket is closed. */
+export function handleOf(socket: Socket): RawHandle | null {
+  return holderOf(socket)._handle
+}
+
+/** Take the handle away, and let the socket go without it. Null where it is closed. */
+export function takeHandle(socket: Socket): RawHandle | null {
+  const holder = holderOf(socket)
+  const handle = holder._handle
+  holder._handle = null
+  return handle
+}
+
+/** Bytes that the kernel has not taken. */
+export function queuedIn(socket: Socket): number {
+  const handle = handleOf(socket)
+  // A TLS handle counts what it encrypted, whether or not the connection below has taken it.
+  if (handle?._parent !== undefined) return handle._parent.writeQueueSize || socket.writableLength
+  return handle?.writeQueueSize ?? socket.writableLength
+}
+
+/** Close with RST. */
+export function resetSocket(socket: Socket): void {
+  const below = handleOf(socket)?._parent
+  if (socket.connecting || typeof socket.resetAndDestroy !== 'function') socket.destroy()
+  else if (below === undefined) socket.resetAndDestroy()
+  else {
+    // Node refuses to reset a TLS socket. Its destruction closes the connection below, which can.
+    if (below.reset !== undefined && !socket.writableEnded) below.close = below.reset
+    socket.destroy()
+  }
+}

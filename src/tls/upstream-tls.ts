@@ -1,0 +1,101 @@
+/** TLS to upstreams: who they must be, who we are to them, and sessions kept so that the next handshake is a short one. */
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { isIP, type TcpNetConnectOpts } from 'node:net'
+import {
+  type ConnectionOptions,
+  checkServerIdentity,
+  connect,
+  createSecureContext,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls'
+import { LRUCache } from 'lru-cache'
+import type { OnRead } from '../net/wire.ts'
+
+export interface UpstreamTlsOptions {
+  /** Authorities in place of the runtime's (which are its own and NODE_EXTRA_CA_CERTS). PEM files, as all here. */
+  readonly ca?: string | undefined
+  readonly crl?: string | undefined
+  /** Shown to upstreams that ask for a certificate. */
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+  /** Sent as SNI and expected in the certificate, in place of the host. */
+  readonly serverName?: string | undefined
+  /** False: any certificate will do. */
+  readonly verify?: boolean
+}
+
+/** Upstreams whose sessions are kept; a session is 2 to 4 KiB. */
+const MAX_SESSIONS = 1000
+
+export class UpstreamTls {
+  readonly #options: UpstreamTlsOptions
+  #context: SecureContext
+  readonly #sessions = new LRUCache<string, Buffer>({ max: MAX_SESSIONS })
+
+  /** Throws where a file cannot be read or used. */
+  constructor(options: UpstreamTlsOptions = {}) {
+    this.#options = options
+    this.#context = contextOf(options)
+  }
+
+  /** Paths of the files that it was made from. */
+  get files(): string[] {
+    const { ca, crl, cert, key } = this.#options
+    return [ca, crl, cert, key].filter((file) => file !== undefined)
+  }
+
+  /** Certificates of the files, for who watches their dates. */
+  get certificates(): { readonly name: string; readonly notAfterMs: number }[] {
+    const { cert } = this.#options
+    if (cert === undefined) return []
+    return [{ name: 'upstream.tls.cert', notAfterMs: Date.parse(new X509Certificate(readFileSync(cert)).validTo) }]
+  }
+
+  /** Read the files anew. Throws where that fails; what was there before stays in use. */
+  reload(): void {
+    this.#context = contextOf(this.#options)
+    this.#sessions.clear()
+  }
+
+  /**
+   * Begin to connect to `host`, which must prove that it is (RFC 9110 §4.3.4), or that it is `serverName`. `protocols` are
+   * offered by ALPN, the preferred one first.
+   */
+  connect(
+    target: TcpNetConnectOpts,
+    host: string,
+    serverName: string | undefined,
+    protocols: readonly string[],
+    onread: OnRead,
+  ): TLSSocket {
+    const name = this.#options.serverName ?? serverName ?? host
+    const key = `${host}:${target.port}:${name}`
+    const session = this.#sessions.get(key)
+    const options: ConnectionOptions & Pick<TcpNetConnectOpts, 'onread'> & { allowHalfOpen: boolean } = {
+      ...target,
+      allowHalfOpen: true,
+      secureContext: this.#context,
+      ALPNProtocols: [...protocols],
+      rejectUnauthorized: this.#options.verify ?? true,
+      checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
+      // An address is no server name (RFC 6066 §3).
+      ...(isIP(name) === 0 ? { servername: name } : {}),
+      ...(session === undefined ? {} : { session }),
+      onread,
+    }
+    const socket = connect(options)
+    socket.setNoDelay(true)
+    socket.on('session', (fresh) => this.#sessions.set(key, fresh))
+    return socket
+  }
+}
+
+function contextOf({ ca, crl, cert, key }: UpstreamTlsOptions): SecureContext {
+  const pem = (file: string | undefined): string | undefined =>
+    file === undefined ? undefined : readFileSync(file, 'utf8')
+  const given = { ca: pem(ca), crl: pem(crl), cert: pem(cert), key: pem(key) }
+  const known = Object.fromEntries(Object.entries(given).filter(([, text]) => text !== undefined))
+  return createSecureContext({ ...known, minVersion: 'TLSv1.2' })
+}
