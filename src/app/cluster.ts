@@ -11,6 +11,7 @@ import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
 import { createLog, type OperationalLog } from '../telemetry/log.ts'
 import { mergeScrapes, type ScrapeResult } from '../telemetry/metrics.ts'
 import type { Answered, Listening, Question } from './cluster-protocol.ts'
+import { tellOfReload } from './reload-report.ts'
 import { type Served, startServers } from './servers.ts'
 
 /** A process that does not answer in time is left out of a scrape, not waited for. */
@@ -142,15 +143,17 @@ export async function runCluster(config: Config, live: LiveConfig): Promise<void
   })
   process.on('SIGTERM', () => end('SIGTERM'))
   process.on('SIGINT', () => end('SIGINT'))
-  // Each process reads the file for itself and tells of it; this one's reading is what /config and the drain go by.
+  // Each process reads the file for itself; this one's reading is what the log, /config and the drain go by.
   live.onChange((now) => {
     log.level = now.log.level
   })
-  if (live.file !== undefined) watchFile(live.file, () => void live.reload())
-  process.on('SIGHUP', () => {
-    void live.reload()
-    void group.ask({ ask: 'reload' })
-  })
+  const reload = async (): Promise<void> => {
+    const outcome = await live.reload()
+    const faults = (await group.ask({ ask: 'reload' })) as number[]
+    tellOfReload(log, outcome, faults.filter((count) => count > 0).length)
+  }
+  if (live.file !== undefined) watchFile(live.file, reload)
+  process.on('SIGHUP', reload)
   log.info(
     { ...listening, processes: config.concurrency, ...servers.addresses, startMs: Math.round(performance.now()) },
     'listening',

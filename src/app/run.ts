@@ -1,10 +1,10 @@
 /** `hopscope proxy` and `hopscope sidecar` as a process: signals, reload, and a clean end. */
 import cluster from 'node:cluster'
-import { faultReport } from '../config/fault.ts'
 import { type LiveConfig, watchFile } from '../config/reload.ts'
 import type { Config } from '../config/schema.ts'
 import type { Asked, Question } from './cluster-protocol.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
+import { tellOfReload } from './reload-report.ts'
 import { startServers } from './servers.ts'
 
 /** Run until a signal or `POST /quit` ends it. Throws where it cannot start. */
@@ -22,10 +22,9 @@ export async function runProxy(command: 'proxy' | 'sidecar', config: Config, liv
     end('fault')
   })
   process.on('SIGTERM', () => end('SIGTERM'))
-  const reload = reloader(proxy, live)
-  if (live.file !== undefined) watchFile(live.file, reload)
-  if (cluster.isWorker) serveQuestions(proxy, reload)
-  else await serveAlone(proxy, config, live, end, reload)
+  live.onChange((now) => proxy.reconfigure(now))
+  if (cluster.isWorker) serveQuestions(proxy, live)
+  else await serveAlone(proxy, config, live, end)
 }
 
 /** The only process: it has the servers and the terminal. */
@@ -34,7 +33,6 @@ async function serveAlone(
   config: Config,
   live: LiveConfig,
   end: (why: string) => void,
-  reload: () => Promise<void>,
 ): Promise<void> {
   const servers = await startServers({
     served: proxy,
@@ -47,12 +45,14 @@ async function serveAlone(
     throw error
   })
   process.on('SIGINT', () => end('SIGINT'))
+  const reload = async (): Promise<void> => tellOfReload(proxy.log, await live.reload())
+  if (live.file !== undefined) watchFile(live.file, reload)
   process.on('SIGHUP', reload)
   proxy.log.info({ ...proxy.address, ...servers.addresses, startMs: Math.round(performance.now()) }, 'listening')
 }
 
-/** One of several: the first process has the servers and asks. The terminal's ctrl-C is its business too. */
-function serveQuestions(proxy: RunningProxy, reload: () => Promise<void>): void {
+/** One of several: the first process has the servers and asks. The terminal's ctrl-C and hang-up are its business too. */
+function serveQuestions(proxy: RunningProxy, live: LiveConfig): void {
   const answer = (question: Question): unknown => {
     switch (question.ask) {
       case 'snapshot':
@@ -62,13 +62,14 @@ function serveQuestions(proxy: RunningProxy, reload: () => Promise<void>): void 
       case 'drain':
         return proxy.plane.startDraining()
       case 'reload':
-        return reload()
+        return live.reload().then(({ faults }) => faults.length)
       case 'log-level':
         proxy.logLevel = question.level
         return true
     }
   }
   process.on('SIGINT', () => {})
+  process.on('SIGHUP', () => {})
   process.on('message', async ({ id, question }: Asked) => {
     process.send?.({ id, answer: await answer(question) })
   })
@@ -84,15 +85,5 @@ function ending(proxy: RunningProxy): (why: string) => void {
     asked = true
     proxy.log.info({ why }, 'draining')
     proxy.close().finally(() => process.exit(process.exitCode ?? 0))
-  }
-}
-
-/** Reads the configuration anew; a bad one changes nothing and is reported. */
-function reloader(proxy: RunningProxy, live: LiveConfig): () => Promise<void> {
-  live.onChange((config) => proxy.reconfigure(config))
-  return async () => {
-    const { faults, changed, needRestart } = await live.reload()
-    if (faults.length > 0) proxy.log.error({ report: faultReport(faults) }, 'the new configuration is refused')
-    else proxy.log.info({ changed, needRestart }, 'configuration read')
   }
 }

@@ -157,3 +157,20 @@ test('the share of traces', async (t) => {
     ['/seen', '/again'],
   )
 })
+
+for (const by of ['signal', 'watch'] as const) {
+  test(`several processes, by ${by}: all take it over, and one line tells of it`, async (t) => {
+    const proxy = await Configured.start(t, { timeouts: { firstByteMs: 5000 } }, ['--concurrency', '2'])
+    await proxy.told(JSON.stringify({ timeouts: { firstByteMs: 100 } }), READ, by)
+    // Each connection may go to either process.
+    const statuses = await Promise.all(Array.from({ length: 8 }, () => proxy.status('/slow')))
+    assert.deepEqual(new Set(statuses), new Set([504]))
+    const bad = JSON.stringify({ timeouts: { firstByteMs: 'soon' } })
+    await proxy.told(bad, 'the new configuration is refused', by)
+    await proxy.told(JSON.stringify({ timeouts: { firstByteMs: 5000 } }), READ, by)
+    assert.equal(await proxy.status('/slow'), 200)
+    // A signal and the watch may both read a file; what changed is told once all the same.
+    const told = proxy.instance.lines.filter((line) => line.includes('"changed":["timeouts.firstByteMs"]'))
+    assert.equal(told.length, 2, told.join('\n'))
+  })
+}

@@ -10,7 +10,8 @@ import { Origin, ok } from '../support/origin.ts'
 import { eventually } from '../support/proxy.ts'
 import { freePort } from './instance.ts'
 
-const DESCRIPTORS = 100
+/** Enough to load all modules, which are opened many at once. */
+const DESCRIPTORS = 160
 const CONNECTIONS = 400
 
 async function limited(upstream: string, port: number): Promise<{ child: ChildProcess; lines: string[] }> {
