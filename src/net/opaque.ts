@@ -1,6 +1,6 @@
-/** Two wires joined: bytes go across unread, in both directions, each with its own backpressure and half-close. */
+/** Two channels joined: bytes go across unread, in both directions, each with its own backpressure and half-close. */
 import { nowUs } from '../core/clock.ts'
-import type { Wire, WireHandler } from './wire.ts'
+import type { ByteChannel, WireHandler } from './wire.ts'
 
 /** What went through, for the span of the tunnel. */
 export interface TunnelOutcome {
@@ -12,29 +12,55 @@ export interface TunnelOutcome {
   readonly error: Error | undefined
 }
 
-/** Looks at bytes as they pass; true: it has seen enough. */
+/** Looks at bytes that were sent on; true: it has seen enough. */
 export type ByteObserver = (buf: Buffer, start: number, end: number) => boolean
+
+/** Observers of the two directions. They change and delay nothing, and what they throw ends them alone. */
+export interface TunnelObservers {
+  readonly a?: ByteObserver
+  readonly b?: ByteObserver
+  /** Told what an observer threw. */
+  readonly onFault?: (error: unknown) => void
+}
 
 /** One direction's receiver: what comes on `from` goes to `to`. */
 class Half implements WireHandler {
-  readonly from: Wire
-  readonly to: Wire
+  readonly from: ByteChannel
+  readonly to: ByteChannel
   readonly #closed: (error: Error | undefined) => void
+  readonly #onFault: ((error: unknown) => void) | undefined
   /** Sees the bytes until it returns true. */
-  observe: ByteObserver | undefined
+  #observe: ByteObserver | undefined
   bytes = 0
 
-  constructor(from: Wire, to: Wire, closed: (error: Error | undefined) => void) {
+  constructor(
+    from: ByteChannel,
+    to: ByteChannel,
+    closed: (error: Error | undefined) => void,
+    observe: ByteObserver | undefined,
+    onFault: ((error: unknown) => void) | undefined,
+  ) {
     this.from = from
     this.to = to
     this.#closed = closed
+    this.#observe = observe
+    this.#onFault = onFault
   }
 
   onBytes(buf: Buffer, start: number, end: number): void {
     this.bytes += end - start
-    if (this.observe?.(buf, start, end) === true) this.observe = undefined
     this.to.writeCopy(buf, start, end)
     if (this.to.full) this.from.pause()
+    if (this.#observe !== undefined) this.#look(this.#observe, buf, start, end)
+  }
+
+  #look(observe: ByteObserver, buf: Buffer, start: number, end: number): void {
+    try {
+      if (observe(buf, start, end)) this.#observe = undefined
+    } catch (error) {
+      this.#observe = undefined
+      this.#onFault?.(error)
+    }
   }
 
   onEnd(): void {
@@ -58,12 +84,12 @@ class Half implements WireHandler {
  * `earlyB`. No timeouts: a tunnel may be silent for days. TCP keepalive finds dead peers. `done` is called once.
  */
 export function joinTunnel(
-  a: Wire,
+  a: ByteChannel,
   earlyA: Buffer,
-  b: Wire,
+  b: ByteChannel,
   earlyB: Buffer,
   done: (outcome: TunnelOutcome) => void,
-  observe: { readonly a?: ByteObserver; readonly b?: ByteObserver } = {},
+  observe: TunnelObservers = {},
 ): void {
   const startUs = nowUs()
   let open = 2
@@ -73,13 +99,11 @@ export function joinTunnel(
     if (--open > 0) return
     done({ startUs, endUs: nowUs(), bytesAToB: fromA.bytes, bytesBToA: fromB.bytes, error: firstError })
   }
-  const fromA = new Half(a, b, closed)
-  const fromB = new Half(b, a, closed)
-  fromA.observe = observe.a
-  fromB.observe = observe.b
+  const fromA = new Half(a, b, closed, observe.a, observe.onFault)
+  const fromB = new Half(b, a, closed, observe.b, observe.onFault)
   for (const half of [fromA, fromB]) {
     half.from.handler = half
-    half.from.socket.setKeepAlive(true, 60_000)
+    half.from.keepAlive()
   }
   if (earlyA.length > 0) fromA.onBytes(earlyA, 0, earlyA.length)
   if (earlyB.length > 0) fromB.onBytes(earlyB, 0, earlyB.length)

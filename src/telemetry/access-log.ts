@@ -1,8 +1,9 @@
 /** The access log: one JSON line an exchange, formatted and written in the telemetry thread by pino. */
 import { destination, type Logger as PinoLogger, pino } from 'pino'
+import type { CallView } from './call-record.ts'
 import type { SharedCounters } from './counters.ts'
 import type { ExchangeView } from './record-view.ts'
-import type { TunnelView } from './tunnel-record.ts'
+import { protocolLabel, type TunnelView } from './tunnel-record.ts'
 
 /** Lines that wait for a slow reader of the log; more are dropped and counted. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024
@@ -60,9 +61,21 @@ export class AccessLog {
 
   tunnel(view: TunnelView, originUs: number): void {
     this.#counters.add('logged', 1)
-    const { startUs, endUs, kind, flags: _, ...rest } = view
-    const time = new Date((startUs + originUs) / 1000).toISOString()
-    this.#log.info({ time, durationUs: Math.round(endUs - startUs), ...rest }, kind)
+    const { startUs, endUs, kind, flags: _, protocol, ...rest } = view
+    const label = protocol && { protocol: protocolLabel(protocol), calls: protocol.calls }
+    this.#log.info(
+      { time: timeOf(startUs + originUs), durationUs: Math.round(endUs - startUs), ...label, ...rest },
+      kind,
+    )
+  }
+
+  call(view: CallView, originUs: number): void {
+    this.#counters.add('logged', 1)
+    const { startUs, endUs, kind, flags: _, attributes, ...rest } = view
+    const facts = Object.fromEntries(attributes)
+    const line = { time: timeOf(startUs + originUs), durationUs: Math.round(endUs - startUs), ...rest, ...facts }
+    if (view.error === undefined) this.#log.info(line, kind)
+    else this.#log.error(line, kind)
   }
 
   /** Write out what was gathered. */
@@ -82,3 +95,6 @@ export class AccessLog {
     })
   }
 }
+
+/** Microseconds since the epoch → ISO 8601. */
+const timeOf = (us: number): string => new Date(us / 1000).toISOString()

@@ -4,6 +4,7 @@
  * exchanges are written a second time into a ring of their own, so that a flood of good ones doesn't push them out.
  */
 import type { Exchange } from '../exchange/exchange.ts'
+import { type CallView, readCall } from './call-record.ts'
 import { readFacts } from './connection-facts.ts'
 import * as L from './record-layout.ts'
 import { type ExchangeView, viewExchange } from './record-view.ts'
@@ -20,6 +21,8 @@ export interface RecorderQuery {
   /** Only the exchange of this request id or trace id. */
   readonly id?: string
 }
+
+export type RecordedView = ExchangeView | TunnelView | CallView
 
 const MAX_LIMIT = 1000
 
@@ -43,19 +46,21 @@ export class FlightRecorder {
   }
 
   /** What is still known, newest first. */
-  read(query: RecorderQuery = {}): (ExchangeView | TunnelView)[] {
+  read(query: RecorderQuery = {}): RecordedView[] {
     const limit = Math.max(0, Math.min(query.limit ?? 100, MAX_LIMIT))
     const recorder = query.failed === true ? this.#pinned : this.#recent
-    const matches = (view: ExchangeView | TunnelView): boolean =>
+    const matches = (view: RecordedView): boolean =>
       query.id === undefined || view.traceId === query.id || (view.kind === 'exchange' && view.requestId === query.id)
-    const found: (ExchangeView | TunnelView)[] = []
+    const found: RecordedView[] = []
     // Facts stand before what refers to them, so the walk goes back first and is read forward.
     for (const { at, kind, facts } of this.#walk(recorder)) {
       if (found.length >= limit) break
       const view =
         kind === L.TUNNEL
           ? readTunnel(recorder.ring.memory, at)
-          : viewExchange(recorder.ring.memory, at, facts, this.#redactor, this.#originUs)
+          : kind === L.CALL
+            ? readCall(recorder.ring.memory, at)
+            : viewExchange(recorder.ring.memory, at, facts, this.#redactor, this.#originUs)
       if (matches(view)) found.push(view)
     }
     return found

@@ -4,6 +4,7 @@
  */
 import { ERROR_CODES } from '../core/errors.ts'
 import { writeFixed32, writeNanosFixed64 } from '../core/protobuf.ts'
+import { callSpan } from './call-record.ts'
 import { ConnectionBlocksTable, originOf, writeAgent, writeHost, writeUpstream } from './connection-blocks.ts'
 import { attemptSpan } from './otlp-attempt.ts'
 import { AttributeSink, textOf } from './otlp-attributes.ts'
@@ -89,11 +90,12 @@ export class SpanEncoder {
     return 1 + attempts.length
   }
 
-  /** Encode the TUNNEL record at word `at`, like {@link exchange}. */
-  tunnel(at: number, out: Buffer, position: number): number {
+  /** Encode a TUNNEL or CALL record at word `at`, like {@link exchange}. */
+  plain(at: number, kind: number, out: Buffer, position: number): number {
     this.#sink.out = out
     this.#sink.at = position
-    this.#field(2, tunnelSpan(this.#memory, at, this.originUs).finish())
+    const span = kind === L.CALL ? callSpan : tunnelSpan
+    this.#field(2, span(this.#memory, at, this.originUs).finish())
     return 1
   }
 

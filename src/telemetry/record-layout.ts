@@ -12,6 +12,8 @@ export const EXCHANGE = 1
 export const FACTS = 2
 /** An opaque tunnel, as JSON. */
 export const TUNNEL = 3
+/** A request and its reply inside of an opaque tunnel, as JSON. */
+export const CALL = 4
 
 /** Half-words (Int32). */
 export const H_FLAGS = 2

@@ -2,6 +2,7 @@
 import { wallUs } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import { type Exchange, PHASES, phasesInto } from '../exchange/exchange.ts'
+import { callExported, type OpaqueCallFacts, writeCall } from './call-record.ts'
 import { type ExporterCounts, readCounts, SharedCounters } from './counters.ts'
 import { FlightRecorder } from './flight-recorder.ts'
 import { Metrics } from './metrics.ts'
@@ -46,6 +47,7 @@ export interface Telemetry {
   /** For the stage stack: role `observe`. */
   onFinish(x: Exchange): undefined
   recordTunnel(facts: OpaqueTunnelFacts): void
+  recordCall(facts: OpaqueCallFacts): void
   readonly metrics: Metrics
   readonly recorder: FlightRecorder
   /** Turn the access log on or off while running. */
@@ -116,7 +118,17 @@ class RunningTelemetry implements Telemetry {
     this.metrics.tunnels.inc(facts.reason)
     let flags = this.#exports ? tunnelExported(facts) : 0
     if (this.#accessLog === 'all' || (facts.error !== undefined && this.#accessLog === 'errors')) flags |= L.F_LOG
-    const written = writeTunnel(this.#spans.ring, facts, flags)
+    this.#countOne(flags, writeTunnel(this.#spans.ring, facts, flags))
+  }
+
+  recordCall(facts: OpaqueCallFacts): void {
+    let flags = this.#exports ? callExported(facts) : 0
+    if (this.#accessLog === 'all' || (facts.call.error !== undefined && this.#accessLog === 'errors')) flags |= L.F_LOG
+    this.#countOne(flags, writeCall(this.#spans.ring, facts, flags))
+  }
+
+  #countOne(flags: number, written: boolean): void {
+    if (!written && (flags & L.F_LOG) !== 0) this.#counters.add('logRingFull', 1)
     if ((flags & L.F_EXPORT) === 0) return
     this.#counters.add('recorded', 1)
     if (!written) this.#counters.add('ring_full', 1)

@@ -2,9 +2,27 @@
 import type { ProxyError } from '../core/errors.ts'
 import type { MessageWriter } from '../core/protobuf.ts'
 import type { ConnectionInfo, Direction, Endpoint, TraceContext } from '../exchange/exchange.ts'
+import { readJson, writeJson } from './json-record.ts'
 import { KIND_CLIENT, KIND_SERVER, plainSpan } from './otlp-rare.ts'
 import { F_EXPORT, type TailValue, TUNNEL } from './record-layout.ts'
 import type { RingMemory, RingWriter } from './ring.ts'
+
+/** Which protocol a tunnel spoke, by its first bytes, and what was seen of its requests. */
+export interface TunnelProtocol {
+  /** `mqtt`, `redis`: one of few. */
+  readonly name: string
+  readonly version: string
+  /** `framed binary`, `SSLRequest`; '' where there is one form only. */
+  readonly variant: string
+  /** Why its requests were not followed to the end, '' where they were. */
+  readonly gaveUp: string
+  readonly calls: number
+  readonly failedCalls: number
+  /** Requests and replies without their partner. */
+  readonly unpaired: number
+  /** How the protocol itself was ended, `server: session_taken_over`; '' where it was not. */
+  readonly closing: string
+}
 
 /** A finished opaque tunnel; times in microseconds of the monotonic clock. */
 export interface OpaqueTunnelFacts {
@@ -26,6 +44,7 @@ export interface OpaqueTunnelFacts {
   readonly connectUs: number
   /** ClientHello sent on to the end of the handshake, -1 where not TLS or not seen. */
   readonly tlsHandshakeUs: number
+  readonly protocol?: TunnelProtocol | undefined
   readonly error: ProxyError | undefined
 }
 
@@ -48,13 +67,12 @@ export interface TunnelView {
   readonly alpnOffered: string
   readonly connectUs: number
   readonly tlsHandshakeUs: number
+  readonly protocol?: TunnelProtocol
   readonly errorCode: string
   readonly errorPhase: string
   readonly errno: string
   readonly errorDetail: string
 }
-
-const HEADER_WORDS = 2
 
 const endpoint = (from: Endpoint): Endpoint => ({ address: from.address, port: from.port })
 
@@ -79,25 +97,13 @@ export function writeTunnel(ring: RingWriter, facts: OpaqueTunnelFacts, flags: n
     alpnOffered: facts.alpnOffered.slice(0, 64),
     connectUs: facts.connectUs,
     tlsHandshakeUs: facts.tlsHandshakeUs,
+    ...(facts.protocol && { protocol: facts.protocol }),
     errorCode: error?.code ?? '',
     errorPhase: error?.phase ?? '',
     errno: error?.errno ?? '',
     errorDetail: (error?.detail ?? '').slice(0, 256),
   }
-  const text = Buffer.from(JSON.stringify(view))
-  const words = HEADER_WORDS + ((text.length + 7) >> 3)
-  const at = ring.reserve(words)
-  if (at < 0) return false
-  ring.memory.int32[at * 2 + 2] = flags
-  ring.memory.int32[at * 2 + 3] = text.length
-  ring.memory.bytes.set(text, (at + HEADER_WORDS) * 8)
-  ring.commit(at, words, TUNNEL)
-  return true
-}
-
-/** Whether the TUNNEL record at word `at` is to be exported. */
-export function tunnelFlags(memory: RingMemory, at: number): number {
-  return memory.int32[at * 2 + 2]!
+  return writeJson(ring, TUNNEL, flags, view)
 }
 
 export function tunnelExported(facts: OpaqueTunnelFacts): number {
@@ -105,8 +111,7 @@ export function tunnelExported(facts: OpaqueTunnelFacts): number {
 }
 
 export function readTunnel(memory: RingMemory, at: number): TunnelView {
-  const start = (at + HEADER_WORDS) * 8
-  return JSON.parse(memory.bytes.toString('utf8', start, start + memory.int32[at * 2 + 3]!)) as TunnelView
+  return readJson(memory, at) as TunnelView
 }
 
 /** The span of a tunnel; `originUs` is added to its clock. */
@@ -131,6 +136,7 @@ export function tunnelSpan(memory: RingMemory, at: number, originUs: number): Me
   if (view.alpnOffered !== '') attributes.push(['hopscope.tls.alpn_offered', view.alpnOffered])
   if (view.connectUs >= 0) attributes.push(['hopscope.phase.connect_us', Math.round(view.connectUs)])
   if (view.tlsHandshakeUs >= 0) attributes.push(['hopscope.phase.tls_us', Math.round(view.tlsHandshakeUs)])
+  if (view.protocol !== undefined) attributes.push(...protocolFacts(view.protocol))
   const failed = view.errorCode !== '' && view.errorCode !== 'client_closed'
   if (view.errorCode !== '') {
     attributes.push(['hopscope.error.code', view.errorCode], ['hopscope.error.phase', view.errorPhase])
@@ -149,4 +155,24 @@ export function tunnelSpan(memory: RingMemory, at: number, originUs: number): Me
     attributes,
     errorMessage: failed ? view.errorDetail : undefined,
   })
+}
+
+/** The label in words: `thrift framed binary`, `mqtt 5.0; gave up`. */
+export function protocolLabel({ name, version, variant, gaveUp }: TunnelProtocol): string {
+  const words = [name, version, variant].filter((word) => word !== '').join(' ')
+  return gaveUp === '' ? words : `${words}; gave up`
+}
+
+function protocolFacts(protocol: TunnelProtocol): [string, TailValue][] {
+  const attributes: [string, TailValue][] = [
+    ['network.protocol.name', protocol.name],
+    ['hopscope.tunnel.protocol', protocolLabel(protocol)],
+  ]
+  if (protocol.version !== '') attributes.push(['network.protocol.version', protocol.version])
+  if (protocol.gaveUp !== '') attributes.push(['hopscope.tunnel.gave_up', protocol.gaveUp])
+  if (protocol.calls > 0) attributes.push(['hopscope.tunnel.calls', protocol.calls])
+  if (protocol.failedCalls > 0) attributes.push(['hopscope.tunnel.failed_calls', protocol.failedCalls])
+  if (protocol.unpaired > 0) attributes.push(['hopscope.tunnel.unpaired', protocol.unpaired])
+  if (protocol.closing !== '') attributes.push(['hopscope.tunnel.closing', protocol.closing])
+  return attributes
 }

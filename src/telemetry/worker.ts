@@ -1,8 +1,10 @@
 /** The telemetry thread: reads the ring, encodes spans, formats the access log, delivers. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { AccessLog } from './access-log.ts'
+import { readCall } from './call-record.ts'
 import { readFacts } from './connection-facts.ts'
 import { SharedCounters } from './counters.ts'
+import { jsonFlags } from './json-record.ts'
 import { type Batch, BatchBuilder } from './otlp-batch.ts'
 import { OtlpChannel } from './otlp-channel.ts'
 import { SpanEncoder } from './otlp-encode.ts'
@@ -11,7 +13,7 @@ import * as L from './record-layout.ts'
 import { viewExchange } from './record-view.ts'
 import { Redactor } from './redact.ts'
 import { openRing, RingReader } from './ring.ts'
-import { readTunnel, tunnelFlags } from './tunnel-record.ts'
+import { readTunnel } from './tunnel-record.ts'
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts'
 
 /** Step of the system clock (microseconds) from which on spans follow it. */
@@ -83,7 +85,8 @@ function exportRecord(at: number, kind: number): void {
   }
   const { buffer, position } = builder
   try {
-    const spans = kind === L.TUNNEL ? encoder.tunnel(at, buffer, position) : encoder.exchange(at, buffer, position)
+    const spans =
+      kind === L.EXCHANGE ? encoder.exchange(at, buffer, position) : encoder.plain(at, kind, buffer, position)
     counters.add('taken', spans)
     counters.add('queued', spans)
     if (builder.added(spans, encoder.end)) flushBatch()
@@ -100,6 +103,10 @@ function logRecord(at: number, kind: number): void {
     accessLog ??= new AccessLog(options.accessLogFd, counters)
     if (kind === L.TUNNEL) {
       accessLog.tunnel(readTunnel(memory, at), encoder.originUs)
+      return
+    }
+    if (kind === L.CALL) {
+      accessLog.call(readCall(memory, at), encoder.originUs)
       return
     }
     const connection = memory.int32[at * 2 + L.H_CONNECTION]!
@@ -127,7 +134,7 @@ function onRecord(at: number, _words: number, kind: number): void {
     encoder.facts(read)
     return
   }
-  const flags = kind === L.TUNNEL ? tunnelFlags(memory, at) : memory.int32[at * 2 + L.H_FLAGS]!
+  const flags = kind !== L.EXCHANGE ? jsonFlags(memory, at) : memory.int32[at * 2 + L.H_FLAGS]!
   if ((flags & L.F_EXPORT) !== 0) exportRecord(at, kind)
   if ((flags & L.F_LOG) !== 0) logRecord(at, kind)
 }
