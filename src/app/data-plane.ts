@@ -13,6 +13,7 @@ import { Http1Server } from '../http/server-http1.ts'
 import { Http2Server, type Http2ServerOptions } from '../http/server-http2.ts'
 import { Listener } from '../net/listener.ts'
 import { plainAddress, type Wire } from '../net/wire.ts'
+import type { Idempotency } from '../stages/idempotency/stage.ts'
 import { stack } from '../stages/stack.ts'
 import type { SampleDecision } from '../stages/trace-context.ts'
 import type { Destination, DialOptions } from '../upstream/dial.ts'
@@ -20,6 +21,7 @@ import { Http1Upstream } from '../upstream/http1-upstream.ts'
 import { Http2Upstream } from '../upstream/http2-upstream.ts'
 import { NameResolver } from '../upstream/resolver.ts'
 import { type UpstreamProtocol, Upstreams } from '../upstream/upstreams.ts'
+import { type IdempotencyParts, idempotencyStage } from './idempotency.ts'
 
 /** What differs between the places in which the same data path serves. */
 export interface Placement {
@@ -39,6 +41,8 @@ export interface DataPlaneOptions {
   readonly sample: SampleDecision
   readonly observers: readonly Stage[]
   readonly userStages: readonly Stage[]
+  /** Absent: keys of requests mean nothing here. */
+  readonly idempotency?: IdempotencyParts | undefined
   readonly log: Logger
   readonly onStageFault: (stage: string) => void
   readonly onRefusedConnection: () => void
@@ -68,6 +72,7 @@ export class DataPlane {
   readonly #timeouts: { -readonly [K in keyof Config['timeouts']]: number }
   readonly dial: DialOptions
   readonly upstream: Upstreams
+  readonly idempotency: Idempotency | undefined
   #listener: Listener | undefined
   draining = false
   #accepted = 0
@@ -86,10 +91,15 @@ export class DataPlane {
       highWater: limits.connectionBufferBytes,
     }
     this.upstream = upstreams(options, this.dial, timeouts, this.sweeper)
+    this.idempotency =
+      options.idempotency === undefined
+        ? undefined
+        : idempotencyStage(config.idempotency, options.idempotency, this.sweeper, options.log)
     this.#driver = new Driver({
       stages: compileStages(
         stack({
           trace: { sample: options.sample, b3: config.trace.b3, maySendTo: hostFilter(config.trace.propagateTo) },
+          idempotency: this.idempotency,
           forwarded: config.forwarded.mode,
           serverTiming: placement.serverTiming,
           userStages: options.userStages,
@@ -100,6 +110,8 @@ export class DataPlane {
       rescue,
       log: options.log,
       onStageFault: options.onStageFault,
+      sweeper: this.sweeper,
+      detachedMs: config.idempotency.detachedMs,
     })
     this.#server = {
       driver: this.#driver,
@@ -276,7 +288,8 @@ export class DataPlane {
   #busy(): boolean {
     let idleOutbound = 0
     for (const server of this.#servers) if (server.outbound && server.idle) idleOutbound++
-    return this.connections > idleOutbound
+    // An exchange may outlive its client.
+    return this.#driver.active > 0 || this.connections > idleOutbound
   }
 }
 

@@ -1,13 +1,165 @@
 /** Settings of the Idempotency-Key feature. */
+import * as z from 'zod'
 import { SERVERS } from './commands.ts'
-import { group, optional } from './setting.ts'
-import { text } from './values.ts'
+import { group, optional, setting } from './setting.ts'
+import { bool, bytes, duration, int, listOf, oneOf, type ValueKind } from './values.ts'
+
+const MIB = 1024 * 1024
+const DAY_MS = 86_400_000
+
+/** Milliseconds up to 90 days. */
+const longDuration: ValueKind<z.ZodNumber> = { ...int(0, 90 * DAY_MS, 'milliseconds'), placeholder: 'ms' }
+
+const storeUrl: ValueKind<z.ZodString> = {
+  zod: z.string().regex(/^(memory|file:.+|rediss?:\/\/\S+|redis\+sentinel:\/\/\S+|redis\+cluster:\/\/\S+)$/),
+  expects: 'memory, file:DIR or redis://…',
+  placeholder: 'memory|file:dir|redis://…',
+  fromText: (value) => value,
+}
+
+const method: ValueKind<z.ZodString> = {
+  zod: z.string().regex(/^(?!GET$|HEAD$|OPTIONS$|TRACE$|CONNECT$)[A-Z][A-Z-]{0,31}$/),
+  expects: 'a method in capitals that changes something, such as POST',
+  placeholder: 'method',
+  fromText: (value) => value,
+}
+
+/** `429` or `5xx`. */
+const statusPattern: ValueKind<z.ZodCodec<z.ZodUnion<[z.ZodString, z.ZodInt]>, z.ZodString>> = {
+  zod: z.codec(z.union([z.string().regex(/^[45](\d\d|xx)$/), z.int().min(400).max(599)]), z.string(), {
+    decode: String,
+    encode: (value) => value,
+  }),
+  expects: 'a status from 400 to 599, 4xx or 5xx',
+  placeholder: 'status',
+  fromText: (value) => value,
+}
+
+const principal: ValueKind<z.ZodString> = {
+  zod: z.string().regex(/^(authorization|mtls|address|header:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|jwt:[^\s]+)$/),
+  expects: 'authorization, header:NAME, jwt:CLAIM, mtls or address',
+  placeholder: 'principal',
+  fromText: (value) => value,
+}
+
+const modes = oneOf('off', 'honour', 'require')
+const storeDown = oneOf('closed', 'open')
+const onUnknown = oneOf('refuse', 'retry')
+const bodyBytes = bytes(0, 1024 * MIB)
+const responseBytes = bytes(0, 64 * MIB)
+const wait = duration(true)
+
+const route = z.strictObject({
+  methods: z.optional(z.array(method.zod).min(1).max(16)),
+  path: z.optional(z.string().regex(/^\/\S*$/)),
+  mode: z.optional(modes.zod),
+  ttlMs: z.optional(longDuration.zod),
+  waitMs: z.optional(wait.zod),
+  maxBodyBytes: z.optional(bodyBytes.zod),
+  maxResponseBytes: z.optional(responseBytes.zod),
+  release: z.optional(z.array(statusPattern.zod).max(64)),
+  onStoreDown: z.optional(storeDown.zod),
+  onUnknown: z.optional(onUnknown.zod),
+  principal: z.optional(principal.zod),
+})
+
+/** Rules in order; the first that fits a request decides. As text: the same as JSON. */
+const routes: ValueKind<z.ZodArray<typeof route>> = {
+  zod: z.array(route).max(256),
+  expects:
+    'a list of at most 256 rules with any of methods, path, mode, ttlMs, waitMs, maxBodyBytes, maxResponseBytes, release, onStoreDown, onUnknown, principal (as text: JSON)',
+  placeholder: 'json',
+  fromText: (value) => {
+    try {
+      return JSON.parse(value)
+    } catch {
+      return value
+    }
+  },
+}
+
+const live = { commands: SERVERS }
 
 export const idempotency = group({
-  store: optional(text('memory, file:DIR or redis://…', 'memory|file:dir|redis://…'), {
-    doc: 'Where answers to requests with an Idempotency-Key are kept.',
+  store: optional(storeUrl, {
+    doc: 'Where answers to requests with an Idempotency-Key are kept. Unset: keys are forwarded and mean nothing here.',
     commands: SERVERS,
     secret: true,
     later: 'idempotency',
+  }),
+  mode: setting(modes, {
+    doc: 'What a key means where no route says otherwise: nothing, a request that runs once, or that and a missing key is refused.',
+    default: 'honour',
+    ...live,
+  }),
+  methods: setting(listOf(method, 16), {
+    doc: 'Methods whose keys are looked at, where no route says otherwise.',
+    default: ['POST', 'PATCH'],
+    ...live,
+  }),
+  routes: setting(routes, {
+    doc: 'Rules for some requests, in order; the first whose methods and path fit decides, and what it leaves out is as set here. In a path, * stands for one segment and ** for any number.',
+    default: [],
+    ...live,
+  }),
+  outbound: setting(bool, {
+    doc: 'Whether keys of outbound requests are looked at too. With a proxy on both sides of a hop, one of them is enough.',
+    default: false,
+    commands: ['sidecar'],
+  }),
+  principal: setting(principal, {
+    doc: 'Whose key it is: two principals never share one. jwt:CLAIM reads the bearer token without verifying it.',
+    default: 'authorization',
+    ...live,
+  }),
+  withoutPrincipal: setting(oneOf('refuse', 'address'), {
+    doc: 'A request with a key and no principal: refused, or scoped by the address of the client. Behind a load balancer all clients have one address.',
+    default: 'refuse',
+    ...live,
+  }),
+  ttlMs: setting(longDuration, { doc: 'How long an answer is kept.', default: DAY_MS, ...live }),
+  graceMs: setting(longDuration, {
+    doc: 'How long after that a key is still known as expired and refused, so that a late repeat does not run.',
+    default: DAY_MS,
+    ...live,
+  }),
+  leaseMs: setting(int(500, 600_000, 'milliseconds'), {
+    doc: 'How long a process may be silent about a request that it runs before that counts as lost. Renewed while it runs.',
+    default: 10_000,
+    ...live,
+  }),
+  waitMs: setting(wait, {
+    doc: 'How long a repeat waits for the answer to the request that runs, before it is answered 409.',
+    default: 5000,
+    ...live,
+  }),
+  detachedMs: setting(duration(), {
+    doc: 'How long a request runs on whose client has left.',
+    default: 300_000,
+    ...live,
+  }),
+  maxBodyBytes: setting(bodyBytes, {
+    doc: 'Largest request body with a key; larger ones are refused (413).',
+    default: 64 * MIB,
+    ...live,
+  }),
+  maxResponseBytes: setting(responseBytes, {
+    doc: 'Largest response body that is kept. Of a larger one only status and size are, and repeats are answered 409.',
+    default: MIB,
+    ...live,
+  }),
+  release: setting(listOf(statusPattern, 64), {
+    doc: 'Statuses that say that nothing ran: the answer is not kept and the key is free again.',
+    default: ['401', '407', '408', '421', '425', '429'],
+    ...live,
+  }),
+  onStoreDown: optional(storeDown, {
+    doc: 'A request with a key while the store is down: refused (503), or forwarded and marked. Unset: closed where a key is required, else open.',
+    ...live,
+  }),
+  onUnknown: setting(onUnknown, {
+    doc: 'A repeat of a request whose outcome is unknown: refused (409), or sent again, for upstreams that know the key themselves.',
+    default: 'refuse',
+    ...live,
   }),
 })

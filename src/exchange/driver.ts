@@ -8,11 +8,13 @@ import { HeaderBlock } from '../core/headers.ts'
 import { newSpanId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
 import type { ResponseHead } from '../core/message.ts'
+import type { Sweeper } from '../core/timers.ts'
 import type { Hook, PhaseTables } from './compile.ts'
+import { Detached } from './detached.ts'
 import { type Answer, type Exchange, ownResponseHead } from './exchange.ts'
 import type { Attempt, AttemptEvents, TunnelEnd, Upstream } from './ports.ts'
-import { mayReplay, REPLAY_BYTES, RetryBudget } from './retry-policy.ts'
-import { ANSWERED, CONTINUE, type Verdict } from './stage.ts'
+import { mayReplay, RetryBudget } from './retry-policy.ts'
+import { ANSWERED, CONTINUE, GATHER_BYTES, type Guard, type Verdict } from './stage.ts'
 
 /** What a driver is made of. */
 export interface DriverOptions {
@@ -23,7 +25,12 @@ export interface DriverOptions {
   readonly log: Logger
   /** An observing stage threw. */
   readonly onStageFault?: (stage: string) => void
+  readonly sweeper: Sweeper
+  /** How long a guarded exchange may go on whose client has left. */
+  readonly detachedMs: number
 }
+
+type HeadHook = Hook<(x: Exchange) => Verdict | Promise<Verdict>>
 
 /** One driver serves all connections of a listener. */
 export class Driver implements AttemptEvents {
@@ -33,6 +40,8 @@ export class Driver implements AttemptEvents {
   readonly #log: Logger
   readonly #onStageFault: (stage: string) => void
   readonly #budget = new RetryBudget()
+  readonly #sweeper: Sweeper
+  readonly #detachedUs: number
   /** Exchanges begun and not finished. */
   active = 0
 
@@ -42,6 +51,8 @@ export class Driver implements AttemptEvents {
     this.#rescue = options.rescue
     this.#log = options.log
     this.#onStageFault = options.onStageFault ?? (() => {})
+    this.#sweeper = options.sweeper
+    this.#detachedUs = options.detachedMs * 1000
   }
 
   // === the client's side ===
@@ -61,10 +72,11 @@ export class Driver implements AttemptEvents {
 
   /** Whether request body bytes can be taken now; if not, they are kept and `resumeRequest` asks for them. */
   takesData(x: Exchange): boolean {
-    return x.discardsRequest || x.attempt?.ready === true
+    return x.discardsRequest || x.gatherNext >= 0 || isSending(x)
   }
 
   requestData(x: Exchange, buf: Buffer, start: number, end: number): void {
+    if (x.guard !== undefined && !this.#guardTakes(x, x.guard, buf.subarray(start, end))) return
     if (x.discardsRequest) return
     if (this.#stages.requestData.length > 0) this.#runChunk(x, this.#stages.requestData, buf.subarray(start, end))
     const attempt = x.attempt!
@@ -76,12 +88,17 @@ export class Driver implements AttemptEvents {
 
   requestEnd(x: Exchange, trailers: HeaderBlock | undefined): void {
     x.requestEnded = true
-    if (!x.discardsRequest && x.attempt?.ready === true) x.attempt.end(trailers)
+    if (x.guard !== undefined) this.#guarded(x, x.guard, (guard) => guard.onRequestEnd(x))
+    if (x.finished) return
+    if (x.gatherNext >= 0) {
+      x.replayTrailers = trailers === undefined ? undefined : HeaderBlock.from(trailers.entries())
+      this.#gathered(x)
+    } else if (!x.discardsRequest && isSending(x)) x.attempt!.end(trailers)
   }
 
   /** The end of a batch of client events. */
   flushRequest(x: Exchange): void {
-    if (x.attempt?.ready === true) x.attempt.flush()
+    if (isSending(x)) x.attempt!.flush()
   }
 
   downstreamDrained(x: Exchange): void {
@@ -90,17 +107,45 @@ export class Driver implements AttemptEvents {
 
   /** The request broke off or was malformed in its body, or a deadline passed. */
   downstreamFailed(x: Exchange, error: ProxyError): void {
-    if (x.finished) return
-    x.attempt?.cancel()
+    if (x.finished || x.down instanceof Detached) return
+    if (error.code === 'client_too_slow' && outlives(x)) {
+      x.down.abort()
+      this.#detach(x, error)
+      return
+    }
+    this.#cancel(x)
     this.#fail(x, error)
   }
 
   /** The client's connection is gone: nothing can be answered. */
   downstreamClosed(x: Exchange, cause: Error | undefined): void {
-    if (x.finished) return
-    x.attempt?.cancel()
-    x.error ??= new ProxyError('client_closed', phaseOf(x), '', { errno: errnoOf(cause), cause })
+    if (x.finished || x.down instanceof Detached) return
+    const error = new ProxyError('client_closed', phaseOf(x), '', { errno: errnoOf(cause), cause })
+    if (outlives(x)) {
+      this.#detach(x, error)
+      return
+    }
+    this.#cancel(x)
+    x.error ??= error
     this.#finish(x)
+  }
+
+  /** Go on without the client: the guard wants to know the outcome. */
+  #detach(x: Exchange, error: ProxyError): void {
+    x.error ??= error
+    x.down = new Detached(this.#sweeper, nowUs() + this.#detachedUs, () => {
+      this.#cancel(x)
+      this.#fail(x, new ProxyError('exchange_timeout', phaseOf(x), 'the client had left'))
+    })
+    x.attempt?.resumeResponse()
+  }
+
+  /** Give up the attempt; what of it may have had an effect is remembered. */
+  #cancel(x: Exchange): void {
+    const { attempt } = x
+    if (attempt === undefined) return
+    if (attempt.bytesSent > 0) x.reached = true
+    attempt.cancel()
   }
 
   // === stages ===
@@ -109,21 +154,19 @@ export class Driver implements AttemptEvents {
     const hooks = this.#stages.requestHead
     for (let i = from; i < hooks.length; i++) {
       const verdict = this.#runHead(x, hooks[i]!)
-      if (verdict instanceof Promise) {
-        this.#await(x, hooks[i]!, verdict, i + 1)
-        return
-      }
       if (x.finished) return
-      if (verdict === ANSWERED) {
-        this.#stageAnswered(x)
-        return
-      }
+      if (verdict === CONTINUE) continue
+      if (verdict instanceof Promise) this.#await(x, hooks[i]!, verdict, i + 1)
+      else this.#decided(x, verdict, i + 1)
+      return
     }
+    if (x.replayBody !== undefined) this.#showGathered(x, x.replayBody)
+    if (x.finished) return
     x.timing.queuedUs = nowUs()
     this.#attempt(x)
   }
 
-  #runHead(x: Exchange, hook: Hook<(x: Exchange) => Verdict | Promise<Verdict>>): Verdict | Promise<Verdict> {
+  #runHead(x: Exchange, hook: HeadHook): Verdict | Promise<Verdict> {
     try {
       return hook.run(x)
     } catch (error) {
@@ -131,20 +174,67 @@ export class Driver implements AttemptEvents {
     }
   }
 
-  #await(
-    x: Exchange,
-    hook: Hook<(x: Exchange) => Verdict | Promise<Verdict>>,
-    verdict: Promise<Verdict>,
-    next: number,
-  ): void {
+  #await(x: Exchange, hook: HeadHook, verdict: Promise<Verdict>, next: number): void {
     verdict
       .catch((error) => this.#stageThrew(x, hook, error))
       .then((settled) => {
         if (x.finished) return
-        if (settled === ANSWERED) this.#stageAnswered(x)
-        else this.#requestHead(x, next)
+        this.#decided(x, settled, next)
         x.down.resumeRequest()
       })
+  }
+
+  #decided(x: Exchange, verdict: Verdict, next: number): void {
+    if (verdict === ANSWERED) this.#stageAnswered(x)
+    else if (verdict === CONTINUE) this.#requestHead(x, next)
+    else {
+      x.gatherNext = next
+      x.replayBody = []
+      if (x.requestEnded) this.#gathered(x)
+    }
+  }
+
+  /** The body is here as a whole: the guard decides. */
+  #gathered(x: Exchange): void {
+    const next = x.gatherNext
+    x.gatherNext = -1
+    const verdict = this.#runHead(x, GATHERED)
+    if (x.finished) return
+    if (verdict instanceof Promise) this.#await(x, GATHERED, verdict, next)
+    else this.#decided(x, verdict, next)
+  }
+
+  /** Stages behind the one that gathered see the body after the head, as ever. */
+  #showGathered(x: Exchange, body: readonly Buffer[]): void {
+    if (this.#stages.requestData.length === 0) return
+    for (const piece of body) {
+      this.#runChunk(x, this.#stages.requestData, piece)
+      if (x.finished) return
+    }
+  }
+
+  /** False: the bytes go no further. */
+  #guardTakes(x: Exchange, guard: Guard, chunk: Buffer): boolean {
+    this.#guarded(x, guard, () => guard.onRequestData(x, chunk))
+    if (x.finished) return false
+    if (x.refusal !== undefined && !x.discardsRequest) {
+      this.downstreamFailed(x, x.refusal)
+      return false
+    }
+    if (x.gatherNext < 0) return true
+    x.requestBytes += chunk.length
+    x.replayBody!.push(Buffer.from(chunk))
+    return false
+  }
+
+  /** Call a hook of a guard; its throw fails the exchange. */
+  #guarded<T>(x: Exchange, guard: Guard, call: (guard: Guard) => T): T | undefined {
+    try {
+      return call(guard)
+    } catch (error) {
+      this.#stageThrew(x, { stage: guard.name, decides: true, run: call }, error)
+      return undefined
+    }
   }
 
   /** An observer's fault is counted and traffic goes on; a decider's fails the exchange. */
@@ -153,7 +243,7 @@ export class Driver implements AttemptEvents {
     this.#log.error({ stage: hook.stage, err: error }, 'a stage threw')
     // On the response to a failure, a second fault changes nothing: the first is answered.
     if (hook.decides && !x.finished && x.error === undefined) {
-      x.attempt?.cancel()
+      this.#cancel(x)
       this.#fail(x, new ProxyError('stage_failed', phaseOf(x), `stage ${hook.stage}`, { cause: error }))
     }
     return CONTINUE
@@ -176,19 +266,54 @@ export class Driver implements AttemptEvents {
     x.attempts++
     const attempt = this.#upstream.attempt(x, this)
     x.attempt = attempt
-    if (attempt.ready) this.#begin(x, attempt)
+    if (attempt.ready) this.#dispatch(x, attempt)
+  }
+
+  /** A connection stands. */
+  #dispatch(x: Exchange, attempt: Attempt): void {
+    if (x.guard === undefined) {
+      this.#begin(x, attempt)
+      return
+    }
+    const verdict = this.#runHead(x, DISPATCH)
+    if (verdict instanceof Promise) this.#gate(x, attempt, verdict)
+    else if (!x.finished) this.#dispatched(x, attempt, verdict)
+  }
+
+  #gate(x: Exchange, attempt: Attempt, verdict: Promise<Verdict>): void {
+    x.gated = true
+    verdict
+      .catch((error) => this.#stageThrew(x, DISPATCH, error))
+      .then((settled) => {
+        // The connection may have died meanwhile: its successor asks for itself.
+        if (x.attempt !== attempt || x.finished) return
+        x.gated = false
+        this.#dispatched(x, attempt, settled)
+        x.down.resumeRequest()
+        if (isSending(x)) x.attempt.flush()
+      })
+  }
+
+  #dispatched(x: Exchange, attempt: Attempt, verdict: Verdict): void {
+    if (verdict !== ANSWERED) {
+      this.#begin(x, attempt)
+      return
+    }
+    this.#cancel(x)
+    this.#stageAnswered(x)
   }
 
   #begin(x: Exchange, attempt: Attempt): void {
     attempt.begin()
     for (const piece of x.replayBody ?? []) attempt.data(piece, 0, piece.length)
-    if (x.requestEnded) attempt.end(undefined)
+    if (x.requestEnded) attempt.end(x.replayTrailers)
   }
 
   onAttemptReady(attempt: Attempt): void {
     const x = attempt.exchange
     if (x.attempt !== attempt) return
-    this.#begin(x, attempt)
+    this.#dispatch(x, attempt)
+    if (!isSending(x)) return
     x.down.resumeRequest()
     attempt.flush()
   }
@@ -198,19 +323,21 @@ export class Driver implements AttemptEvents {
     if (!attempt.reused || x.responded) return
     if (x.requestBytes === 0) x.replayBody = []
     if (x.replayBody === undefined) return
-    if (x.requestBytes + end - start > REPLAY_BYTES) x.replayBody = undefined
+    if (x.requestBytes + end - start > GATHER_BYTES) x.replayBody = undefined
     else x.replayBody.push(Buffer.from(buf.subarray(start, end)))
   }
 
   onAttemptError(attempt: Attempt, error: ProxyError): void {
     const x = attempt.exchange
     if (x.attempt !== attempt || x.finished) return
+    if (attempt.bytesSent > 0 && error.retry !== 'safe') x.reached = true
+    x.gated = false
     // What provably was not sent costs the upstream nothing: no budget for it.
     if (mayReplay(x, attempt, error) && (attempt.bytesSent === 0 || this.#budget.spend())) {
       this.#logAttempt(x, nowUs(), 0, error)
       x.timing.dnsUs = x.timing.connectUs = x.timing.tlsUs = x.timing.sendUs = x.timing.sentUs = -1
       this.#attempt(x)
-      x.attempt.flush()
+      if (isSending(x)) x.attempt.flush()
       return
     }
     this.#fail(x, error)
@@ -236,7 +363,9 @@ export class Driver implements AttemptEvents {
   onAttemptHead(attempt: Attempt, head: ResponseHead): void {
     const x = attempt.exchange
     if (x.attempt !== attempt) return
-    this.#respond(x, head)
+    x.reached = true
+    if (x.guard !== undefined) this.#guarded(x, x.guard, (guard) => guard.onResponseHead(x, head))
+    if (!x.finished) this.#respond(x, head)
   }
 
   #respond(x: Exchange, head: ResponseHead): void {
@@ -270,43 +399,42 @@ export class Driver implements AttemptEvents {
       this.#runChunk(x, this.#stages.responseData, buf.subarray(start, end))
       if (x.finished) return
     }
-    if (this.#stages.responseEnd.length > 0) {
-      this.#holdBack(x, Buffer.from(buf.subarray(start, end)))
-    } else if (!x.down.data(buf, start, end)) {
-      attempt.pauseResponse()
+    if (x.guard !== undefined) {
+      this.#guarded(x, x.guard, (guard) => guard.onResponseData(x, buf.subarray(start, end)))
+      if (x.finished) return
     }
+    if (this.#holdsEnd(x)) x.heldBack = Buffer.from(buf.subarray(start, end))
+    else if (!x.down.data(buf, start, end)) attempt.pauseResponse()
   }
 
-  /** A stage may wait at the end of the response, before its last byte leaves: stay one piece behind. */
-  #holdBack(x: Exchange, piece: Buffer): void {
-    const before = x.heldBack
-    x.heldBack = piece
-    if (before !== undefined && !x.down.data(before, 0, before.length)) x.attempt?.pauseResponse()
+  /**
+   * Whether a stage may wait before the end of this response and only its end is still to be sent. Without a length the
+   * end is a chunk or a flag of its own; with one it is the last piece, or the head where there is no body.
+   */
+  #holdsEnd(x: Exchange): boolean {
+    if (x.guard === undefined && this.#stages.responseEnd.length === 0) return false
+    return x.response !== undefined && x.response.bodyLength === x.responseBytes
   }
 
   onAttemptEnd(attempt: Attempt, trailers: HeaderBlock | undefined): void {
     const x = attempt.exchange
     if (x.attempt !== attempt || x.finished) return
-    if (this.#stages.responseEnd.length > 0) this.#responseEnd(x, trailers, 0)
+    if (x.guard !== undefined || this.#stages.responseEnd.length > 0) this.#responseEnd(x, trailers, 0)
     else this.#complete(x, trailers)
   }
 
+  /** The hooks of the stages from number `from` on, then the guard's. */
   #responseEnd(x: Exchange, trailers: HeaderBlock | undefined, from: number): void {
     const hooks = this.#stages.responseEnd
-    for (let i = from; i < hooks.length; i++) {
-      const hook = hooks[i]!
-      let waiting: undefined | Promise<undefined>
-      try {
-        waiting = hook.run(x)
-      } catch (error) {
-        this.#stageThrew(x, hook, error)
-      }
+    for (let i = from; i <= hooks.length; i++) {
+      const hook = hooks[i]
+      const waiting = hook === undefined ? this.#guardEnd(x, trailers) : this.#runEnd(x, hook)
       if (x.finished) return
       if (waiting === undefined) continue
       // The connection they came on may read other trailers meanwhile.
       const kept = trailers === undefined ? undefined : HeaderBlock.from(trailers.entries())
       waiting
-        .catch((error) => this.#stageThrew(x, hook, error))
+        .catch((error) => this.#stageThrew(x, hook ?? RESPONSE_END, error))
         .then(() => {
           if (!x.finished) this.#responseEnd(x, kept, i + 1)
         })
@@ -316,6 +444,19 @@ export class Driver implements AttemptEvents {
     this.#complete(x, trailers)
   }
 
+  #runEnd(x: Exchange, hook: Hook<(x: Exchange) => undefined | Promise<undefined>>): undefined | Promise<undefined> {
+    try {
+      return hook.run(x)
+    } catch (error) {
+      this.#stageThrew(x, hook, error)
+      return undefined
+    }
+  }
+
+  #guardEnd(x: Exchange, trailers: HeaderBlock | undefined): undefined | Promise<undefined> {
+    return x.guard === undefined ? undefined : this.#guarded(x, x.guard, (guard) => guard.onResponseEnd(x, trailers))
+  }
+
   #complete(x: Exchange, trailers: HeaderBlock | undefined): void {
     x.down.end(trailers)
     this.#finish(x)
@@ -323,7 +464,7 @@ export class Driver implements AttemptEvents {
 
   onAttemptFlush(attempt: Attempt): void {
     const x = attempt.exchange
-    if (x.attempt === attempt && !x.finished) x.down.flush()
+    if (x.attempt === attempt && !x.finished && !this.#holdsEnd(x)) x.down.flush()
   }
 
   onAttemptUpgrade(attempt: Attempt, head: ResponseHead, end: TunnelEnd): void {
@@ -360,7 +501,7 @@ export class Driver implements AttemptEvents {
     const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body
     x.responseBytes = body.length
     if (body.length > 0) x.down.data(body, 0, body.length)
-    this.#complete(x, undefined)
+    this.#complete(x, answer.trailers === undefined ? undefined : HeaderBlock.from(answer.trailers))
   }
 
   #fail(x: Exchange, error: ProxyError): void {
@@ -389,6 +530,7 @@ export class Driver implements AttemptEvents {
     this.active--
     const { timing } = x
     timing.finishUs = nowUs()
+    if (x.guard !== undefined) this.#guarded(x, x.guard, (guard) => guard.onFinish(x))
     if (x.attemptLog !== undefined) this.#logAttempt(x, timing.finishUs, x.response?.status ?? 0, x.error)
     for (const hook of this.#stages.finish) {
       try {
@@ -400,6 +542,21 @@ export class Driver implements AttemptEvents {
     }
     x.down.finished()
   }
+}
+
+/** Asks of a guard that decide, as hooks of a stage. */
+const GATHERED: HeadHook = { stage: 'guard', decides: true, run: (x) => x.guard!.onGathered(x) }
+const DISPATCH: HeadHook = { stage: 'guard', decides: true, run: (x) => x.guard!.onDispatch(x) }
+const RESPONSE_END: Hook<unknown> = { stage: 'guard', decides: true, run: undefined }
+
+/** The request head was written to the attempt's connection, and the body may follow. */
+function isSending(x: Exchange): boolean {
+  return x.attempt?.ready === true && !x.gated
+}
+
+/** The request was handed over as a whole and its guard wants to see the end of it. */
+function outlives(x: Exchange): boolean {
+  return x.guard !== undefined && x.requestEnded && isSending(x) && x.guard.outlivesClient(x)
 }
 
 /** The phase an exchange is in, by the slots that are stamped. */

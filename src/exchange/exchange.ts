@@ -4,6 +4,7 @@ import { HeaderBlock } from '../core/headers.ts'
 import { CHUNKED, type RequestHead, ResponseHead } from '../core/message.ts'
 import type { DownstreamTls, PeerIdentity, TlsFacts } from '../core/tls-facts.ts'
 import type { Attempt, Downstream } from './ports.ts'
+import type { Guard } from './stage.ts'
 
 /** `inbound`: to the app beside us; `outbound`: from it; `edge`: reverse-proxy and dev mode. */
 export type Direction = 'inbound' | 'outbound' | 'edge'
@@ -24,11 +25,11 @@ export interface ConnectionInfo {
   /** Where the client meant to go; undefined unless intercepted. */
   readonly originalDestination: Endpoint | undefined
   readonly scheme: 'http' | 'https'
-  /** File descriptor for TCP_INFO, -1 where there is none. */
   /** How its TLS was agreed on, where it was terminated here. */
   readonly tls?: DownstreamTls | undefined
   /** Who the client is by its certificate; the principal of rules and idempotency. */
   readonly peerIdentity?: PeerIdentity | undefined
+  /** File descriptor for TCP_INFO, -1 where there is none. */
   readonly fd: number
   /** Upstream connections kept for this client alone (see `upstream.reuse`); owned by the upstream. */
   affinity: unknown
@@ -132,7 +133,25 @@ export interface Answer {
   readonly status: number
   readonly headers: readonly (readonly [string, string])[]
   readonly body: string | Buffer
+  /** Sent where the client takes trailers. */
+  readonly trailers?: readonly (readonly [string, string])[]
 }
+
+/** What became of a request with an Idempotency-Key. */
+export const IDEMPOTENCY_OUTCOMES = [
+  'first',
+  'replay',
+  'wait',
+  'conflict',
+  'mismatch',
+  'unknown',
+  'not_kept',
+  'expired',
+  'bypass',
+  'store_error',
+  'refused',
+] as const
+export type IdempotencyOutcome = (typeof IDEMPOTENCY_OUTCOMES)[number]
 
 /** One request/response. Stages read and edit it; only the driver moves it on. */
 export class Exchange {
@@ -141,7 +160,8 @@ export class Exchange {
   /** The final response head once it is there; a stage's or rescue's own answer included. */
   response: ResponseHead | undefined = undefined
   readonly timing = new Timing()
-  readonly down: Downstream
+  /** The client's side; replaced when a guarded exchange goes on without its client. */
+  down: Downstream
 
   /** X-Request-ID of this exchange, byte for byte as it came or made here. */
   requestId = ''
@@ -150,6 +170,10 @@ export class Exchange {
   sampled = false
   /** Set by correlation where only a guess at the causing inbound exchange was possible. */
   inferredLink: InferredLink | undefined = undefined
+  /** Set where the request came with an Idempotency-Key that was honoured or refused. */
+  idempotency: IdempotencyOutcome | undefined = undefined
+  /** The span of the exchange whose response this one was given. */
+  originalLink: InferredLink | undefined = undefined
 
   /** How the exchange failed, undefined while all is well. */
   error: ProxyError | undefined = undefined
@@ -157,6 +181,8 @@ export class Exchange {
   answer: Answer | undefined = undefined
   /** The failure to answer with, set by a stage that returns ANSWERED without an answer. */
   refusal: ProxyError | undefined = undefined
+  /** Set by a stage at the request head; follows this exchange alone. */
+  guard: Guard | undefined = undefined
 
   requestBytes = 0
   responseBytes = 0
@@ -170,16 +196,25 @@ export class Exchange {
   upstreamPeer: Endpoint | undefined = undefined
   upstreamReused = false
   upstreamFd = -1
+  upstreamTls: TlsFacts | undefined = undefined
+  /** Driver only: bytes of the request may have had an effect at an upstream. */
+  reached = false
 
   /** Driver only: the request was read to its end. */
   requestEnded = false
   /** Driver only: a final head went to the client's side; no other attempt may follow (the commit point). */
   responded = false
-  /** Driver only: request bytes are read and thrown away, since the answer is there already. */
+  /** Request bytes are read and thrown away: the answer is there already, or a guard alone wants them. */
   discardsRequest = false
   finished = false
-  /** Driver only: a copy of a small request body, for the one replay that is provably safe. */
+  /** Driver only: the body is gathered for the guard; the number of the stage to go on with, -1 while it is not. */
+  gatherNext = -1
+  /** Driver only: the guard was asked for the dispatch and has not said yet. */
+  gated = false
+  /** Driver only: a copy of a small request body, for the guard, and for the one replay that is provably safe. */
   replayBody: Buffer[] | undefined = undefined
+  /** Driver only: the trailers of a gathered request. */
+  replayTrailers: HeaderBlock | undefined = undefined
   /** Driver only: the last piece of the response, kept back while stages may wait at its end. */
   heldBack: Buffer | undefined = undefined
 
@@ -196,9 +231,6 @@ export class Exchange {
     return this.connection.direction
   }
 
-  upstreamTls: TlsFacts | undefined = undefined
-  /** Driver only: bytes of the request may have had an effect at an upstream. */
-  reached = false
   /** Whole duration in microseconds, head complete to finish; 0 while it runs. */
   get durationUs(): number {
     return this.timing.finishUs < 0 ? 0 : this.timing.finishUs - this.timing.startUs
@@ -215,6 +247,8 @@ export function ownResponseHead(answer: Answer): ResponseHead {
   const head = new ResponseHead()
   head.status = answer.status
   head.headers = HeaderBlock.from(answer.headers)
-  head.bodyLength = typeof answer.body === 'string' ? Buffer.byteLength(answer.body) : answer.body.length
+  const length = typeof answer.body === 'string' ? Buffer.byteLength(answer.body) : answer.body.length
+  // A message with a length has no trailers in HTTP/1.
+  head.bodyLength = answer.trailers === undefined || answer.trailers.length === 0 ? length : CHUNKED
   return head
 }

@@ -8,9 +8,6 @@ import type { Attempt } from './ports.ts'
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
-/** Largest request body kept for a replay, bytes. */
-export const REPLAY_BYTES = 64 * 1024
-
 /** A request with this method has the same effect once or twice. */
 export function isIdempotent(method: string): boolean {
   return IDEMPOTENT.has(method)
@@ -37,12 +34,14 @@ export class RetryBudget {
 
 /**
  * The one case in which the attempt loop tries again: a reused connection that failed before any response byte, once,
- * when no byte of the request left or the request may be repeated as a whole.
+ * when no byte of the request left or the request may be repeated as a whole. Where the exchange has a guard, that knows
+ * more than the method says: it is asked instead.
  */
 export function mayReplay(x: Exchange, attempt: Attempt, error: ProxyError): boolean {
   if (x.responded || x.attempts > 1 || !attempt.reused || x.timing.responseUs >= 0) return false
   if (error.retry === 'never') return false
   const consumed = x.requestBytes > 0
+  if (x.guard !== undefined) return (!consumed || x.replayBody !== undefined) && x.guard.mayRepeat(x, error)
   if (attempt.bytesSent === 0 && !consumed) return true
   return isIdempotent(x.request.method) && (!consumed || x.replayBody !== undefined)
 }

@@ -332,7 +332,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
       framing === UNTIL_CLOSE ||
       upgradeLost ||
       (x.discardsRequest && !x.requestEnded) ||
-      x.error?.source === 'downstream' ||
+      // A key that was used says nothing against the connection.
+      (x.error?.source === 'downstream' && !(x.requestEnded && x.idempotency !== undefined)) ||
       (this.#options.draining() && !this.outbound)
     this.#closeAfter = close
     this.#writer.begin(responseHeadText(head, framing, this.#bodiless, close), this.#bodiless ? 0 : framing)

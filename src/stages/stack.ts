@@ -8,6 +8,8 @@ import { type TraceContextOptions, traceContext } from './trace-context.ts'
 
 export interface StackOptions {
   readonly trace: TraceContextOptions
+  /** Undefined: keys of requests mean nothing. */
+  readonly idempotency: Stage | undefined
   readonly forwarded: ForwardedMode
   /** Put the phases on responses, for a browser's network panel. */
   readonly serverTiming: boolean
@@ -23,6 +25,7 @@ export function stack(options: StackOptions): Stage[] {
     requestId(), // before anything can refuse, so that every answer carries the id
     hopToken(), // before any work is done for a request that goes in circles
     traceContext(options.trace), // needs the request id, to join calls that carry it
+    ...(options.idempotency === undefined ? [] : [options.idempotency]), // keeps id and trace of whoever runs
     ...(options.forwarded === 'off' ? [] : [forwarded(options.forwarded)]), // rewrites for the upstream only
     ...(options.serverTiming ? [serverTiming()] : []), // reads slots that the driver has stamped
     ...options.userStages, // see everything of ours in place

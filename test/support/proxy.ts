@@ -5,7 +5,9 @@ import { DataPlane } from '../../src/app/data-plane.ts'
 import { reversePlacement } from '../../src/app/placements.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { ProxyError } from '../../src/core/errors.ts'
+import type { IdempotencyOutcome } from '../../src/exchange/exchange.ts'
 import { PHASES, type Phase, phaseUs } from '../../src/exchange/exchange.ts'
+import type { IdempotencyStore } from '../../src/exchange/idempotency-store.ts'
 import type { Stage } from '../../src/exchange/stage.ts'
 import { Peer } from './client.ts'
 import { Origin, type Script } from './origin.ts'
@@ -23,6 +25,10 @@ export interface Finished {
   readonly requestBytes: number
   readonly responseBytes: number
   readonly traceId: string
+  readonly idempotency: IdempotencyOutcome | undefined
+  /** The span whose response this one was given. */
+  readonly originalSpanId: string | undefined
+  readonly spanId: string
 }
 
 export interface ProxyOptions {
@@ -30,6 +36,8 @@ export interface ProxyOptions {
   readonly flags?: Record<string, string>
   readonly stages?: readonly Stage[]
   readonly sample?: boolean
+  /** Keys of requests count, and are kept here. */
+  readonly store?: IdempotencyStore
 }
 
 export class TestProxy {
@@ -55,6 +63,7 @@ export class TestProxy {
       placement: reversePlacement({ host: '127.0.0.1', port: 0 }, upstreamUrl, false),
       sample: () => options.sample ?? true,
       observers: [recorder(exchanges)],
+      idempotency: options.store === undefined ? undefined : { store: options.store },
       userStages: options.stages ?? [],
       log: {
         debug: () => {},
@@ -104,6 +113,9 @@ function recorder(exchanges: Finished[]): Stage {
         requestBytes: x.requestBytes,
         responseBytes: x.responseBytes,
         traceId: x.trace?.traceId ?? '',
+        idempotency: x.idempotency,
+        originalSpanId: x.originalLink?.spanId,
+        spanId: x.trace?.spanId ?? '',
       })
       return undefined
     },

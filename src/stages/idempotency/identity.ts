@@ -1,0 +1,45 @@
+/** What makes two requests the same: the id of their record, and the fingerprint that is held against the first one's. */
+import { createHash, type Hash, hash } from 'node:crypto'
+import type { RequestHead } from '../../core/message.ts'
+import { valuesOf } from './fields.ts'
+
+/**
+ * The record of a key: method, host, path with query, principal and key, hashed. None of them can hold a NUL, so that
+ * no two lists of them give one text. The text leads with a version: another list makes other ids.
+ */
+export function recordId(request: RequestHead, principal: string, key: string): string {
+  const host = request.host.toLowerCase()
+  return hash('sha256', `1\0${request.method}\0${host}\0${request.path}\0${principal}\0${key}`, 'base64url')
+}
+
+/** What beside its body a repeat must have in common. Trace, date and agent headers differ and mean nothing. */
+function preamble(request: RequestHead): string {
+  const type = valuesOf(request.headers, 'content-type').join(',')
+  const encoding = valuesOf(request.headers, 'content-encoding').join(',')
+  return `1\0${request.method}\0${request.path}\0${type}\0${encoding}\0`
+}
+
+/** The fingerprint of a request, made while its body is read. */
+export class Fingerprint {
+  readonly #hash: Hash
+  bytes = 0
+
+  constructor(request: RequestHead) {
+    this.#hash = createHash('sha256').update(preamble(request), 'latin1')
+  }
+
+  update(chunk: Buffer): void {
+    this.bytes += chunk.length
+    this.#hash.update(chunk)
+  }
+
+  /** To be called once. */
+  digest(): string {
+    return this.#hash.digest('base64url')
+  }
+}
+
+/** The same for a request without a body. */
+export function bodilessFingerprint(request: RequestHead): string {
+  return hash('sha256', Buffer.from(preamble(request), 'latin1'), 'base64url')
+}
