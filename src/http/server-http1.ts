@@ -344,6 +344,11 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   }
 
   end(trailers: HeaderBlock | undefined): void {
+    if (this.#state === BODY && !this.#closeAfter) {
+      // Only now is it certain that the rest of the upload will not be read.
+      this.#closeAfter = true
+      this.#writer.announceClose()
+    }
     this.#writer.end(this.#head.wantsTrailers ? trailers : undefined)
   }
 

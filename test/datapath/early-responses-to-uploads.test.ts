@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { field } from '../support/client.ts'
+import { field, fields } from '../support/client.ts'
+import { ok } from '../support/origin.ts'
 import { chain } from '../support/proxy.ts'
 
 const ANSWER = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\nConnection: close\r\n\r\ntoo big'
@@ -68,4 +69,48 @@ test('a server that answers while it takes the rest keeps both directions going'
   }
   await client.takeThrough('0\r\n\r\n')
   assert.equal(origin.connections.length, 1)
+})
+
+const UPLOAD = 'POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\none'
+
+test('an answer that is complete before the upload says that the connection closes', async (t) => {
+  for (const answer of [
+    'HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\n\r\ntoo big',
+    'HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n',
+    'HTTP/1.1 204 No Content\r\n\r\n',
+    'HTTP/1.1 413 Content Too Large\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ntoo big\r\n0\r\n\r\n',
+  ]) {
+    const { dial } = await chain(t, async (peer) => {
+      await peer.takeThrough('one')
+      peer.send(answer)
+    })
+    const client = await dial()
+    client.send(UPLOAD)
+    const response = await client.message()
+    assert.deepEqual(fields(response, 'connection'), ['close'], answer)
+    assert.equal(await client.ended(), 'fin')
+    // Not read as a request either.
+    client.send('rest!!GET / HTTP/1.1\r\nHost: here\r\n\r\n')
+    client.finish()
+    assert.equal(client.unread, '')
+  }
+})
+
+test('an answer that begins before the upload ends, and ends behind it, says nothing: the connection goes on', async (t) => {
+  const { dial } = await chain(t, async (peer) => {
+    await peer.takeThrough('one')
+    peer.send('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nso')
+    await peer.takeThrough('resttt')
+    peer.send('me')
+    await peer.message()
+    peer.send(ok('again'))
+  })
+  const client = await dial()
+  client.send(UPLOAD)
+  const head = await client.head()
+  assert.equal(field(head, 'connection'), undefined)
+  client.send('resttt')
+  assert.equal(await client.take(4), 'some')
+  client.send('GET / HTTP/1.1\r\nHost: here\r\n\r\n')
+  assert.equal((await client.message()).body, 'again')
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { field } from '../support/client.ts'
+import { field, fields } from '../support/client.ts'
 import { Origin, ok } from '../support/origin.ts'
 import { chain, problem } from '../support/proxy.ts'
 
@@ -56,4 +56,17 @@ test('another answer is relayed, and what follows is not read as a request', asy
   assert.equal(field(response, 'connection'), 'close')
   assert.equal(await client.ended(), 'fin')
   assert.equal(origin.requests.length, 1)
+})
+
+test('a 426 keeps its Upgrade, and Connection names it', async (t) => {
+  const wanted =
+    'HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n'
+  const { dial } = await chain(t, await Origin.answering(() => wanted))
+  const client = await dial()
+  client.send('GET / HTTP/1.1\r\nHost: here\r\n\r\n')
+  const kept = await client.message()
+  assert.deepEqual([fields(kept, 'upgrade'), fields(kept, 'connection')], [['websocket'], ['Upgrade']])
+  client.send('GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n')
+  const last = await client.message()
+  assert.deepEqual([fields(last, 'upgrade'), fields(last, 'connection')], [['websocket'], ['close, Upgrade']])
 })

@@ -37,6 +37,9 @@ export function responseHeadText(head: ResponseHead, framing: number, bodiless: 
   writeFraming(headers, bodiless ? (head.statedLength >= 0 ? head.statedLength : ABSENT) : framing)
   const reason = head.reason === '' ? (STATUS_CODES[head.status] ?? '') : head.reason
   const text = `HTTP/1.1 ${head.status} ${reason}\r\n${headers.serialize()}`
+  // A sender of Upgrade says so in Connection too (RFC 9110 §7.8); it was left on a 426 alone.
+  const upgrade = head.status === 426 && headers.get('upgrade') !== undefined
+  if (upgrade) return `${text}Connection: ${close ? 'close, Upgrade' : 'Upgrade'}\r\n\r\n`
   return close ? `${text}Connection: close\r\n\r\n` : `${text}\r\n`
 }
 

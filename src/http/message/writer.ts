@@ -14,6 +14,8 @@ const HOLD_CHARS = 16 * 1024
 export class MessageWriter {
   readonly #wire: Wire
   #held = ''
+  /** Where the held head ends, less its empty line; 0 once it left. */
+  #headEnd = 0
   #chunked = false
 
   constructor(wire: Wire) {
@@ -23,7 +25,15 @@ export class MessageWriter {
   /** Begin a message; the head is held until there is more or {@link flush} is called. */
   begin(head: string, bodyLength: number): void {
     this.#held += head
+    this.#headEnd = this.#held.length - 2
     this.#chunked = bodyLength === CHUNKED
+  }
+
+  /** Add `Connection: close` to a head that did not leave yet. */
+  announceClose(): void {
+    if (this.#headEnd === 0) return
+    this.#held = `${this.#held.slice(0, this.#headEnd)}Connection: close\r\n${this.#held.slice(this.#headEnd)}`
+    this.#headEnd = 0
   }
 
   /** Write body bytes, copied. False: the socket is full. */
@@ -38,6 +48,7 @@ export class MessageWriter {
     }
     const before = this.#chunked ? `${this.#held}${size.toString(16)}\r\n` : this.#held
     this.#held = ''
+    this.#headEnd = 0
     this.#wire.writeFramed(before, buf, start, end, this.#chunked ? '\r\n' : '')
     return !this.#wire.full
   }
@@ -62,6 +73,7 @@ export class MessageWriter {
     if (this.#held === '') return
     const text = this.#held
     this.#held = ''
+    this.#headEnd = 0
     this.#wire.writeText(text)
   }
 }
