@@ -52,6 +52,7 @@ export class AccessLog {
       upstream: x.upstream,
       reused: x.upstreamReused,
       attempts: x.attempts,
+      idempotency: x.idempotency,
       userAgent: x.userAgent,
       error: x.error,
     }

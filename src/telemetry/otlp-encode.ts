@@ -188,11 +188,13 @@ export class SpanEncoder {
     if (requestBytes > 0) sink.int(K.REQUEST_SIZE, requestBytes)
     if (responseBytes > 0) sink.int(K.RESPONSE_SIZE, responseBytes)
     if ((flags & L.F_TCP) !== 0) this.#tcp(half)
+    const outcome = L.outcomeOf(flags)
+    if (outcome !== undefined) sink.string(K.IDEMPOTENCY, outcome)
     if (errorNumber !== 0)
       this.#error(at, errorBits, code, outbound, user?.status !== undefined, errnoAt, detailAt, linkAt)
     if ((flags & L.F_LINK) !== 0) {
       const ids = bytes.toString('latin1', linkAt, linkAt + 48)
-      this.#field(13, link(ids.slice(0, 32), ids.slice(32), [['correlation', 'inferred']]).finish())
+      this.#field(13, link(ids.slice(0, 32), ids.slice(32), [relationOf(flags)]).finish())
     }
     if (user !== undefined) this.#user(user)
     const parent = hasParent ? PARENT_REMOTE : PARENT_KNOWN
@@ -382,6 +384,10 @@ export class SpanEncoder {
     sink.at += message.length
   }
 }
+
+/** What a link means, as an attribute of it. */
+const relationOf = (flags: number): readonly [string, string] =>
+  (flags & L.F_ORIGINAL) === 0 ? ['correlation', 'inferred'] : ['idempotency.relation', 'original']
 
 function nameField(name: string): Uint8Array {
   const text = Buffer.from(name)

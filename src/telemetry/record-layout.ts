@@ -4,7 +4,7 @@
  * host, user agent, upstream address, tracestate, errno, error detail, inferred link, tail.
  */
 import { ERROR_CODES, type ErrorCode, type ErrorPhase } from '../core/errors.ts'
-import type { Direction } from '../exchange/exchange.ts'
+import { type Direction, IDEMPOTENCY_OUTCOMES, type IdempotencyOutcome } from '../exchange/exchange.ts'
 
 /** Kinds of records; 0 is the ring's own filler. */
 export const EXCHANGE = 1
@@ -57,6 +57,17 @@ export const F_OUTBOUND = 1024
 export const F_ERROR_CONNECTION = 2048
 /** A response head went to the client. */
 export const F_RESPONSE = 4096
+/** The link is to the exchange whose response was given again; else it is an inferred one. */
+export const F_ORIGINAL = 8192
+
+/** Where the outcome of a request with an Idempotency-Key stands in the flags: four bits, 0 for none. */
+const OUTCOME_SHIFT = 24
+const outcomeNumbers = new Map(IDEMPOTENCY_OUTCOMES.map((outcome, index) => [outcome, index + 1]))
+
+export const outcomeBits = (outcome: IdempotencyOutcome): number => outcomeNumbers.get(outcome)! << OUTCOME_SHIFT
+
+export const outcomeOf = (flags: number): IdempotencyOutcome | undefined =>
+  IDEMPOTENCY_OUTCOMES[((flags >>> OUTCOME_SHIFT) & 0xf) - 1]
 
 /** Longest of each string that a record keeps, in characters. */
 export const MAX_PATH = 2048

@@ -1,6 +1,6 @@
 /** A record read back as plain data: for the access log, the flight recorder and tests, never on the hot path. */
 import { ERROR_CODES, type ErrorCode, type ErrorPhase, type ErrorSource } from '../core/errors.ts'
-import { type Direction, type Endpoint, PHASES, type Phase } from '../exchange/exchange.ts'
+import { type Direction, type Endpoint, type IdempotencyOutcome, PHASES, type Phase } from '../exchange/exchange.ts'
 import { textOf } from './otlp-attributes.ts'
 import * as L from './record-layout.ts'
 import type { Redactor } from './redact.ts'
@@ -48,6 +48,10 @@ export interface ExchangeView {
   readonly error: ErrorView | undefined
   readonly tcp: L.TcpFacts | undefined
   readonly inferredLink: { readonly traceId: string; readonly spanId: string } | undefined
+  /** The exchange whose response was given again. */
+  readonly original: { readonly traceId: string; readonly spanId: string } | undefined
+  /** What became of a request with an Idempotency-Key. */
+  readonly idempotency: IdempotencyOutcome | undefined
   readonly tracestate: string
   readonly tail: L.RecordTail | undefined
 }
@@ -122,7 +126,9 @@ export function viewExchange(
     attempts: int32[half + L.H_ERROR]! >>> 24,
     error: viewError(memory, at, errno, detail, has(L.F_ERROR_CONNECTION)),
     tcp: has(L.F_TCP) ? viewTcp(int32, half) : undefined,
-    inferredLink: link === '' ? undefined : { traceId: link.slice(0, 32), spanId: link.slice(32) },
+    inferredLink: link === '' || has(L.F_ORIGINAL) ? undefined : linkOf(link),
+    original: link === '' || !has(L.F_ORIGINAL) ? undefined : linkOf(link),
+    idempotency: L.outcomeOf(flags),
     tracestate,
     tail: tail === '' ? undefined : (JSON.parse(tail) as L.RecordTail),
   }
@@ -148,6 +154,11 @@ function viewError(
     connectionAgeUs: connection ? Math.round(memory.float64[at + L.W_ERROR_AGE]!) : undefined,
   }
 }
+
+const linkOf = (ids: string): { traceId: string; spanId: string } => ({
+  traceId: ids.slice(0, 32),
+  spanId: ids.slice(32),
+})
 
 const viewTcp = (int32: Int32Array, half: number): L.TcpFacts => ({
   downstreamRttUs: int32[half + L.H_TCP]!,

@@ -85,11 +85,12 @@ export class SpanRecorder {
       strings += errno + detail
       if (error.connection !== undefined) bits |= L.F_ERROR_CONNECTION
     }
-    const link = x.inferredLink
+    const link = x.originalLink ?? x.inferredLink
     if (link !== undefined) {
-      bits |= L.F_LINK
+      bits |= x.originalLink === undefined ? L.F_LINK : L.F_LINK | L.F_ORIGINAL
       strings += link.traceId + link.spanId
     }
+    if (x.idempotency !== undefined) bits |= L.outcomeBits(x.idempotency)
     const tail = x.attemptLog === undefined && x.bag === undefined ? '' : tailOf(x)
     strings += tail
 
