@@ -8,6 +8,7 @@ import { Driver } from '../exchange/driver.ts'
 import type { ConnectionInfo, Endpoint, Exchange } from '../exchange/exchange.ts'
 import type { Stage } from '../exchange/stage.ts'
 import { FirstBytes } from '../http/first-bytes.ts'
+import { failureTrailers } from '../http/grpc-answer.ts'
 import { rescue } from '../http/rescue.ts'
 import { Http1Server } from '../http/server-http1.ts'
 import { Http2Server, type Http2ServerOptions } from '../http/server-http2.ts'
@@ -98,6 +99,7 @@ export class DataPlane {
     this.#driver = new Driver({
       stages: compileStages(
         stack({
+          grpc: { sweeper: this.sweeper, expire: (x, error) => this.#driver.downstreamFailed(x, error) },
           trace: { sample: options.sample, b3: config.trace.b3, maySendTo: hostFilter(config.trace.propagateTo) },
           idempotency: this.idempotency,
           forwarded: config.forwarded.mode,
@@ -108,6 +110,7 @@ export class DataPlane {
       ),
       upstream: this.upstream,
       rescue,
+      failureTrailers,
       log: options.log,
       onStageFault: options.onStageFault,
       sweeper: this.sweeper,

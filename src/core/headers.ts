@@ -39,6 +39,8 @@ const KNOWN_NAMES = [
   'forwarded',
   'x-real-ip',
   'baggage',
+  'content-type',
+  'grpc-timeout',
 ] as const
 
 /** A field name that has a number. */

@@ -4,6 +4,7 @@
  */
 import { nowUs } from '../core/clock.ts'
 import { errnoOf, ProxyError } from '../core/errors.ts'
+import { RPC_GRPC } from '../core/grpc.ts'
 import { HeaderBlock } from '../core/headers.ts'
 import { newSpanId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
@@ -12,6 +13,7 @@ import type { Sweeper } from '../core/timers.ts'
 import type { Hook, PhaseTables } from './compile.ts'
 import { Detached } from './detached.ts'
 import { type Answer, type Exchange, ownResponseHead } from './exchange.ts'
+import { grpcStatusIn } from './grpc-status.ts'
 import type { Attempt, AttemptEvents, TunnelEnd, Upstream } from './ports.ts'
 import { mayReplay, RetryBudget } from './retry-policy.ts'
 import { ANSWERED, CONTINUE, GATHER_BYTES, type Guard, type Verdict } from './stage.ts'
@@ -22,6 +24,8 @@ export interface DriverOptions {
   readonly upstream: Upstream
   /** Turns a failure into the response that the client gets (`http/rescue`). */
   readonly rescue: (x: Exchange, error: ProxyError) => Answer
+  /** Trailers that tell of a failure where the response has begun; without, it is broken off. */
+  readonly failureTrailers: (x: Exchange, error: ProxyError) => HeaderBlock | undefined
   readonly log: Logger
   /** An observing stage threw. */
   readonly onStageFault?: (stage: string) => void
@@ -37,6 +41,7 @@ export class Driver implements AttemptEvents {
   readonly #stages: PhaseTables
   readonly #upstream: Upstream
   readonly #rescue: DriverOptions['rescue']
+  readonly #failureTrailers: DriverOptions['failureTrailers']
   readonly #log: Logger
   readonly #onStageFault: (stage: string) => void
   readonly #budget = new RetryBudget()
@@ -49,6 +54,7 @@ export class Driver implements AttemptEvents {
     this.#stages = options.stages
     this.#upstream = options.upstream
     this.#rescue = options.rescue
+    this.#failureTrailers = options.failureTrailers
     this.#log = options.log
     this.#onStageFault = options.onStageFault ?? (() => {})
     this.#sweeper = options.sweeper
@@ -419,6 +425,7 @@ export class Driver implements AttemptEvents {
   onAttemptEnd(attempt: Attempt, trailers: HeaderBlock | undefined): void {
     const x = attempt.exchange
     if (x.attempt !== attempt || x.finished) return
+    if (x.rpc === RPC_GRPC) x.grpcStatus = grpcStatusIn(x, trailers)
     if (x.guard !== undefined || this.#stages.responseEnd.length > 0) this.#responseEnd(x, trailers, 0)
     else this.#complete(x, trailers)
   }
@@ -510,7 +517,9 @@ export class Driver implements AttemptEvents {
     x.discardsRequest = true
     // A stage that throws on the error response as well would bring us here for ever.
     if (x.responded || again) {
-      x.down.abort()
+      const trailers = again ? undefined : this.#failureTrailers(x, error)
+      if (trailers === undefined) x.down.abort()
+      else x.down.end(trailers)
       this.#finish(x)
       return
     }

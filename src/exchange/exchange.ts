@@ -1,8 +1,10 @@
 /** One request with its response(s), from head to finish. Every slot is preset, so that all exchanges share a shape. */
 import type { ProxyError } from '../core/errors.ts'
+import { RPC_NONE, type RpcKind } from '../core/grpc.ts'
 import { HeaderBlock } from '../core/headers.ts'
 import { CHUNKED, type RequestHead, ResponseHead } from '../core/message.ts'
 import type { DownstreamTls, PeerIdentity, TlsFacts } from '../core/tls-facts.ts'
+import type { Deadlined } from '../core/timers.ts'
 import type { Attempt, Downstream } from './ports.ts'
 import type { Guard } from './stage.ts'
 
@@ -174,6 +176,13 @@ export class Exchange {
   idempotency: IdempotencyOutcome | undefined = undefined
   /** The span of the exchange whose response this one was given. */
   originalLink: InferredLink | undefined = undefined
+
+  /** Which kind of gRPC call it is (`core/grpc`). */
+  rpc: RpcKind = RPC_NONE
+  /** Number of the call's status once it is known, else -1. */
+  grpcStatus = -1
+  /** Ends the exchange when its time is over. */
+  deadline: Deadlined | undefined = undefined
 
   /** How the exchange failed, undefined while all is well. */
   error: ProxyError | undefined = undefined

@@ -1,9 +1,12 @@
 /** ProxyError → the response that the client gets: the only place where failures become HTTP (RFC 9457). */
 import type { ProxyError } from '../core/errors.ts'
+import { RPC_NONE } from '../core/grpc.ts'
 import type { Answer, Exchange } from '../exchange/exchange.ts'
+import { callKind, grpcAnswer } from './grpc-answer.ts'
 
-/** The problem+json response for a failure. Its text never repeats what the peer sent. */
+/** The response for a failure: problem+json, or what gRPC has. Its text never repeats what the peer sent. */
 export function rescue(x: Exchange, error: ProxyError): Answer {
+  if (callKind(x) !== RPC_NONE) return grpcAnswer(x, error)
   const body = JSON.stringify({
     type: `urn:hopscope:error:${error.code}`,
     title: error.title,

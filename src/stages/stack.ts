@@ -1,12 +1,14 @@
 /** THE order of the stages, a reason a line. User stages come after ours: they see ids and context in place. */
 import type { Stage } from '../exchange/stage.ts'
 import { type ForwardedMode, forwarded } from './forwarded.ts'
+import { type GrpcOptions, grpc } from './grpc.ts'
 import { hopToken } from './hop-token.ts'
 import { requestId } from './request-id.ts'
 import { serverTiming } from './server-timing.ts'
 import { type TraceContextOptions, traceContext } from './trace-context.ts'
 
 export interface StackOptions {
+  readonly grpc: GrpcOptions
   readonly trace: TraceContextOptions
   /** Undefined: keys of requests mean nothing. */
   readonly idempotency: Stage | undefined
@@ -22,6 +24,7 @@ export interface StackOptions {
 export function stack(options: StackOptions): Stage[] {
   return [
     ...options.observers, // first in, so last at the finish: what they record is final
+    grpc(options.grpc), // before anything can refuse, so that every refusal speaks the client's language
     requestId(), // before anything can refuse, so that every answer carries the id
     hopToken(), // before any work is done for a request that goes in circles
     traceContext(options.trace), // needs the request id, to join calls that carry it
