@@ -16,4 +16,18 @@ export const HTTP2_CODES = {
     'RST_STREAM came; its code is the errno: CANCEL, INTERNAL_ERROR, ENHANCE_YOUR_CALM …',
     'Look at the log of the upstream. ENHANCE_YOUR_CALM: it counts this proxy among its attackers.',
   ),
+  upgrade_unsupported: server(
+    501,
+    'safe',
+    'The upstream does not take WebSockets over HTTP/2',
+    'Its settings lack ENABLE_CONNECT_PROTOCOL (RFC 8441 §3).',
+    'Set `upstream.protocol` to http1, or turn extended CONNECT on at the upstream.',
+  ),
+  deadline_exceeded: server(
+    504,
+    'never',
+    'The deadline of the call passed before it was answered in full',
+    'The client said in `grpc-timeout` how long it would wait; after that nobody wants the answer, and the upstream was told to stop.',
+    'The phases of the span say where the time went. The client may set its deadlines too short, or spend them before it sends.',
+  ),
 } as const satisfies Record<string, CodeFacts>

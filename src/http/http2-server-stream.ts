@@ -6,12 +6,17 @@ import { CHUNKED, type RequestHead, type ResponseHead } from '../core/message.ts
 import { type Driver, phaseOf } from '../exchange/driver.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Downstream, TunnelEnd, TunnelFacts } from '../exchange/ports.ts'
+import { joinTunnel, type TunnelOutcome } from '../net/opaque.ts'
+import type { ByteChannel } from '../net/wire.ts'
 import * as h2 from './message/http2/frames.ts'
 import { giveRequestHead } from './message/http2/request-head.ts'
 import { responseBlock } from './message/http2/send-fields.ts'
 import type { Http2Session } from './message/http2/session.ts'
-import { Http2Stream } from './message/http2/stream.ts'
+import { Http2Stream, StreamReset } from './message/http2/stream.ts'
 import { DownstreamDeadlines, type DownstreamTimeouts } from './server-deadlines.ts'
+import { tunnelFacts } from './tunnel-facts.ts'
+
+const NOTHING = Buffer.alloc(0)
 
 export class Http2ServerStream extends Http2Stream implements Downstream {
   readonly head: RequestHead
@@ -23,6 +28,7 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
   #bodiless = false
   /** The request broke the rules: the answer is followed by a reset that says so. */
   malformed = false
+  #tunnels = false
   /** The driver knows of it. */
   started = false
 
@@ -43,7 +49,8 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
   }
 
   #takeIfWanted(): void {
-    if (!this.closed && this.#driver.takesData(this.x)) this.resume()
+    // What a client sends before its upgrade was agreed to must not be read as anything.
+    if (!this.closed && this.head.upgrade === '' && this.#driver.takesData(this.x)) this.resume()
   }
 
   // === the request ===
@@ -74,7 +81,7 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
     if (!this.x.finished) this.#driver.downstreamFailed(this.x, error)
   }
 
-  onReset(code: number, cause: Error | undefined): void {
+  protected onReset(code: number, cause: Error | undefined): void {
     if (this.x.finished || !this.started) return
     this.#driver.downstreamClosed(this.x, cause ?? new StreamReset(code))
   }
@@ -146,8 +153,15 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
     else if (!this.closed && !this.receivedEnd) this.resume()
   }
 
-  upgrade(_head: ResponseHead, _upstream: TunnelEnd, _closed: (facts: TunnelFacts) => void): void {
-    throw new Error('not yet')
+  /** Leave HTTP on this stream; the 101 of HTTP/1.1 is a 200 here (RFC 8441 §5). */
+  upgrade(head: ResponseHead, upstream: TunnelEnd, closed: (facts: TunnelFacts) => void): void {
+    const { session } = this
+    session.output.headers(this.id, responseBlock(session.encoder, head, true), false)
+    this.#tunnels = true
+    const channel = this.openChannel()
+    const over = (outcome: TunnelOutcome): void => closed(tunnelFacts(outcome))
+    joinTunnel(channel, NOTHING, upstream.wire as ByteChannel, upstream.early, over)
+    session.flushSoon()
   }
 
   // === deadlines ===
@@ -155,7 +169,8 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
   /** The timeout that this exchange has run into, if any. */
   overdue(now: number): void {
     const { x } = this
-    if (x === undefined || x.finished) {
+    if (this.#tunnels) return
+    if (x.finished) {
       if (!this.closed && this.deadlines.readerStuck(now, this.waitingBytes, this.bytesSent)) this.abort()
       return
     }
@@ -165,15 +180,5 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
       takenMark: this.bytesSent + this.session.wire.takenMark,
     })
     if (code !== undefined) this.fail(new ProxyError(code, phaseOf(x)))
-  }
-}
-
-/** Why a client's stream ended, as the errno of the failure. */
-class StreamReset extends Error {
-  readonly code: string
-
-  constructor(code: number) {
-    super(`stream reset: ${h2.errorName(code)}`)
-    this.code = h2.errorName(code)
   }
 }

@@ -143,6 +143,7 @@ export class Http2Server implements Http2Role, Deadlined {
     if (error === undefined && head.method === 'CONNECT' && head.upgrade === '') {
       error = new ProxyError('connect_refused', 'head')
     }
+    if (head.upgrade !== '') x.requestEnded = true
     if (error === undefined) this.#fresh.push(made)
     else this.#refuse(made, error, result === HPACK_TOO_LARGE)
     return 0
@@ -169,7 +170,7 @@ export class Http2Server implements Http2Role, Deadlined {
     if (result === HPACK_FAULT) return h2.COMPRESSION_ERROR
     if (stream.receivedEnd) {
       session.resetStream(stream, h2.STREAM_CLOSED, true)
-      stream.onReset(h2.STREAM_CLOSED, undefined)
+      stream.wasReset(h2.STREAM_CLOSED, undefined)
       return 0
     }
     const { fault } = session.section

@@ -41,7 +41,9 @@ export function queuedIn(socket: Socket): number {
 /** Close with RST. */
 export function resetSocket(socket: Socket): void {
   const below = handleOf(socket)?._parent
-  if (socket.connecting || typeof socket.resetAndDestroy !== 'function') socket.destroy()
+  // While a FIN is on its way out libuv refuses a reset, and Node would then never say that the socket closed.
+  const finishing = socket.writableEnded && !socket.writableFinished
+  if (socket.connecting || finishing || typeof socket.resetAndDestroy !== 'function') socket.destroy()
   else if (below === undefined) socket.resetAndDestroy()
   else {
     // Node refuses to reset a TLS socket. Its destruction closes the connection below, which can.

@@ -6,9 +6,12 @@ import type { ResponseHead } from '../core/message.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Attempt, AttemptEvents } from '../exchange/ports.ts'
 import * as h2 from '../http/message/http2/frames.ts'
+import { acceptOf } from '../http/message/websocket.ts'
 import type { DialTimes } from './dial.ts'
 import type { Http2Connection } from './http2-connection.ts'
 import type { Http2UpstreamStream } from './http2-stream.ts'
+
+const NOTHING = Buffer.alloc(0)
 
 export class Http2Attempt implements Attempt {
   readonly exchange: Exchange
@@ -20,9 +23,6 @@ export class Http2Attempt implements Attempt {
   #begun = false
   /** Ends the wait for a connection. */
   onCancel: (() => void) | undefined
-  /** The stream has left HTTP. */
-  tunnel: unknown
-
   constructor(exchange: Exchange, events: AttemptEvents) {
     this.exchange = exchange
     this.events = events
@@ -59,8 +59,13 @@ export class Http2Attempt implements Attempt {
   begin(): void {
     const connection = this.#connection
     if (connection === undefined) return
-    this.#begun = true
-    this.#stream = connection.open(this)
+    if (this.upgrades && !connection.knowsPeer) connection.whenPeerKnown(() => this.begin())
+    else if (this.upgrades && !connection.takesWebSockets) this.fail(new ProxyError('upgrade_unsupported', 'send'))
+    else {
+      this.#begun = true
+      this.#stream = connection.open(this)
+      if (this.upgrades) connection.flush()
+    }
   }
 
   data(buf: Buffer, start: number, end: number): boolean {
@@ -105,8 +110,17 @@ export class Http2Attempt implements Attempt {
     this.#stream = undefined
   }
 
-  respondToUpgrade(_head: ResponseHead, _stream: Http2UpstreamStream): void {
-    this.fail(new ProxyError('bad_response', 'wait', 'not yet'))
+  /** The upstream agreed to the upgrade: to the client it is what HTTP/1.1 calls a 101 (RFC 8441 §5). */
+  leaveHttp(head: ResponseHead, stream: Http2UpstreamStream): void {
+    const key = this.exchange.request.headers.get('sec-websocket-key') ?? ''
+    head.status = 101
+    head.reason = 'Switching Protocols'
+    head.headers.appendOwn('Upgrade', this.exchange.request.upgrade)
+    head.headers.appendOwn('Sec-WebSocket-Accept', acceptOf(key))
+    const channel = stream.openChannel()
+    channel.pause()
+    this.over()
+    this.events.onAttemptUpgrade(this, head, { early: NOTHING, wire: channel })
   }
 
   fail(error: ProxyError): void {

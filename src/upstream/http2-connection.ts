@@ -47,6 +47,7 @@ export class Http2Connection implements Http2Role, Deadlined {
   #reserved = 0
   #idleSinceUs: number
   #pingedUs = -1
+  readonly #whenPeerKnown: (() => void)[] = []
   /** Streams begun on it. */
   uses = 0
   deadlineUs: number
@@ -75,6 +76,16 @@ export class Http2Connection implements Http2Role, Deadlined {
     return this.#session.streams.size === 0 && this.#reserved === 0
   }
 
+  /** The peer's settings are there. */
+  get knowsPeer(): boolean {
+    return this.#session.peerSettingsSeen
+  }
+
+  /** Call back when they are. */
+  whenPeerKnown(then: () => void): void {
+    this.#whenPeerKnown.push(then)
+  }
+
   /** The peer takes WebSockets on streams (RFC 8441). */
   get takesWebSockets(): boolean {
     return this.#session.peerConnectProtocol
@@ -99,7 +110,7 @@ export class Http2Connection implements Http2Role, Deadlined {
     if (session.closed) {
       // It broke between the promise of a place and its use: told when the driver can take it.
       stream.forget()
-      queueMicrotask(() => stream.onReset(h2.REFUSED_STREAM, undefined))
+      queueMicrotask(() => stream.wasReset(h2.REFUSED_STREAM, undefined))
       return stream
     }
     session.add(stream)
@@ -156,7 +167,7 @@ export class Http2Connection implements Http2Role, Deadlined {
       if (stream.id <= lastStreamId) continue
       session.streams.delete(stream.id)
       stream.forget()
-      stream.onReset(h2.REFUSED_STREAM, undefined)
+      stream.wasReset(h2.REFUSED_STREAM, undefined)
     }
     if (this.idle) session.finish()
   }
@@ -175,6 +186,7 @@ export class Http2Connection implements Http2Role, Deadlined {
   }
 
   onPeerSettings(): void {
+    for (const then of this.#whenPeerKnown.splice(0)) then()
     if (this.hasRoom) this.#options.onRoom(this)
   }
 

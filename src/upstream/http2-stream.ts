@@ -23,6 +23,7 @@ export class Http2UpstreamStream extends Http2Stream {
   #bodyBytes = 0
   #informational = 0
   #progressUs = -1
+  #tunnels = false
 
   constructor(id: number, session: Http2Session, attempt: Http2Attempt, timeouts: ResponseTimeouts) {
     super(id, session)
@@ -78,8 +79,9 @@ export class Http2UpstreamStream extends Http2Stream {
     this.#progressUs = this.session.lastReadUs
     const attempt = this.#attempt
     attempt.exchange.timing.responseUs = this.#progressUs
-    if (attempt.upgrades) {
-      attempt.respondToUpgrade(this.#head, this)
+    if (attempt.upgrades && this.#head.status < 300) {
+      this.#tunnels = true
+      attempt.leaveHttp(this.#head, this)
       return
     }
     attempt.events.onAttemptHead(attempt, this.#head)
@@ -136,7 +138,7 @@ export class Http2UpstreamStream extends Http2Stream {
     this.#attempt.events.onAttemptDrain(this.#attempt)
   }
 
-  onReset(code: number, cause: Error | undefined): void {
+  protected onReset(code: number, cause: Error | undefined): void {
     const phase = phaseOf(this.#attempt.exchange)
     if (code === h2.REFUSED_STREAM && this.unanswered) this.#attempt.fail(new ProxyError('stream_refused', phase))
     else if (this.session.closed) {
@@ -156,7 +158,8 @@ export class Http2UpstreamStream extends Http2Stream {
   overdue(now: number): void {
     const { sentUs } = this.#attempt.exchange.timing
     // A response that we do not take is not late.
-    if (this.#gotHead && (this.paused || this.#attempt.tunnel !== undefined)) {
+    if (this.#tunnels) return
+    if (this.#gotHead && this.paused) {
       this.#progressUs = now
       return
     }

@@ -5,7 +5,6 @@ import type { RequestHead, ResponseHead } from '../../core/message.ts'
 
 const UPGRADE = knownId('upgrade')
 const ACCEPT = knownId('sec-websocket-accept')
-const KEY = knownId('sec-websocket-key')
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
 /**
@@ -15,6 +14,11 @@ const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 export function acceptsUpgrade(request: RequestHead, response: ResponseHead, connectionUpgrade: boolean): boolean {
   if (request.upgrade === '' || !connectionUpgrade) return false
   if (response.headers.known(UPGRADE)?.toLowerCase() !== request.upgrade) return false
-  const key = request.headers.known(KEY) ?? ''
-  return response.headers.known(ACCEPT) === createHash('sha1').update(`${key}${GUID}`).digest('base64')
+  const key = request.headers.get('sec-websocket-key') ?? ''
+  return response.headers.known(ACCEPT) === acceptOf(key)
+}
+
+/** Sec-WebSocket-Accept for a key (RFC 6455 §4.2.2). */
+export function acceptOf(key: string): string {
+  return createHash('sha1').update(`${key}${GUID}`).digest('base64')
 }

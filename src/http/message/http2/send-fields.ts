@@ -81,7 +81,8 @@ export function responseBlock(encoder: HpackEncoder, head: ResponseHead, bodiles
     stated === CHUNKED || stated === UNTIL_CLOSE || stated < 0 || head.status < 200 ? ABSENT : stated,
   )
   encoder.begin()
-  encoder.field(':status', statusText(head.status))
+  // Where HTTP/1.1 switches protocols, a stream of HTTP/2 just goes on (RFC 8441 §5).
+  encoder.field(':status', statusText(head.status === 101 ? 200 : head.status))
   return sendFields(encoder, headers)
 }
 

@@ -204,7 +204,7 @@ export class Http2Session implements FrameSink, WireHandler {
     this.#waiting.clear()
     for (const stream of open) {
       stream.forget()
-      stream.onReset(this.#code === 0 ? h2.CANCEL : this.#code, cause)
+      stream.wasReset(this.#code === 0 ? h2.CANCEL : this.#code, cause)
       this.#role.onStreamClosed(stream)
     }
     this.output.drop()
@@ -232,6 +232,7 @@ export class Http2Session implements FrameSink, WireHandler {
     if (!stream.sentEnd || !stream.receivedEnd || stream.closed) return
     this.guard.completed()
     this.#remove(stream)
+    stream.over()
   }
 
   /** Reset a stream. `peerFault`: it counts among what a peer may bring about. */
@@ -378,7 +379,7 @@ export class Http2Session implements FrameSink, WireHandler {
   /** The peer broke a rule on one stream: reset it, and tell whoever uses it. */
   #streamFault(stream: Http2Stream, code: number): void {
     this.resetStream(stream, code, true)
-    stream.onReset(code, new Error(h2.errorName(code)))
+    stream.wasReset(code, new Error(h2.errorName(code)))
   }
 
   onHeaders(id: number, endStream: boolean, buf: Buffer, start: number, end: number, continuations: number): number {
@@ -451,7 +452,7 @@ export class Http2Session implements FrameSink, WireHandler {
     // An upstream that refuses is busy; a client that throws its requests away makes others work for nothing.
     const premature = !this.#client && !stream.sentEnd
     this.#remove(stream)
-    stream.onReset(code, undefined)
+    stream.wasReset(code, undefined)
     return premature && !this.guard.reset() ? h2.ENHANCE_YOUR_CALM : 0
   }
 

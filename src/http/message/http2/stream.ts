@@ -4,7 +4,9 @@
  * the window that is not given back. A stream that stands still stalls no other.
  */
 import type { HeaderBlock } from '../../../core/headers.ts'
+import { errorName } from './frames.ts'
 import type { Http2Session } from './session.ts'
+import { StreamChannel } from './stream-channel.ts'
 
 export abstract class Http2Stream {
   readonly id: number
@@ -39,6 +41,8 @@ export abstract class Http2Stream {
   closed = false
   /** Body bytes that were sent. */
   bytesSent = 0
+  /** The stream has left HTTP: its bytes go here. */
+  #channel: StreamChannel | undefined
 
   constructor(id: number, session: Http2Session) {
     this.id = id
@@ -52,7 +56,7 @@ export abstract class Http2Stream {
   /** The peer's side is complete. */
   protected abstract onBodyEnd(trailers: HeaderBlock | undefined): void
   /** The stream was ended by a reset of the peer or the loss of the connection. */
-  abstract onReset(code: number, cause: Error | undefined): void
+  protected abstract onReset(code: number, cause: Error | undefined): void
   /** More may be sent. */
   protected abstract onDrained(): void
 
@@ -67,10 +71,20 @@ export abstract class Http2Stream {
     if (end === start) return true
     if (this.#paused || this.#held.length > 0) this.#hold(buf, start, end)
     else {
-      this.onBody(buf, start, end)
+      this.#deliver(buf, start, end)
       this.#take(end - start)
     }
     return true
+  }
+
+  #deliver(buf: Buffer, start: number, end: number): void {
+    if (this.#channel !== undefined) this.#channel.handler.onBytes(buf, start, end)
+    else this.onBody(buf, start, end)
+  }
+
+  #deliverEnd(trailers: HeaderBlock | undefined): void {
+    if (this.#channel !== undefined) this.#channel.handler.onEnd()
+    else this.onBodyEnd(trailers)
   }
 
   #hold(buf: Buffer, start: number, end: number): void {
@@ -81,7 +95,7 @@ export abstract class Http2Stream {
   /** Session only: END_STREAM came, with trailers or without. */
   receiveEnd(trailers: HeaderBlock | undefined): void {
     this.receivedEnd = true
-    if (this.#held.length === 0 && !this.#paused) this.onBodyEnd(trailers)
+    if (this.#held.length === 0 && !this.#paused) this.#deliverEnd(trailers)
     else {
       this.#heldEnd = true
       this.#heldTrailers = trailers
@@ -105,14 +119,14 @@ export abstract class Http2Stream {
     while (this.#held.length > 0 && !this.#paused && !this.closed) {
       const piece = this.#held.shift()!
       this.session.heldBytes -= piece.length
-      this.onBody(piece, 0, piece.length)
+      this.#deliver(piece, 0, piece.length)
       this.#take(piece.length)
     }
     this.#delivering = false
     this.session.giveBackWindow()
     if (this.#heldEnd && this.#held.length === 0 && !this.#paused && !this.closed) {
       this.#heldEnd = false
-      this.onBodyEnd(this.#heldTrailers)
+      this.#deliverEnd(this.#heldTrailers)
     }
   }
 
@@ -194,12 +208,31 @@ export abstract class Http2Stream {
     if (this.session.congested || this.closed) return
     this.blocked = false
     this.session.waitsNoMore(this)
-    if (!this.sentEnd) this.onDrained()
+    if (this.sentEnd) return
+    if (this.#channel !== undefined) this.#channel.handler.onDrain()
+    else this.onDrained()
   }
 
   /** Everything that was given is with the socket. */
   get sentAll(): boolean {
     return this.#waiting.length === 0
+  }
+
+  /** Session only: the peer reset the stream, or the connection is gone. */
+  wasReset(code: number, cause: Error | undefined): void {
+    if (this.#channel === undefined) this.onReset(code, cause)
+    else this.#channel.handler.onClose(cause ?? new StreamReset(code))
+  }
+
+  /** Session only: both sides ended. */
+  over(): void {
+    this.#channel?.handler.onClose(undefined)
+  }
+
+  /** Leave HTTP: from now on the stream is a channel of bytes. */
+  openChannel(): StreamChannel {
+    this.#channel = new StreamChannel(this)
+    return this.#channel
   }
 
   /** Drop what is kept. */
@@ -209,5 +242,15 @@ export abstract class Http2Stream {
     this.#held = []
     this.#waiting.length = 0
     this.waitingBytes = 0
+  }
+}
+
+/** Why a stream ended, as the errno of the failure. */
+export class StreamReset extends Error {
+  readonly code: string
+
+  constructor(code: number) {
+    super(`stream reset: ${errorName(code)}`)
+    this.code = errorName(code)
   }
 }
