@@ -32,6 +32,8 @@ export function rescue(x: Exchange, error: ProxyError): Answer {
     ['Cache-Control', 'no-store'],
   ]
   if (error.status === 405) headers.push(['Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'])
-  if (error.status === 503) headers.push(['Retry-After', '1'])
+  // Soon there will be an answer; other conflicts stay.
+  const passes = error.status === 503 || error.code === 'idempotency_in_flight'
+  if (passes) headers.push(['Retry-After', '1'])
   return { status: error.status, headers, body }
 }

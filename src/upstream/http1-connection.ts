@@ -61,6 +61,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   #state = IDLE
   #freshHead = true
   #informational = 0
+  #retired = false
   #sentBefore = 0
   /** The request head was written: from here on, bytes may be an answer. */
   #begun = false
@@ -183,6 +184,12 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
 
   destroy(): void {
     this.#wire.destroy()
+  }
+
+  /** Close, at the latest when the exchange on it is over: it may have outlived its client. */
+  retire(): void {
+    this.#retired = true
+    if (this.#attempt === undefined) this.destroy()
   }
 
   onDrain(): void {
@@ -313,7 +320,8 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     const head = this.#head
     this.#attempt = undefined
     attempt.exchange.timing.receivedUs = this.#progressUs
-    const clean = this.#requestDone && this.#wire.pendingBytes === 0 && !extra && head.keepAlive && !this.#wire.ended
+    const wanted = head.keepAlive && !this.#wire.ended && !this.#retired
+    const clean = this.#requestDone && this.#wire.pendingBytes === 0 && !extra && wanted
     if (clean) this.#becomeIdle(head.keepAliveTimeoutMs)
     attempt.connection = undefined
     const trailers = this.#trailers

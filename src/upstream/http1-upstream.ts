@@ -64,7 +64,7 @@ export class Http1Upstream implements Upstream {
   clientGone(info: ConnectionInfo): void {
     const kept = info.affinity
     info.affinity = undefined
-    if (kept instanceof Http1Connection) kept.destroy()
+    if (kept instanceof Http1Connection) kept.retire()
   }
 
   /** Close idle connections and refuse waiters. */

@@ -1,0 +1,86 @@
+/** A store whose operations are timed, for metrics. */
+import { nowUs } from '../../core/clock.ts'
+import type {
+  Claim,
+  ClaimRequest,
+  ClaimResult,
+  IdempotencyRecord,
+  IdempotencyStore,
+  RecordState,
+  Soon,
+  StoredResponse,
+} from '../../exchange/idempotency-store.ts'
+import { settle } from './soon.ts'
+
+export const STORE_OPERATIONS = ['claim', 'dispatch', 'renew', 'complete', 'markUnknown', 'release', 'read'] as const
+export type StoreOperation = (typeof STORE_OPERATIONS)[number]
+
+/** Called once an operation has been answered, or has failed. */
+export type OnOperation = (operation: StoreOperation, us: number, ok: boolean) => void
+
+export class MeasuredStore implements IdempotencyStore {
+  readonly name: IdempotencyStore['name']
+  readonly #store: IdempotencyStore
+  readonly #onOperation: OnOperation
+
+  constructor(store: IdempotencyStore, onOperation: OnOperation) {
+    this.name = store.name
+    this.#store = store
+    this.#onOperation = onOperation
+  }
+
+  #timed<T>(operation: StoreOperation, ask: () => Soon<T>): Soon<T> {
+    const startUs = nowUs()
+    return settle(
+      ask,
+      (value) => {
+        this.#onOperation(operation, nowUs() - startUs, true)
+        return value
+      },
+      (error) => {
+        this.#onOperation(operation, nowUs() - startUs, false)
+        throw error
+      },
+    )
+  }
+
+  claim(request: ClaimRequest): Soon<ClaimResult> {
+    return this.#timed('claim', () => this.#store.claim(request))
+  }
+
+  dispatch(claim: Claim, fingerprint: string, leaseMs: number): Soon<boolean> {
+    return this.#timed('dispatch', () => this.#store.dispatch(claim, fingerprint, leaseMs))
+  }
+
+  renew(claim: Claim, fingerprint: string, leaseMs: number): Soon<boolean> {
+    return this.#timed('renew', () => this.#store.renew(claim, fingerprint, leaseMs))
+  }
+
+  complete(claim: Claim, fingerprint: string, response: StoredResponse): Soon<boolean> {
+    return this.#timed('complete', () => this.#store.complete(claim, fingerprint, response))
+  }
+
+  markUnknown(claim: Claim, fingerprint: string): Soon<boolean> {
+    return this.#timed('markUnknown', () => this.#store.markUnknown(claim, fingerprint))
+  }
+
+  release(claim: Claim): Soon<boolean> {
+    return this.#timed('release', () => this.#store.release(claim))
+  }
+
+  read(id: string): Soon<IdempotencyRecord | undefined> {
+    return this.#timed('read', () => this.#store.read(id))
+  }
+
+  changed(id: string, timeoutMs: number): Promise<void> {
+    return this.#store.changed(id, timeoutMs)
+  }
+
+  counts(): Soon<Readonly<Partial<Record<RecordState, number>>>> {
+    return this.#store.counts()
+  }
+
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+}
