@@ -5,7 +5,7 @@ import type { Logger } from '../core/log.ts'
 import { Sweeper } from '../core/timers.ts'
 import { compileStages } from '../exchange/compile.ts'
 import { Driver } from '../exchange/driver.ts'
-import type { ConnectionInfo, Endpoint, Exchange } from '../exchange/exchange.ts'
+import type { ConnectionInfo, Endpoint } from '../exchange/exchange.ts'
 import type { Stage } from '../exchange/stage.ts'
 import { FirstBytes } from '../http/first-bytes.ts'
 import { failureTrailers } from '../http/grpc-answer.ts'
@@ -18,11 +18,10 @@ import type { Idempotency } from '../stages/idempotency/stage.ts'
 import { stack } from '../stages/stack.ts'
 import type { SampleDecision } from '../stages/trace-context.ts'
 import type { Destination, DialOptions } from '../upstream/dial.ts'
-import { Http1Upstream } from '../upstream/http1-upstream.ts'
-import { Http2Upstream } from '../upstream/http2-upstream.ts'
 import { NameResolver } from '../upstream/resolver.ts'
-import { type UpstreamProtocol, Upstreams } from '../upstream/upstreams.ts'
+import type { Upstreams } from '../upstream/upstreams.ts'
 import { type IdempotencyParts, idempotencyStage } from './idempotency.ts'
+import { upstreams } from './upstreams.ts'
 
 /** What differs between the places in which the same data path serves. */
 export interface Placement {
@@ -32,6 +31,8 @@ export interface Placement {
   /** Takes a fresh wire to where HTTP begins: at once, or after detection. */
   readonly admit: (wire: Wire, plane: DataPlane) => void
   readonly serverTiming: boolean
+  /** In clear text, what a client speaks is spoken to its destination too. */
+  readonly keepsProtocol: boolean
   /** At drain, whether the listener closes at a third of the deadline even if clients keep coming. */
   readonly closesEarly: boolean
 }
@@ -91,7 +92,7 @@ export class DataPlane {
       timeouts,
       highWater: limits.connectionBufferBytes,
     }
-    this.upstream = upstreams(options, this.dial, timeouts, this.sweeper)
+    this.upstream = upstreams(config, placement, this.dial, timeouts, this.sweeper)
     this.idempotency =
       options.idempotency === undefined
         ? undefined
@@ -294,51 +295,6 @@ export class DataPlane {
     // An exchange may outlive its client.
     return this.#driver.active > 0 || this.connections > idleOutbound
   }
-}
-
-/** Both codecs towards the upstream, and the choice between them. */
-function upstreams(
-  options: DataPlaneOptions,
-  dial: DialOptions,
-  timeouts: Config['timeouts'],
-  sweeper: Sweeper,
-): Upstreams {
-  const { config, placement } = options
-  const { limits, http2, upstream } = config
-  const common = {
-    ...dial,
-    destinationOf: (x: Exchange) => placement.destinationOf(x.connection),
-    maxConnections: upstream.maxConnections,
-    maxPending: upstream.maxPending,
-  }
-  return new Upstreams({
-    http1: new Http1Upstream({
-      ...common,
-      reuse: upstream.reuse,
-      connection: { limits, timeouts, sweeper, idleMs: upstream.idleMs },
-    }),
-    http2: new Http2Upstream({
-      ...common,
-      perClient: upstream.reuse === 'client',
-      connection: {
-        limits: { ...limits, maxStreams: http2.maxStreams, streamWindowBytes: http2.windowBytes },
-        timeouts,
-        sweeper,
-        idleMs: http2.idleMs,
-        pingMs: http2.pingMs,
-      },
-    }),
-    protocolOf: protocolChoice(config.upstream.protocol, placement),
-  })
-}
-
-/** In clear text nothing is negotiated: a reverse proxy is told, a sidecar speaks what the client spoke to its peer. */
-function protocolChoice(
-  setting: Config['upstream']['protocol'],
-  placement: Placement,
-): (x: Exchange) => UpstreamProtocol {
-  if (setting !== 'auto') return () => setting
-  return placement.closesEarly ? () => 'http1' : (x) => (x.request.version === 20 ? 'h2' : 'http1')
 }
 
 /** `example.com` and `*.example.com` patterns → test of a host name. */

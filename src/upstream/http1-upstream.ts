@@ -56,9 +56,11 @@ export class Http1Upstream implements Upstream {
     return attempt
   }
 
-  /** Make a connection that stands already the one that this client's exchanges use. */
+  /** Take over a connection that stands already: for this client's exchanges, or for all. */
   adopt(info: ConnectionInfo, destination: Destination, wire: Wire): void {
-    info.affinity = this.#connection(destination, this.#pool(destination), wire, info)
+    const pool = this.#pool(destination)
+    const connection = this.#connection(destination, pool, wire, info)
+    if (this.#options.reuse !== 'client') pool.keepIdle(connection)
   }
 
   clientGone(info: ConnectionInfo): void {

@@ -1,54 +1,137 @@
-/** Which codec an exchange goes upstream by; the two upstreams behind one port. */
+/**
+ * Which codec an exchange goes upstream by; both upstreams behind one port. In clear text it is settled beforehand; by TLS
+ * the first handshake with a destination settles it for those that follow.
+ */
+import { ProxyError } from '../core/errors.ts'
 import type { ConnectionInfo, Exchange } from '../exchange/exchange.ts'
 import type { Attempt, AttemptEvents, Upstream } from '../exchange/ports.ts'
 import type { Wire } from '../net/wire.ts'
-import type { Destination } from './dial.ts'
+import { type Destination, Dial, type DialOptions, type DialTimes } from './dial.ts'
 import type { Http1Upstream } from './http1-upstream.ts'
 import type { Http2Upstream } from './http2-upstream.ts'
+import { NegotiatedAttempt } from './negotiated-attempt.ts'
 
 /** A version of HTTP on an upstream connection. */
 export type UpstreamProtocol = 'http1' | 'h2'
 
 export interface UpstreamsOptions {
+  /** For handshakes that settle the protocol; what they offer is set here. */
+  readonly dial: DialOptions
   readonly http1: Http1Upstream
   readonly http2: Http2Upstream
-  /** Which one an exchange takes. */
-  readonly protocolOf: (x: Exchange) => UpstreamProtocol
+  readonly destinationOf: (x: Exchange) => Destination
+  /** Which one an exchange takes; `negotiate`: what the server chooses. */
+  readonly protocolOf: (x: Exchange, destination: Destination) => UpstreamProtocol | 'negotiate'
+  /** Exchanges that may wait for one handshake. */
+  readonly maxPending: number
 }
 
+/** A handshake under way and those who wait for it. */
+interface Negotiation {
+  readonly waiting: NegotiatedAttempt[]
+}
+
+/** Destinations whose protocol is remembered; the oldest is forgotten first. */
+const REMEMBERED = 1024
+
 export class Upstreams implements Upstream {
-  readonly http1: Http1Upstream
-  readonly http2: Http2Upstream
-  readonly #protocolOf: (x: Exchange) => UpstreamProtocol
+  readonly #options: UpstreamsOptions
+  readonly #settled = new Map<string, UpstreamProtocol>()
+  readonly #negotiations = new Map<string, Negotiation>()
 
   constructor(options: UpstreamsOptions) {
-    this.http1 = options.http1
-    this.http2 = options.http2
-    this.#protocolOf = options.protocolOf
+    this.#options = options
   }
 
   attempt(x: Exchange, events: AttemptEvents): Attempt {
-    return this.#protocolOf(x) === 'h2' ? this.http2.attempt(x, events) : this.http1.attempt(x, events)
+    const destination = this.#options.destinationOf(x)
+    const protocol = this.#options.protocolOf(x, destination)
+    if (protocol !== 'negotiate') return this.#by(protocol).attempt(x, events)
+    // A WebSocket needs HTTP/1.1, or a server that says it takes them on streams: the sure way is taken.
+    if (x.request.upgrade !== '') return this.#options.http1.attempt(x, events)
+    const key = `${destination.host}:${destination.port}`
+    const settled = this.#settled.get(key)
+    return settled === undefined ? this.#negotiate(key, destination, x, events) : this.#by(settled).attempt(x, events)
+  }
+
+  #by(protocol: UpstreamProtocol): Http1Upstream | Http2Upstream {
+    return protocol === 'h2' ? this.#options.http2 : this.#options.http1
+  }
+
+  #negotiate(key: string, destination: Destination, x: Exchange, events: AttemptEvents): Attempt {
+    const attempt = new NegotiatedAttempt(x, events)
+    const under = this.#negotiations.get(key)
+    const { waiting } = under ?? this.#shakeHands(key, destination, x.connection)
+    if (waiting.length >= this.#options.maxPending) {
+      const error = new ProxyError('overloaded', 'queue', 'too many requests wait for a handshake')
+      queueMicrotask(() => events.onAttemptError(attempt, error))
+      return attempt
+    }
+    waiting.push(attempt)
+    attempt.onCancel = () => {
+      const at = waiting.indexOf(attempt)
+      if (at !== -1) waiting.splice(at, 1)
+    }
+    return attempt
+  }
+
+  #shakeHands(key: string, destination: Destination, info: ConnectionInfo): Negotiation {
+    const negotiation: Negotiation = { waiting: [] }
+    this.#negotiations.set(key, negotiation)
+    const dial = new Dial(
+      destination,
+      { ...this.#options.dial, alpn: ['h2', 'http/1.1'] },
+      (wire) => {
+        this.#negotiations.delete(key)
+        const protocol = wire.tls?.alpn === 'h2' ? 'h2' : 'http1'
+        this.#remember(key, protocol)
+        this.adopt(info, destination, wire, protocol)
+        this.#settleAll(negotiation, protocol, dial.times)
+      },
+      (error) => {
+        this.#negotiations.delete(key)
+        for (const attempt of negotiation.waiting.splice(0)) attempt.fail(error, dial.times)
+      },
+    )
+    return negotiation
+  }
+
+  #settleAll({ waiting }: Negotiation, protocol: UpstreamProtocol, times: DialTimes): void {
+    const upstream = this.#by(protocol)
+    let first: DialTimes | undefined = times
+    for (const attempt of waiting.splice(0)) {
+      attempt.settle(upstream, first)
+      first = undefined
+    }
+  }
+
+  #remember(key: string, protocol: UpstreamProtocol): void {
+    this.#settled.set(key, protocol)
+    if (this.#settled.size > REMEMBERED) this.#settled.delete(this.#settled.keys().next().value!)
+  }
+
+  /** A destination did not keep to what it had chosen: the next exchange asks it again. */
+  forget(destination: Destination): void {
+    this.#settled.delete(`${destination.host}:${destination.port}`)
   }
 
   /** Make a connection that stands already the one that this client's exchanges use. */
   adopt(info: ConnectionInfo, destination: Destination, wire: Wire, protocol: UpstreamProtocol): void {
-    if (protocol === 'h2') this.http2.adopt(info, destination, wire)
-    else this.http1.adopt(info, destination, wire)
+    this.#by(protocol).adopt(info, destination, wire)
   }
 
   clientGone(info: ConnectionInfo): void {
-    this.http1.clientGone(info)
-    this.http2.clientGone(info)
+    this.#options.http1.clientGone(info)
+    this.#options.http2.clientGone(info)
   }
 
   /** Connections open now, idle ones included. */
   get connections(): number {
-    return this.http1.connections + this.http2.connections
+    return this.#options.http1.connections + this.#options.http2.connections
   }
 
   close(): void {
-    this.http1.close()
-    this.http2.close()
+    this.#options.http1.close()
+    this.#options.http2.close()
   }
 }

@@ -1,0 +1,62 @@
+/** Puts the upstream side together: both codecs, their pools, and the choice between them. */
+import type { Config } from '../config/schema.ts'
+import type { Sweeper } from '../core/timers.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import type { Destination, DialOptions } from '../upstream/dial.ts'
+import { Http1Upstream } from '../upstream/http1-upstream.ts'
+import { Http2Upstream } from '../upstream/http2-upstream.ts'
+import { type UpstreamProtocol, Upstreams } from '../upstream/upstreams.ts'
+import type { Placement } from './data-plane.ts'
+
+/** Both codecs towards the upstream, and the choice between them. */
+export function upstreams(
+  config: Config,
+  placement: Placement,
+  dial: DialOptions,
+  timeouts: Config['timeouts'],
+  sweeper: Sweeper,
+): Upstreams {
+  const { limits, http2, upstream } = config
+  const destinationOf = (x: Exchange): Destination => placement.destinationOf(x.connection)
+  const common = {
+    ...dial,
+    destinationOf,
+    maxConnections: upstream.maxConnections,
+    maxPending: upstream.maxPending,
+  }
+  return new Upstreams({
+    dial,
+    destinationOf,
+    maxPending: upstream.maxPending,
+    http1: new Http1Upstream({
+      ...common,
+      reuse: upstream.reuse,
+      connection: { limits, timeouts, sweeper, idleMs: upstream.idleMs },
+    }),
+    http2: new Http2Upstream({
+      ...common,
+      alpn: ['h2'],
+      perClient: upstream.reuse === 'client',
+      connection: {
+        limits: { ...limits, maxStreams: http2.maxStreams, streamWindowBytes: http2.windowBytes },
+        timeouts,
+        sweeper,
+        idleMs: http2.idleMs,
+        pingMs: http2.pingMs,
+      },
+    }),
+    protocolOf: protocolChoice(config.upstream.protocol, placement),
+  })
+}
+
+/** In clear text nothing is negotiated: a reverse proxy is told, a sidecar speaks what the client spoke to its peer. */
+function protocolChoice(
+  setting: Config['upstream']['protocol'],
+  placement: Placement,
+): (x: Exchange, destination: Destination) => UpstreamProtocol | 'negotiate' {
+  if (setting !== 'auto') return () => setting
+  return (x, { tls }) => {
+    if (tls) return 'negotiate'
+    return placement.keepsProtocol && x.request.version === 20 ? 'h2' : 'http1'
+  }
+}
