@@ -6,7 +6,8 @@ import { placeAccepted } from '../net/original-dst.ts'
 import type { Wire } from '../net/wire.ts'
 import type { Destination } from '../upstream/dial.ts'
 import type { Placement } from './data-plane.ts'
-import { SidecarConnection, type TunnelReport } from './sidecar-connection.ts'
+import type { OpaqueTelemetry } from './opaque-telemetry.ts'
+import { SidecarConnection } from './sidecar-connection.ts'
 
 /** Reverse proxy: every exchange goes to one upstream. */
 export function reversePlacement(
@@ -36,7 +37,7 @@ export interface SidecarEvents {
   /** An intercepted connection was refused: a loop, a relay attempt, or no original destination. */
   readonly onRefused: (error: ProxyError) => void
   readonly onSniffed: (outcome: string) => void
-  readonly onTunnel: (report: TunnelReport) => void
+  readonly opaque: OpaqueTelemetry
 }
 
 /**
@@ -69,7 +70,7 @@ export function sidecarPlacement(config: Config, events: SidecarEvents, fd?: num
         dial: plane.dial,
         detectMs: plane.timeouts.detectMs,
         onSniffed: events.onSniffed,
-        onTunnel: events.onTunnel,
+        opaque: events.opaque,
       })
       if (opaquePorts.has(placed.destination.port)) connection.tunnel('port')
       connection.detect()

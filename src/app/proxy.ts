@@ -1,16 +1,17 @@
 /** The composition root of `proxy`, `sidecar` and `dev`: data path, telemetry, admin, and their life together. */
 import type { Config } from '../config/schema.ts'
-import { newSpanId, newTraceId } from '../core/ids.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import type { Stage } from '../exchange/stage.ts'
 import { onHandlerFault } from '../net/wire.ts'
 import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
 import { createLog, type OperationalLog } from '../telemetry/log.ts'
 import type { ScrapeResult } from '../telemetry/metrics.ts'
+import { OpaqueMetrics } from '../telemetry/opaque-metrics.ts'
 import { createSampler, type Sampler } from '../telemetry/sampler.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { DataPathCounters } from './data-path-counters.ts'
 import { DataPlane, type Placement } from './data-plane.ts'
+import { OpaqueTelemetry } from './opaque-telemetry.ts'
 import { edgePlacement, sidecarPlacement } from './placements.ts'
 import type { Served } from './servers.ts'
 import { telemetryOptions } from './telemetry-options.ts'
@@ -153,11 +154,13 @@ function placement(
         log.warn({ error }, 'an intercepted connection was refused')
       },
       onSniffed: (outcome) => telemetry.metrics.sniffed.inc(outcome),
-      onTunnel: (report) => {
-        const traceId = newTraceId()
-        const trace = { traceId, spanId: newSpanId(), parentSpanId: '', flags: 3, state: '' }
-        telemetry.recordTunnel({ ...report, trace, sampled: sample(undefined, traceId) })
-      },
+      opaque: new OpaqueTelemetry({
+        telemetry,
+        metrics: new OpaqueMetrics(telemetry.metrics),
+        sample,
+        log,
+        ...config.opaque,
+      }),
     },
     fd,
   )

@@ -13,22 +13,19 @@ import { type ByteObserver, joinTunnel } from '../net/opaque.ts'
 import { sniff } from '../net/sniff.ts'
 import { TlsWatch } from '../net/tls-watch.ts'
 import type { Wire, WireHandler } from '../net/wire.ts'
-import type { OpaqueTunnelFacts } from '../telemetry/tunnel-record.ts'
 import { Dial, type DialOptions } from '../upstream/dial.ts'
 import type { DataPlane } from './data-plane.ts'
+import type { OpaqueTelemetry, TunnelReport, TunnelSight } from './opaque-telemetry.ts'
 
 /** Why a connection was tunnelled. */
 export type TunnelReason = 'tls' | 'unknown' | 'server-first' | 'port' | 'timeout'
-
-/** A finished tunnel; its trace is the business of whoever records it. */
-export type TunnelReport = Omit<OpaqueTunnelFacts, 'trace' | 'sampled'>
 
 export interface SidecarConnectionOptions {
   readonly plane: DataPlane
   readonly dial: DialOptions
   readonly detectMs: number
   readonly onSniffed: (outcome: string) => void
-  readonly onTunnel: (report: TunnelReport) => void
+  readonly opaque: OpaqueTelemetry
 }
 
 /** A client that speaks first does so at once; after this silence the server gets its chance to. */
@@ -194,6 +191,7 @@ export class SidecarConnection implements WireHandler, Deadlined {
   #join(upstream: Wire, fromServer: Buffer): void {
     this.#dial = undefined
     const handshake = this.#reason === 'tls' ? new Handshake() : undefined
+    const sight = handshake === undefined ? this.#options.opaque.look(this.#info, this.#destination) : undefined
     joinTunnel(
       this.#wire,
       this.#held.bytes.subarray(0, this.#held.length),
@@ -208,8 +206,9 @@ export class SidecarConnection implements WireHandler, Deadlined {
           error === undefined
             ? undefined
             : new ProxyError('upstream_aborted', 'tunnel', '', { errno: errnoOf(error), cause: error }),
+          sight,
         ),
-      handshake,
+      handshake ?? sight?.observers,
     )
   }
 
@@ -219,8 +218,9 @@ export class SidecarConnection implements WireHandler, Deadlined {
     bytesToClient: number,
     tlsHandshakeUs: number,
     error: ProxyError | undefined,
+    sight?: TunnelSight,
   ): void {
-    this.#options.onTunnel({
+    const report: TunnelReport = {
       connection: this.#info,
       reason: this.#reason!,
       destination: this.#destination,
@@ -233,7 +233,9 @@ export class SidecarConnection implements WireHandler, Deadlined {
       connectUs: this.#connectUs,
       tlsHandshakeUs,
       error,
-    })
+      sight,
+    }
+    this.#options.opaque.record(report)
   }
 }
 

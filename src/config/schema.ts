@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { type Command, INTERCEPT, SERVERS, SERVING } from './commands.ts'
 import { http2 } from './schema-http2.ts'
 import { idempotency } from './schema-idempotency.ts'
+import { opaque } from './schema-opaque.ts'
 import { tls } from './schema-tls.ts'
 import { group, optional, type Setting, setting, settingsOf } from './setting.ts'
 import {
@@ -327,6 +328,7 @@ export const configSchema = z.strictObject({
   timeouts,
   ...behaviour,
   intercept,
+  opaque,
   http2,
   tls,
   idempotency,

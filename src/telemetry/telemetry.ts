@@ -47,7 +47,11 @@ export interface Telemetry {
   /** For the stage stack: role `observe`. */
   onFinish(x: Exchange): undefined
   recordTunnel(facts: OpaqueTunnelFacts): void
+  /** A TLS handshake that failed before there was an exchange. */
+  recordFailedHandshake(facts: OpaqueTunnelFacts): void
   recordCall(facts: OpaqueCallFacts): void
+  /** Whether something that failed, or did not, goes to the access log. */
+  logs(failed: boolean): boolean
   readonly metrics: Metrics
   readonly recorder: FlightRecorder
   /** Turn the access log on or off while running. */
@@ -116,15 +120,27 @@ class RunningTelemetry implements Telemetry {
 
   recordTunnel(facts: OpaqueTunnelFacts): void {
     this.metrics.tunnels.inc(facts.reason)
+    this.#writeTunnel(facts)
+  }
+
+  recordFailedHandshake(facts: OpaqueTunnelFacts): void {
+    this.#writeTunnel(facts)
+  }
+
+  #writeTunnel(facts: OpaqueTunnelFacts): void {
     let flags = this.#exports ? tunnelExported(facts) : 0
-    if (this.#accessLog === 'all' || (facts.error !== undefined && this.#accessLog === 'errors')) flags |= L.F_LOG
+    if (this.logs(facts.error !== undefined)) flags |= L.F_LOG
     this.#countOne(flags, writeTunnel(this.#spans.ring, facts, flags))
   }
 
   recordCall(facts: OpaqueCallFacts): void {
     let flags = this.#exports ? callExported(facts) : 0
-    if (this.#accessLog === 'all' || (facts.call.error !== undefined && this.#accessLog === 'errors')) flags |= L.F_LOG
+    if (this.logs(facts.call.error !== undefined)) flags |= L.F_LOG
     this.#countOne(flags, writeCall(this.#spans.ring, facts, flags))
+  }
+
+  logs(failed: boolean): boolean {
+    return this.#accessLog === 'all' || (failed && this.#accessLog === 'errors')
   }
 
   #countOne(flags: number, written: boolean): void {

@@ -9,13 +9,21 @@ type Piece = readonly [fromClient: boolean, bytes: Buffer]
 
 /** What a watch without pairs says of these pieces. */
 function recognised(pieces: readonly Piece[]): Recognised | undefined {
-  const watch = new ProtocolWatch({ onCall: undefined, onFault: (error) => assert.fail(String(error)) })
+  let protocol: Recognised | undefined
+  const watch = new ProtocolWatch({
+    onProtocol: (found) => {
+      assert.equal(protocol, undefined, 'a protocol is told once')
+      protocol = found
+    },
+    onCall: undefined,
+    onFault: (error) => assert.fail(String(error)),
+  })
   for (const [fromClient, bytes] of pieces) {
     // In the middle of other memory, as in the buffer that all reads share.
     const buf = Buffer.concat([Buffer.from('xx'), bytes, Buffer.from('yy')])
     if ((fromClient ? watch.a : watch.b)(buf, 2, buf.length - 2)) break
   }
-  return watch.facts?.protocol
+  return protocol
 }
 
 const bytesOf = ({ hex }: Recording): Buffer => Buffer.from(hex, 'hex')

@@ -12,6 +12,8 @@ import { Recogniser } from './recogniser.ts'
 import { ThriftCalls } from './thrift-calls.ts'
 
 export interface ProtocolWatchOptions {
+  /** The protocol is known now. */
+  readonly onProtocol?: (protocol: Recognised) => void
   /** Every finished pair; undefined: connections are named and no more. */
   readonly onCall: CallSink | undefined
   /** A fault of ours; the watch has ended with it. */
@@ -19,8 +21,7 @@ export interface ProtocolWatchOptions {
 }
 
 /** What was seen, for the span of the tunnel. */
-export interface ProtocolFacts {
-  readonly protocol: Recognised
+export interface ProtocolFacts extends Recognised {
   /** Why its pairs were given up, '' where they were not. */
   readonly gaveUp: string
   readonly calls: number
@@ -53,7 +54,7 @@ export class ProtocolWatch {
   get facts(): ProtocolFacts | undefined {
     if (this.#protocol === undefined) return undefined
     return {
-      protocol: this.#protocol,
+      ...this.#protocol,
       gaveUp: this.#gaveUp,
       calls: this.#calls,
       failedCalls: this.#failedCalls,
@@ -89,6 +90,7 @@ export class ProtocolWatch {
     }
     this.#recogniser = undefined
     this.#protocol = found
+    if (found !== undefined) this.#options.onProtocol?.(found)
     this.#pairs = found === undefined ? undefined : this.#pairsOf(found)
     if (this.#pairs === undefined) return true
     const { client, server } = recogniser

@@ -57,12 +57,17 @@ function readException(encoding: ThriftEncoding, buf: Buffer, start: number, end
     const value = field.id === MESSAGE || field.id === TYPE ? readValue(encoding, field, buf, end) : undefined
     if (value === 'more') return 'more'
     // The end, or something that does not belong here: what was read so far is told.
-    if (value === undefined) return { type, message }
+    if (value === undefined) return { type: type === 'exception' ? typeByText(message) : type, message }
     if (typeof value.value === 'string') message = plainText(value.value)
     else type = TYPES[value.value] ?? 'exception'
     at = value.next
     id = field.id
   }
+}
+
+/** The library for Node leaves the type out: what the generated code of it and others says is told by its text. */
+function typeByText(message: string): string {
+  return /^(Unknown function|Invalid method name)\b/.test(message) ? 'unknown_method' : 'exception'
 }
 
 function readField(encoding: ThriftEncoding, buf: Buffer, at: number, end: number, last: number): Field | 'more' {

@@ -29,10 +29,14 @@ export abstract class UnitReader {
 
   /** Read `buf[start, end)`, which came at `now`. False: in doubt, and every time from then on. */
   feed(buf: Buffer, start: number, end: number, now: number): boolean {
-    if (this.#doubt) return false
     this.readUs = now
+    this.#read(buf, start, end)
+    return !this.#doubt
+  }
+
+  #read(buf: Buffer, start: number, end: number): void {
     let at = start
-    while (at < end) {
+    while (at < end && !this.#doubt) {
       if (this.skip > 0) {
         const bytes = Math.min(this.skip, end - at)
         this.skip -= bytes
@@ -40,16 +44,9 @@ export abstract class UnitReader {
         at += bytes
         if (this.skip === 0) this.skipped()
       } else {
-        const used = this.#keptBytes > 0 ? this.#unitKept(buf, at, end) : this.#unitHere(buf, at, end)
-        if (used < 0) {
-          this.#doubt = true
-          this.#kept = undefined
-          return false
-        }
-        at += used
+        at += this.#keptBytes > 0 ? this.#unitKept(buf, at, end) : this.#unitHere(buf, at, end)
       }
     }
-    return true
   }
 
   /** Look for one unit at `buf[start…]`: its length, {@link MORE}, or {@link DOUBT}. */
@@ -61,24 +58,34 @@ export abstract class UnitReader {
   #unitHere(buf: Buffer, at: number, end: number): number {
     this.unitUs = this.readUs
     const used = this.unit(buf, at, end)
-    if (used > 0) this.taken += used
-    if (used !== MORE) return used
-    return this.#keep(buf, at, end) ? end - at : DOUBT
+    if (used === DOUBT || (used === MORE && !this.#keep(buf, at, end))) return this.#fail()
+    this.taken += used
+    return used === MORE ? end - at : used
   }
 
   /** A unit whose first bytes came earlier: gives how many of these bytes it took. */
   #unitKept(buf: Buffer, at: number, end: number): number {
     const before = this.#keptBytes
     const taken = Math.min(end - at, this.#longest - before)
-    if (!this.#keep(buf, at, at + taken)) return DOUBT
-    const used = this.unit(this.#kept!, 0, this.#keptBytes)
+    this.#keep(buf, at, at + taken)
+    const kept = this.#kept!
+    const used = this.unit(kept, 0, this.#keptBytes)
     // With the longest unit's length there, `more` will not come to an end.
-    if (used === MORE) return this.#keptBytes >= this.#longest ? DOUBT : taken
-    if (used < before) return DOUBT
+    if (used === DOUBT || (used === MORE && this.#keptBytes >= this.#longest)) return this.#fail()
+    if (used === MORE) return taken
     this.taken += used
     this.#keptBytes = 0
-    if (this.#kept!.length > KEEP_AT_FIRST) this.#kept = undefined
-    return used - before
+    if (kept.length > KEEP_AT_FIRST) this.#kept = undefined
+    if (used >= before) return used - before
+    // The unit looked ahead: what it saw and did not take is read now.
+    this.#read(Buffer.from(kept.subarray(used, before)), 0, before - used)
+    return 0
+  }
+
+  #fail(): number {
+    this.#doubt = true
+    this.#kept = undefined
+    return 0
   }
 
   #keep(buf: Buffer, start: number, end: number): boolean {
