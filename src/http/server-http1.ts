@@ -3,59 +3,29 @@
  * requests wait in the read buffer, so that at most one is in flight and answers come in order (RFC 9112 §9.3.2).
  */
 import { nowUs } from '../core/clock.ts'
-import { errnoOf, ProxyError } from '../core/errors.ts'
+import { ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import { RequestHead, type ResponseHead, UNTIL_CLOSE } from '../core/message.ts'
-import type { Deadlined, Sweeper } from '../core/timers.ts'
-import { type Driver, phaseOf } from '../exchange/driver.ts'
+import type { Deadlined } from '../core/timers.ts'
+import { phaseOf } from '../exchange/driver.ts'
 import { type ConnectionInfo, Exchange } from '../exchange/exchange.ts'
 import type { Downstream, TunnelEnd, TunnelFacts } from '../exchange/ports.ts'
-import { joinTunnel } from '../net/opaque.ts'
 import type { Wire, WireHandler } from '../net/wire.ts'
+import { closesBehind, Http1Ending, LINGER_MS } from './http1-ending.ts'
+import { Http1Responses } from './http1-responses.ts'
+import { BODY, CLOSED, HEAD, IDLE, LINGER, TUNNEL, WAIT } from './http1-states.ts'
 import { BodyReader, type BodySink } from './message/body-reader.ts'
-import { informationalText, responseFraming, responseHeadText } from './message/heads.ts'
+import { EmptyLines } from './message/empty-lines.ts'
+import { responseFraming } from './message/heads.ts'
 import { HeldBytes } from './message/held-bytes.ts'
 import { RequestReader } from './message/request-reader.ts'
 import { FAULT } from './message/section-reader.ts'
-import { MessageWriter } from './message/writer.ts'
-import { DownstreamDeadlines, type DownstreamTimeouts } from './server-deadlines.ts'
-import type { ServerLimits } from './server-limits.ts'
+import { DownstreamDeadlines } from './server-deadlines.ts'
+import type { ServerOptions } from './server-options.ts'
+import { joinUpgraded } from './upgraded.ts'
 
-/** After an answer to a request that was not read to its end: how much is read and thrown away, and for how long. */
-const LINGER_BYTES = 1024 * 1024
-const LINGER_MS = 2000
 /** How long an idle connection stays when the proxy drains. */
 const DRAIN_IDLE_MS = 1000
-
-/** A client that sent FIN is asked this often whether it still waits for its answer. */
-const HALF_CLOSED_MS = 5000
-
-/** What all connections of a listener share. */
-export interface ServerOptions {
-  readonly driver: Driver
-  readonly limits: ServerLimits
-  readonly timeouts: DownstreamTimeouts
-  readonly sweeper: Sweeper
-  readonly connectMode: 'refuse' | 'tunnel'
-  /** While true, responses say `Connection: close` and idle connections close. */
-  readonly draining: () => boolean
-}
-
-/** Before the first byte of a head. */
-const IDLE = 0
-const HEAD = 1
-/** A request head was handed over and its body is being read. */
-const BODY = 2
-/** The request is complete, its response is not. */
-const WAIT = 3
-/** The connection is done with HTTP requests; what comes is thrown away. */
-const LINGER = 4
-const TUNNEL = 5
-const CLOSED = 6
-
-const NOTHING = Buffer.alloc(0)
-/** Empty lines that may stand before a request, in bytes. */
-const MAX_EMPTY_BYTES = 4
 
 /** Server side of one connection. */
 export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined {
@@ -65,10 +35,12 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   readonly #onClosed: () => void
   readonly #reader: RequestReader
   readonly #body: BodyReader
-  readonly #writer: MessageWriter
+  readonly #responses: Http1Responses
   readonly #head = new RequestHead()
   readonly #held = new HeldBytes()
   readonly #deadlines: DownstreamDeadlines
+  readonly #ending: Http1Ending
+  readonly #emptyLines = new EmptyLines()
   #state = IDLE
   #x: Exchange | undefined
   /** In the read loop: what finishes meanwhile must not start another. */
@@ -76,14 +48,10 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   /** The driver asked to stop reading the body. */
   #paused = false
   #closeAfter = false
-  #bodiless = false
   /** The next read is the first of a head. */
   #freshHead = false
-  /** Skipped before the head to come, over all reads: the bytes mean the same in any pieces. */
-  #emptyBytes = 0
   /** The client sent FIN: what it sent before is still answered. */
   #peerEnded = false
-  #lingered = 0
   deadlineUs = Number.POSITIVE_INFINITY
 
   constructor(wire: Wire, info: ConnectionInfo, options: ServerOptions, onClosed: () => void) {
@@ -93,8 +61,9 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     this.#onClosed = onClosed
     this.#reader = new RequestReader(options.limits)
     this.#body = new BodyReader(options.limits, this)
-    this.#writer = new MessageWriter(wire)
+    this.#responses = new Http1Responses(wire, this.#head)
     this.#deadlines = new DownstreamDeadlines(options.timeouts)
+    this.#ending = new Http1Ending(wire, this.#deadlines)
     wire.handler = this
     options.sweeper.add(this)
     this.#becomeIdle(nowUs())
@@ -129,8 +98,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
 
   onBytes(buf: Buffer, start: number, end: number): void {
     if (this.#state === LINGER) {
-      this.#lingered += end - start
-      if (this.#lingered > LINGER_BYTES) this.#wire.destroy()
+      this.#ending.throwAway(end - start)
       return
     }
     const now = nowUs()
@@ -143,7 +111,6 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
       this.#readHeld(now)
     }
     this.#afterBatch()
-    this.#regulate()
   }
 
   #readHeld(now: number): void {
@@ -152,17 +119,14 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     this.#held.drop(used)
   }
 
-  /** Read on or not: what is kept back here is bounded, whatever the client pipelines. */
-  #regulate(): void {
+  /** Send on, then read on or not: what is kept back here is bounded, whatever the client pipelines. */
+  #afterBatch(): void {
+    const x = this.#x
+    if (x !== undefined && !x.finished) this.#options.driver.flushRequest(x)
     if (this.#state === CLOSED || this.#state === TUNNEL) return
     const full = this.#held.length > this.#options.limits.connectionBufferBytes && this.#state !== HEAD
     if (this.#paused || full) this.#wire.pause()
     else this.#wire.resume()
-  }
-
-  #afterBatch(): void {
-    const x = this.#x
-    if (x !== undefined && !x.finished) this.#options.driver.flushRequest(x)
   }
 
   /** Read as much as can be used now; returns the offset after it. */
@@ -172,7 +136,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     while (at < end) {
       const before = at
       // A client that does not take its answers gets no more of them made.
-      if (this.#state === IDLE && !this.#wire.full) at = this.#skipEmptyLines(buf, at, end, now)
+      if (this.#state === IDLE && !this.#wire.full) at = this.#findHead(buf, at, end, now)
       if (this.#state === HEAD) at = this.#readHead(buf, at, end, now)
       else if (this.#state === BODY && this.#takesBody()) at = this.#readBody(buf, at, end)
       else if (this.#state === LINGER || this.#state === CLOSED) at = end
@@ -186,17 +150,11 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     return !this.#paused && this.#options.driver.takesData(this.#x!)
   }
 
-  /** At least one empty line before a request line is to be ignored (RFC 9112 §2.2); more than a few are not. */
-  #skipEmptyLines(buf: Buffer, start: number, end: number, now: number): number {
-    let at = start
-    while (at + 1 < end && this.#emptyBytes < MAX_EMPTY_BYTES && buf[at] === 13 && buf[at + 1] === 10) {
-      at += 2
-      this.#emptyBytes += 2
-    }
-    if (at >= end || (buf[at] === 13 && at + 1 >= end && this.#emptyBytes < MAX_EMPTY_BYTES)) return at
+  #findHead(buf: Buffer, start: number, end: number, now: number): number {
+    const at = this.#emptyLines.skip(buf, start, end)
+    if (at >= end || !this.#emptyLines.begins(buf, at, end)) return at
     this.#state = HEAD
     this.#freshHead = true
-    forget(this.#head)
     this.#deadlines.head(now)
     this.#arm(now)
     return at
@@ -278,7 +236,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
 
   onEnd(): void {
     this.#peerEnded = true
-    if (this.#x !== undefined) this.#wire.watchPeer(HALF_CLOSED_MS)
+    if (this.#x !== undefined) this.#ending.halfClosed()
     this.#noMoreBytes()
   }
 
@@ -314,46 +272,31 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   // === the way back ===
 
   informational(head: ResponseHead): void {
-    if (this.#head.version === 11) {
-      this.#writer.begin(informationalText(head), 0)
-      this.#writer.flush()
-    }
+    this.#responses.informational(head)
   }
 
   respond(x: Exchange, head: ResponseHead): void {
     const framing = responseFraming(head, this.#head.version)
-    this.#bodiless = this.#head.method === 'HEAD' || head.status === 204 || head.status === 304
-    if (this.#bodiless && head.statedLength < 0 && head.bodyLength > 0) head.statedLength = head.bodyLength
-    // Bytes that the client sent for another protocol must not be read as a request.
-    const upgradeLost = (this.#head.upgrade !== '' && head.status !== 101) || this.#head.method === 'CONNECT'
-    const close =
-      this.#closeAfter ||
-      !this.#head.keepAlive ||
-      framing === UNTIL_CLOSE ||
-      upgradeLost ||
-      (x.discardsRequest && !x.requestEnded) ||
-      // A key that was used says nothing against the connection.
-      (x.error?.source === 'downstream' && !(x.requestEnded && x.idempotency !== undefined)) ||
-      (this.#options.draining() && !this.outbound)
-    this.#closeAfter = close
-    this.#writer.begin(responseHeadText(head, framing, this.#bodiless, close), this.#bodiless ? 0 : framing)
+    const drains = this.#options.draining() && !this.outbound
+    this.#closeAfter ||= drains || framing === UNTIL_CLOSE || closesBehind(x, head.status)
+    this.#responses.begin(head, framing, this.#closeAfter)
   }
 
   data(buf: Buffer, start: number, end: number): boolean {
-    return this.#bodiless || this.#writer.data(buf, start, end)
+    return this.#responses.data(buf, start, end)
   }
 
   end(trailers: HeaderBlock | undefined): void {
     if (this.#state === BODY && !this.#closeAfter) {
       // Only now is it certain that the rest of the upload will not be read.
       this.#closeAfter = true
-      this.#writer.announceClose()
+      this.#responses.announceClose()
     }
-    this.#writer.end(this.#head.wantsTrailers ? trailers : undefined)
+    this.#responses.end(trailers)
   }
 
   flush(): void {
-    this.#writer.flush()
+    this.#responses.flush()
   }
 
   pauseRequest(): void {
@@ -369,7 +312,6 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     this.#deadlines.progress(now, 0)
     if (this.#held.length > 0) this.#readHeld(now)
     this.#afterBatch()
-    this.#regulate()
     if (this.#peerEnded) this.#noMoreBytes()
   }
 
@@ -384,8 +326,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     this.#x = undefined
     if (this.#state === CLOSED || this.#state === TUNNEL) return
     const unread = this.#state === BODY || this.#state === LINGER
-    if (unread) this.#linger()
-    else if (this.#closeAfter || this.#noMoreRequests) this.#shut()
+    const last = this.#peerEnded && this.#held.length === 0 && !this.#reading
+    if (unread || last || this.#closeAfter) this.#shut()
     else {
       this.#becomeIdle(now)
       if (this.#reading) return
@@ -394,57 +336,28 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     }
   }
 
-  get #noMoreRequests(): boolean {
-    return this.#peerEnded && this.#held.length === 0 && !this.#reading
-  }
-
   #becomeIdle(now: number): void {
     this.#state = IDLE
-    this.#emptyBytes = 0
+    this.#emptyLines.reset()
     this.#deadlines.idle(now)
     this.#arm(now)
   }
 
-  /**
-   * The answer came before the request was read. Closing at once would reset the connection and could destroy the
-   * answer on its way (RFC 9112 §9.6): send FIN, read on for a moment, then close.
-   */
-  #linger(): void {
-    this.#state = LINGER
-    this.#held.clear()
-    this.#wire.finish()
-    this.#wire.resume()
-    this.deadlineUs = nowUs() + LINGER_MS * 1000
-  }
-
-  /** FIN behind the last answer. With the client's FIN there too, the socket closes itself when all has left. */
   #shut(): void {
     this.#state = LINGER
-    this.#wire.finish()
-    if (!this.#wire.ended) this.#wire.resume()
+    this.#held.clear()
+    this.#ending.begin()
     this.deadlineUs = nowUs() + LINGER_MS * 1000
   }
 
   upgrade(head: ResponseHead, upstream: TunnelEnd, closed: (facts: TunnelFacts) => void): void {
-    const connect = this.#head.method === 'CONNECT'
-    const text = connect
-      ? `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.headers.serialize()}\r\n`
-      : `HTTP/1.1 101 ${head.reason}\r\n${head.headers.serialize()}Connection: Upgrade\r\n\r\n`
-    this.#wire.writeText(text)
+    this.#responses.switchProtocols(head)
     this.#state = TUNNEL
     this.#options.sweeper.remove(this)
-    const early = this.#held.length === 0 ? NOTHING : Buffer.from(this.#held.bytes.subarray(0, this.#held.length))
-    this.#held.clear()
-    joinTunnel(this.#wire, early, upstream.wire as Wire, upstream.early, (outcome) => {
+    const early = this.#held.takeAll()
+    joinUpgraded({ wire: this.#wire, early }, upstream, (facts) => {
       this.#onClosed()
-      closed({
-        bytesFromClient: outcome.bytesAToB,
-        bytesToClient: outcome.bytesBToA,
-        error:
-          outcome.error === undefined
-            ? undefined
-            : new ProxyError('client_closed', 'tunnel', '', { errno: errnoOf(outcome.error), cause: outcome.error }),
-      })
+      closed(facts)
     })
   }
 
@@ -455,25 +368,16 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   }
 
   onDeadline(now: number): void {
-    if (this.#state === IDLE || this.#state === LINGER) {
-      this.#quietOver(now)
-      return
-    }
-    if (this.#state === HEAD) {
-      if (this.#deadlines.headOver(now)) this.#refuse(new ProxyError('head_timeout', 'head'))
-      else this.#arm(now)
-      return
-    }
-    this.#exchangeDue(now)
+    if (this.#state === IDLE || this.#state === LINGER) this.#quietOver(now)
+    else if (this.#state !== HEAD) this.#exchangeDue(now)
+    else if (this.#deadlines.headOver(now)) this.#refuse(new ProxyError('head_timeout', 'head'))
+    else this.#arm(now)
   }
 
-  /** Nothing goes on; but the client may still be taking what it was answered, which a close would cut off. */
+  /** Nothing goes on. */
   #quietOver(now: number): void {
-    const { queuedBytes } = this.#wire
-    if (queuedBytes > 0) {
-      if (this.#deadlines.readerStuck(now, queuedBytes, this.#wire.takenMark)) this.#wire.reset()
-      else this.deadlineUs = now + LINGER_MS * 1000
-    } else if (this.#state === LINGER || this.#closeAfter || this.#deadlines.idleOver(now)) this.#wire.destroy()
+    if (this.#ending.stillTaking(now)) this.deadlineUs = now + LINGER_MS * 1000
+    else if (this.#state === LINGER || this.#closeAfter || this.#deadlines.idleOver(now)) this.#wire.destroy()
     else this.#arm(now)
   }
 
@@ -493,16 +397,4 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     this.#closeAfter = true
     this.#options.driver.downstreamFailed(x, new ProxyError(code, phaseOf(x)))
   }
-}
-
-/** A head that cannot be read must not look like the one before it. */
-function forget(head: RequestHead): void {
-  head.method = ''
-  head.target = ''
-  head.path = ''
-  head.host = ''
-  head.version = 11
-  head.upgrade = ''
-  head.keepAlive = true
-  head.wantsTrailers = false
 }

@@ -14,7 +14,7 @@ import { HPACK_FAULT, HPACK_TOO_LARGE } from './message/http2/hpack-decoder.ts'
 import { finishRequestHead, giveRequestHead, takeRequestHead } from './message/http2/request-head.ts'
 import { type Http2Role, Http2Session } from './message/http2/session.ts'
 import type { Http2Stream } from './message/http2/stream.ts'
-import type { ServerOptions } from './server-http1.ts'
+import type { ServerOptions } from './server-options.ts'
 
 /** Settings of HTTP/2 on the client's side. */
 export interface Http2ServerOptions extends ServerOptions {

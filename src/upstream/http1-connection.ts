@@ -4,7 +4,7 @@
  * destroys it, so that no stray response can reach another client (security: response-queue poisoning).
  */
 import { nowUs } from '../core/clock.ts'
-import { errnoOf, ProxyError } from '../core/errors.ts'
+import { ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import { ResponseHead } from '../core/message.ts'
 import type { Deadlined, Sweeper } from '../core/timers.ts'
@@ -18,7 +18,9 @@ import { FAULT } from '../http/message/section-reader.ts'
 import { acceptsUpgrade } from '../http/message/websocket.ts'
 import { MessageWriter } from '../http/message/writer.ts'
 import { plainAddress, type Wire, type WireHandler } from '../net/wire.ts'
+import { brokenOff, withFacts } from './broken-connection.ts'
 import type { Http1Attempt } from './http1-attempt.ts'
+import { KeepAlive } from './keep-alive.ts'
 import { ResponseDeadlines, type ResponseTimeouts } from './response-deadlines.ts'
 
 export interface Http1ConnectionOptions {
@@ -35,8 +37,6 @@ export interface Http1ConnectionOptions {
 
 /** More interim responses than this are an attack or a fault. */
 const MAX_INFORMATIONAL = 8
-/** Taken off a server's stated keep-alive timeout, for the time that bytes travel. */
-const KEEP_ALIVE_MARGIN_MS = 1000
 
 const IDLE = 0
 /** A request is going out or its response head is awaited. */
@@ -53,6 +53,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   readonly #writer: MessageWriter
   readonly #held = new HeldBytes()
   readonly #deadlines: ResponseDeadlines
+  readonly #keepAlive: KeepAlive
   readonly peer: Endpoint
   readonly fd: number
   readonly openedUs: number
@@ -71,8 +72,6 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   #responseDone = false
   #progressUs = 0
   #headStartUs = -1
-  #idleUs: number
-  #idleMs: number
   /** Exchanges begun on it. */
   uses = 0
   deadlineUs = Number.POSITIVE_INFINITY
@@ -87,20 +86,14 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     this.peer = { address: plainAddress(wire.socket.remoteAddress), port: wire.socket.remotePort ?? 0 }
     this.fd = wire.fd
     this.openedUs = openedUs
-    this.#idleUs = openedUs
-    this.#idleMs = options.idleMs
+    this.#keepAlive = new KeepAlive(options.idleMs, openedUs)
     wire.handler = this
     options.sweeper.add(this)
   }
 
   /** Free, alive, and not about to be closed by the server. */
   usable(now: number): boolean {
-    return (
-      this.#state === IDLE &&
-      !this.#wire.socket.destroyed &&
-      !this.#wire.ended &&
-      now < this.#idleUs + this.#idleMs * 1000
-    )
+    return this.#state === IDLE && !this.#wire.socket.destroyed && !this.#wire.ended && now < this.#keepAlive.endsUs
   }
 
   /** No exchange is on it. */
@@ -110,7 +103,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
 
   /** Monotonic microseconds. */
   get idleSinceUs(): number {
-    return this.#idleUs
+    return this.#keepAlive.idleSinceUs
   }
 
   get bytesSent(): number {
@@ -334,12 +327,10 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   }
 
   #becomeIdle(statedMs: number): void {
-    const { idleMs } = this.#options
     this.#state = IDLE
     this.#held.clear()
-    this.#idleMs = statedMs > 0 ? Math.min(idleMs, Math.max(statedMs - KEEP_ALIVE_MARGIN_MS, 0)) : idleMs
-    this.#idleUs = this.#progressUs
-    this.deadlineUs = this.#idleUs + this.#idleMs * 1000
+    this.#keepAlive.begin(this.#progressUs, statedMs)
+    this.deadlineUs = this.#keepAlive.endsUs
     this.#wire.resume()
   }
 
@@ -366,16 +357,8 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
 
   /** FIN, RST or a write error in the middle of an exchange. */
   #broken(cause: Error | undefined): void {
-    const attempt = this.#attempt
-    if (attempt === undefined) return
-    // Any byte of an answer, a 1xx or half a head too, shows that the request was taken: it is not sent again.
-    const begun = this.#headStartUs >= 0
-    this.#fail(
-      new ProxyError(begun ? 'upstream_aborted' : 'upstream_reset', phaseOf(attempt.exchange), '', {
-        errno: errnoOf(cause) || (this.#wire.ended ? 'FIN' : ''),
-        cause,
-      }),
-    )
+    const x = this.#attempt?.exchange
+    if (x !== undefined) this.#fail(brokenOff(x, this.#headStartUs >= 0, this.#wire.ended, cause))
   }
 
   #fail(error: ProxyError): void {
@@ -386,8 +369,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     this.#state = CLOSED
     // TCP_INFO of a connection that times out is evidence: it is read before the descriptor goes.
     if (this.#wire.socket.destroyed) attempt.exchange.upstreamFd = -1
-    const { code, phase, detail, errno, cause } = error
-    attempt.fail(new ProxyError(code, phase, detail, { errno, cause, connection: facts }), facts.bytesSent)
+    attempt.fail(withFacts(error, facts), facts.bytesSent)
     this.destroy()
   }
 

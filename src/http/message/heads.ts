@@ -47,3 +47,11 @@ export function responseHeadText(head: ResponseHead, framing: number, bodiless: 
 export function informationalText(head: ResponseHead): string {
   return `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.headers.serialize()}\r\n`
 }
+
+/** The head after which the connection is a tunnel: a 101, or a 2xx to CONNECT. */
+export function switchingText(head: ResponseHead, connect: boolean): string {
+  const fields = head.headers.serialize()
+  return connect
+    ? `HTTP/1.1 ${head.status} ${head.reason}\r\n${fields}\r\n`
+    : `HTTP/1.1 101 ${head.reason}\r\n${fields}Connection: Upgrade\r\n\r\n`
+}

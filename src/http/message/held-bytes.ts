@@ -28,6 +28,13 @@ export class HeldBytes {
     }
   }
 
+  /** A copy of everything, which is forgotten here. */
+  takeAll(): Buffer {
+    const taken = Buffer.from(this.bytes.subarray(0, this.length))
+    this.clear()
+    return taken
+  }
+
   /** Forget everything, and give back memory that a rare large head took. */
   clear(): void {
     this.length = 0

@@ -49,7 +49,7 @@ export class RequestReader {
   read(buf: Buffer, start: number, end: number, head: RequestHead, fresh: boolean): number {
     if (fresh) {
       this.#section.reset()
-      head.headers.reset()
+      forget(head)
       this.error = undefined
       this.#lineCode = 'bad_request_line'
       this.#lineDetail = ''
@@ -206,6 +206,19 @@ export class RequestReader {
     head.upgrade = 'websocket'
     return undefined
   }
+}
+
+/** A head that cannot be read must not look like the one before it. */
+function forget(head: RequestHead): void {
+  head.method = ''
+  head.target = ''
+  head.path = ''
+  head.host = ''
+  head.version = 11
+  head.upgrade = ''
+  head.keepAlive = true
+  head.wantsTrailers = false
+  head.headers.reset()
 }
 
 function bad(code: ErrorCode, detail: string): ProxyError {

@@ -1,0 +1,62 @@
+/**
+ * How the connection of an HTTP/1.1 client ends. Closing at once, with bytes of the client unread, would reset the
+ * connection and could destroy the answer on its way (RFC 9112 §9.6): send FIN, read on for a moment, then close.
+ */
+import type { Exchange } from '../exchange/exchange.ts'
+import type { Wire } from '../net/wire.ts'
+import type { DownstreamDeadlines } from './server-deadlines.ts'
+
+/** How much is read and thrown away, and for how long. */
+const LINGER_BYTES = 1024 * 1024
+export const LINGER_MS = 2000
+/** A client that sent FIN is asked this often whether it still waits for its answer (docs/adr/0003). */
+const HALF_CLOSED_MS = 5000
+
+/** Whether the connection is of no more use after this exchange, which is about to be answered with `status`. */
+export function closesBehind(x: Exchange, status: number): boolean {
+  const { method, keepAlive, upgrade } = x.request
+  return (
+    !keepAlive ||
+    // Bytes that the client sent for another protocol must not be read as a request.
+    (upgrade !== '' && status !== 101) ||
+    method === 'CONNECT' ||
+    (x.discardsRequest && !x.requestEnded) ||
+    // A key that was used says nothing against the connection.
+    (x.error?.source === 'downstream' && !(x.requestEnded && x.idempotency !== undefined))
+  )
+}
+
+export class Http1Ending {
+  readonly #wire: Wire
+  readonly #deadlines: DownstreamDeadlines
+  #thrownAway = 0
+
+  constructor(wire: Wire, deadlines: DownstreamDeadlines) {
+    this.#wire = wire
+    this.#deadlines = deadlines
+  }
+
+  /** FIN behind the last answer. With the client's FIN there too, the socket closes itself when all has left. */
+  begin(): void {
+    this.#wire.finish()
+    if (!this.#wire.ended) this.#wire.resume()
+  }
+
+  /** The client sent FIN and waits: from now on the kernel watches whether it is there. */
+  halfClosed(): void {
+    this.#wire.watchPeer(HALF_CLOSED_MS)
+  }
+
+  throwAway(bytes: number): void {
+    this.#thrownAway += bytes
+    if (this.#thrownAway > LINGER_BYTES) this.#wire.destroy()
+  }
+
+  /** The client is still taking what it was answered, which a close would cut off; one that is stuck is reset. */
+  stillTaking(now: number): boolean {
+    const { queuedBytes } = this.#wire
+    if (queuedBytes === 0) return false
+    if (this.#deadlines.readerStuck(now, queuedBytes, this.#wire.takenMark)) this.#wire.reset()
+    return true
+  }
+}

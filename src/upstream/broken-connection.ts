@@ -1,0 +1,19 @@
+/** Failures of upstream connections as errors that name what was known of the connection. */
+import { type ConnectionFacts, errnoOf, ProxyError } from '../core/errors.ts'
+import { phaseOf } from '../exchange/driver.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+
+/**
+ * FIN, RST or a write error in the middle of an exchange. `answered`: any byte of an answer came, a 1xx or half a head
+ * too, which shows that the request was taken: it is not sent again.
+ */
+export function brokenOff(x: Exchange, answered: boolean, fin: boolean, cause: Error | undefined): ProxyError {
+  const errno = errnoOf(cause) || (fin ? 'FIN' : '')
+  return new ProxyError(answered ? 'upstream_aborted' : 'upstream_reset', phaseOf(x), '', { errno, cause })
+}
+
+/** The same failure with the facts of its connection. */
+export function withFacts(error: ProxyError, connection: ConnectionFacts): ProxyError {
+  const { code, phase, detail, errno, cause } = error
+  return new ProxyError(code, phase, detail, { errno, cause, connection })
+}
