@@ -1,11 +1,11 @@
 /** A proxy in this process, as `hopscope proxy` composes it, which keeps what telemetry would see of each exchange. */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import { DataPlane } from '../../src/app/data-plane.ts'
+import { DataPlane, type Placement } from '../../src/app/data-plane.ts'
 import { reversePlacement } from '../../src/app/placements.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { ProxyError } from '../../src/core/errors.ts'
-import type { IdempotencyOutcome } from '../../src/exchange/exchange.ts'
+import type { Direction, IdempotencyOutcome } from '../../src/exchange/exchange.ts'
 import { PHASES, type Phase, phaseUs } from '../../src/exchange/exchange.ts'
 import type { IdempotencyStore } from '../../src/exchange/idempotency-store.ts'
 import type { Stage } from '../../src/exchange/stage.ts'
@@ -38,6 +38,8 @@ export interface ProxyOptions {
   readonly sample?: boolean
   /** Keys of requests count, and are kept here. */
   readonly store?: IdempotencyStore
+  /** Of all connections; default `edge`. */
+  readonly direction?: Direction
 }
 
 export class TestProxy {
@@ -60,7 +62,7 @@ export class TestProxy {
     const complaints: string[] = []
     const plane = await DataPlane.start({
       config: loaded.config,
-      placement: reversePlacement({ host: '127.0.0.1', port: 0 }, upstreamUrl, false),
+      placement: placement(upstreamUrl, options.direction),
       sample: () => options.sample ?? true,
       observers: [recorder(exchanges)],
       idempotency: options.store === undefined ? undefined : { store: options.store },
@@ -90,6 +92,12 @@ export class TestProxy {
   async close(): Promise<void> {
     await this.plane.drain(0)
   }
+}
+
+function placement(upstreamUrl: string, direction: Direction = 'edge'): Placement {
+  const edge = reversePlacement({ host: '127.0.0.1', port: 0 }, upstreamUrl, false)
+  if (direction === 'edge') return edge
+  return { ...edge, admit: (wire, plane) => plane.serve(wire, plane.describe(wire, direction, undefined)) }
 }
 
 function recorder(exchanges: Finished[]): Stage {

@@ -30,6 +30,8 @@ export class Flight {
   /** Of the request that runs, '' until known. */
   fingerprint: string
   readonly passengers = new Set<Passenger>()
+  /** Another process runs it. */
+  watched = false
   landed = false
 
   constructor(id: string, fingerprint: string) {
@@ -84,15 +86,19 @@ export class Flights {
     for (const passenger of passengers) if (!passenger.mayLead) passenger.onLanded(landing)
   }
 
+  /** One waits no longer. What nobody waits for is not watched any more: the next one asks the store anew. */
+  leave(flight: Flight, passenger: Passenger): void {
+    flight.passengers.delete(passenger)
+    if (flight.watched && flight.passengers.size === 0) this.land(flight, { kind: 'free' })
+  }
+
   /** Another process runs it: follow its record until the end, or until nobody waits any more. */
   async watch(flight: Flight): Promise<void> {
+    flight.watched = true
+    if (flight.passengers.size === 0) this.land(flight, { kind: 'free' })
     while (!flight.landed) {
       await this.#store.changed(flight.id, LOOK_MS)
       if (flight.landed) return
-      if (flight.passengers.size === 0) {
-        this.land(flight, { kind: 'free' })
-        return
-      }
       try {
         this.#look(flight, await this.#store.read(flight.id))
       } catch (error) {

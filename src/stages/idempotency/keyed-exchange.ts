@@ -182,7 +182,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   #leave(): void {
     this.deadlineUs = Number.POSITIVE_INFINITY
     this.#shared.sweeper.remove(this)
-    this.#flight?.passengers.delete(this)
+    if (this.#flight !== undefined) this.#shared.flights.leave(this.#flight, this)
     this.#flight = undefined
   }
 
