@@ -203,8 +203,7 @@ export class Http2Session implements FrameSink, WireHandler {
     this.streams.clear()
     this.#waiting.clear()
     for (const stream of open) {
-      stream.forget()
-      stream.wasReset(this.#code === 0 ? h2.CANCEL : this.#code, cause)
+      this.#lost(stream, this.#code === 0 ? h2.CANCEL : this.#code, cause)
       this.#role.onStreamClosed(stream)
     }
     this.output.drop()
@@ -231,13 +230,30 @@ export class Http2Session implements FrameSink, WireHandler {
   sideClosed(stream: Http2Stream): void {
     if (!stream.sentEnd || !stream.receivedEnd || stream.closed) return
     this.guard.completed()
-    this.#remove(stream)
-    stream.over()
+    this.#leave(stream)
+    // A request that was answered already is wanted by nobody.
+    if (!this.#client && !stream.isChannel) stream.forget()
+    else stream.complete()
+  }
+
+  /** The peer will say no more. A response that came whole is still to be taken, for that is what it was sent for. */
+  #lost(stream: Http2Stream, code: number, cause: Error | undefined): void {
+    if (this.#client && stream.receivedEnd && stream.holds) {
+      stream.sentEnd = true
+      stream.complete()
+    } else {
+      stream.forget()
+      stream.wasReset(code, cause)
+    }
   }
 
   /** Reset a stream. `peerFault`: it counts among what a peer may bring about. */
   resetStream(stream: Http2Stream, code: number, peerFault: boolean): void {
     if (stream.closed) return
+    if (stream.completed) {
+      stream.forget()
+      return
+    }
     this.output.reset(stream.id, code)
     this.#remember(stream.id)
     this.#remove(stream)
@@ -258,6 +274,10 @@ export class Http2Session implements FrameSink, WireHandler {
 
   #remove(stream: Http2Stream): void {
     stream.forget()
+    this.#leave(stream)
+  }
+
+  #leave(stream: Http2Stream): void {
     this.streams.delete(stream.id)
     this.#waiting.delete(stream)
     this.#role.onStreamClosed(stream)
@@ -451,8 +471,8 @@ export class Http2Session implements FrameSink, WireHandler {
     }
     // An upstream that refuses is busy; a client that throws its requests away makes others work for nothing.
     const premature = !this.#client && !stream.sentEnd
-    this.#remove(stream)
-    stream.wasReset(code, undefined)
+    this.#leave(stream)
+    this.#lost(stream, code, undefined)
     return premature && !this.guard.reset() ? h2.ENHANCE_YOUR_CALM : 0
   }
 

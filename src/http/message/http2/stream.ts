@@ -39,6 +39,8 @@ export abstract class Http2Stream {
   receivedEnd = false
   /** Reset by either side, or the connection is gone: nothing is sent and nothing reported any more. */
   closed = false
+  /** Both sides ended; {@link closed} as well once all was taken. */
+  completed = false
   /** Body bytes that were sent. */
   bytesSent = 0
   /** The stream has left HTTP: its bytes go here. */
@@ -127,6 +129,7 @@ export abstract class Http2Stream {
     if (this.#heldEnd && this.#held.length === 0 && !this.#paused && !this.closed) {
       this.#heldEnd = false
       this.#deliverEnd(this.#heldTrailers)
+      if (this.completed) this.#over()
     }
   }
 
@@ -224,9 +227,19 @@ export abstract class Http2Stream {
     else this.#channel.handler.onClose(cause ?? new StreamReset(code))
   }
 
-  /** Session only: both sides ended. */
-  over(): void {
+  /** Session only: both sides ended, and the table has let go of the stream. What is kept is still to be taken. */
+  complete(): void {
+    this.completed = true
+    if (!this.holds) this.#over()
+  }
+
+  #over(): void {
+    this.forget()
     this.#channel?.handler.onClose(undefined)
+  }
+
+  get isChannel(): boolean {
+    return this.#channel !== undefined
   }
 
   /** Leave HTTP: from now on the stream is a channel of bytes. */
