@@ -11,3 +11,11 @@ export function nowUs(): number {
 export function wallUs(monotonicUs: number): number {
   return originWallUs + monotonicUs
 }
+
+/**
+ * Milliseconds since the Unix epoch by the system's clock: for what several processes or a restart compare, where a reading
+ * placed by the start of this process would be off after a step of the clock or a sleep of the machine.
+ */
+export function wallNowMs(): number {
+  return Date.now()
+}

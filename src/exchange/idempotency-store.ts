@@ -70,7 +70,11 @@ export type ClaimResult =
   | { readonly kind: 'claimed'; readonly claim: Claim }
   | { readonly kind: 'exists'; readonly record: IdempotencyRecord }
 
-/** Changes of a claim return false where the claim is not held any more; nothing is changed then. */
+/**
+ * Changes of a claim return false where the claim is not held any more; nothing is changed then. The outcome is taken from
+ * its owner even after the lease is over and the record counts as `unknown`, as long as nobody claimed over it:
+ * `complete`, `markUnknown` and `release` end the doubt. `complete` is true again where that owner's outcome is there.
+ */
 export interface IdempotencyStore {
   /** For metrics and logs. */
   readonly name: 'memory' | 'file' | 'redis'
