@@ -7,6 +7,8 @@ export type Question =
   | { readonly ask: 'exchanges'; readonly query: RecorderQuery }
   | { readonly ask: 'drain' }
   | { readonly ask: 'reload' }
+  /** Base64. */
+  | { readonly ask: 'ticket-keys'; readonly keys: string }
   | { readonly ask: 'log-level'; readonly level: LogLevel }
 
 export interface Asked {

@@ -10,6 +10,8 @@ import type { LogLevel } from '../core/log.ts'
 import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
 import { createLog, type OperationalLog } from '../telemetry/log.ts'
 import { mergeScrapes, type ScrapeResult } from '../telemetry/metrics.ts'
+import { enableFips } from '../tls/fips.ts'
+import { newTicketKeys, ROTATE_MS } from '../tls/ticket-keys.ts'
 import type { Answered, Listening, Question } from './cluster-protocol.ts'
 import { tellOfReload } from './reload-report.ts'
 import { type Served, startServers } from './servers.ts'
@@ -26,6 +28,8 @@ class Group implements Served {
   readonly #pending = new Map<number, (answer: unknown) => void>()
   readonly #log: OperationalLog
   #nextId = 1
+  /** A client may come to another process with its session the next time. */
+  #ticketKeys = newTicketKeys()
   draining = false
 
   constructor(log: OperationalLog) {
@@ -40,7 +44,9 @@ class Group implements Served {
     })
     const listening = new Promise<Listening['listening']>((resolve) => {
       worker.on('message', (message: Listening) => {
-        if (message?.listening !== undefined) resolve(message.listening)
+        if (message?.listening === undefined) return
+        void this.#askOne(worker, this.#keysQuestion)
+        resolve(message.listening)
       })
     })
     const ended = once(worker, 'exit').then(([code]) => {
@@ -59,6 +65,16 @@ class Group implements Served {
     setTimeout(() => {
       if (!this.draining) this.fork().catch((error) => this.#log.error({ err: error }, 'no replacement started'))
     }, RESTART_MS)
+  }
+
+  get #keysQuestion(): Question {
+    return { ask: 'ticket-keys', keys: this.#ticketKeys.toString('base64') }
+  }
+
+  /** Sessions from before are not resumed any more. */
+  rotateTicketKeys(): void {
+    this.#ticketKeys = newTicketKeys()
+    void this.ask(this.#keysQuestion)
   }
 
   async ask(question: Question): Promise<unknown[]> {
@@ -115,8 +131,10 @@ class Group implements Served {
 
 /** The first process. */
 export async function runCluster(config: Config, live: LiveConfig): Promise<void> {
+  if (config.tls.fips) enableFips()
   const log = createLog({ level: config.log.level })
   const group = new Group(log)
+  setInterval(() => group.rotateTicketKeys(), ROTATE_MS).unref()
   // Each process accepts for itself: handed out by the first one, a connection given to a process that has just died
   // would hang for ever.
   cluster.schedulingPolicy = cluster.SCHED_NONE

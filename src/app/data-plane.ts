@@ -16,6 +16,7 @@ import { Listener } from '../net/listener.ts'
 import { plainAddress, type Wire } from '../net/wire.ts'
 import type { Idempotency } from '../stages/idempotency/stage.ts'
 import { stack } from '../stages/stack.ts'
+import type { TlsRules } from '../stages/tls-rules.ts'
 import type { SampleDecision } from '../stages/trace-context.ts'
 import type { Destination, DialOptions } from '../upstream/dial.ts'
 import { NameResolver } from '../upstream/resolver.ts'
@@ -31,6 +32,8 @@ export interface Placement {
   /** Takes a fresh wire to where HTTP begins: at once, or after detection. */
   readonly admit: (wire: Wire, plane: DataPlane) => void
   readonly serverTiming: boolean
+  /** Whether TLS of clients ends here, and whether they may speak clear text as well; default: none. */
+  readonly clientTls?: 'none' | 'terminated' | 'required'
   /** In clear text, what a client speaks is spoken to its destination too. */
   readonly keepsProtocol: boolean
   /** At drain, whether the listener closes at a third of the deadline even if clients keep coming. */
@@ -45,6 +48,8 @@ export interface DataPlaneOptions {
   readonly userStages: readonly Stage[]
   /** Absent: keys of requests mean nothing here. */
   readonly idempotency?: IdempotencyParts | undefined
+  /** How upstreams are dialled, beside the timeouts. */
+  readonly dial?: Pick<DialOptions, 'tls' | 'onHandshake'> | undefined
   readonly log: Logger
   readonly onStageFault: (stage: string) => void
   readonly onRefusedConnection: () => void
@@ -91,6 +96,7 @@ export class DataPlane {
       resolver: new NameResolver({ servers: config.upstream.dnsServers }),
       timeouts,
       highWater: limits.connectionBufferBytes,
+      ...options.dial,
     }
     this.upstream = upstreams(config, placement, this.dial, timeouts, this.sweeper)
     this.idempotency =
@@ -102,6 +108,8 @@ export class DataPlane {
         stack({
           grpc: { sweeper: this.sweeper, expire: (x, error) => this.#driver.downstreamFailed(x, error) },
           trace: { sample: options.sample, b3: config.trace.b3, maySendTo: hostFilter(config.trace.propagateTo) },
+          tls: tlsRulesOf(config, placement.clientTls ?? 'none'),
+          stripAltSvc: config.altSvc === 'strip',
           idempotency: this.idempotency,
           forwarded: config.forwarded.mode,
           serverTiming: placement.serverTiming,
@@ -294,6 +302,14 @@ export class DataPlane {
     for (const server of this.#servers) if (server.outbound && server.idle) idleOutbound++
     // An exchange may outlive its client.
     return this.#driver.active > 0 || this.connections > idleOutbound
+  }
+}
+
+function tlsRulesOf({ tls }: Config, clientTls: NonNullable<Placement['clientTls']>): TlsRules {
+  return {
+    required: clientTls === 'required',
+    checkAuthority: tls.checkAuthority && clientTls !== 'none',
+    allowedIdentities: tls.allowedIdentities,
   }
 }
 

@@ -1,28 +1,66 @@
 /** The places in which the data path serves: before one upstream (`proxy`, `dev`), or on redirected traffic (`sidecar`). */
 import type { Config } from '../config/schema.ts'
 import type { ProxyError } from '../core/errors.ts'
+import type { ConnectionInfo } from '../exchange/exchange.ts'
 import { LocalAddresses } from '../net/local-addresses.ts'
 import { placeAccepted } from '../net/original-dst.ts'
 import type { Wire } from '../net/wire.ts'
 import type { Destination } from '../upstream/dial.ts'
-import type { Placement } from './data-plane.ts'
+import type { DataPlane, Placement } from './data-plane.ts'
+import { EdgeConnection } from './edge-connection.ts'
 import type { OpaqueTelemetry } from './opaque-telemetry.ts'
 import { SidecarConnection } from './sidecar-connection.ts'
+import type { TlsTermination } from './tls-termination.ts'
 
-/** Reverse proxy: every exchange goes to one upstream. */
+/** TLS of a reverse proxy. */
+export interface EdgeTls {
+  readonly termination: TlsTermination
+  /** Requests in clear text are refused. */
+  readonly required: boolean
+  readonly opaque: OpaqueTelemetry
+}
+
+/** Reverse proxy: every exchange goes to one upstream. Without `tls`, clients are taken to speak clear text. */
 export function reversePlacement(
   listen: { host: string; port: number },
   upstreamUrl: string,
   serverTiming: boolean,
+  tls?: EdgeTls,
 ): Placement {
   const destination = destinationOfUrl(upstreamUrl)
   return {
     listen,
     destinationOf: () => destination,
-    admit: (wire, plane) => plane.serve(wire, plane.describe(wire, 'edge', undefined)),
+    admit: (wire, plane) => {
+      const info = plane.describe(wire, 'edge', undefined)
+      if (tls === undefined) plane.serve(wire, info)
+      else admitEdge(wire, info, plane, destination, tls)
+    },
     serverTiming,
+    clientTls: tls === undefined ? 'none' : tls.required ? 'required' : 'terminated',
+    keepsProtocol: false,
     closesEarly: true,
   }
+}
+
+function admitEdge(wire: Wire, info: ConnectionInfo, plane: DataPlane, destination: Destination, tls: EdgeTls): void {
+  new EdgeConnection(wire, info, {
+    plane,
+    tls: tls.termination,
+    clearText: !tls.required,
+    passOn: (held) => {
+      const upstream = { address: destination.host, port: destination.port }
+      const { detectMs } = plane.timeouts
+      const tunnel = new SidecarConnection(wire, info, upstream, {
+        plane,
+        dial: plane.dial,
+        detectMs,
+        onSniffed: () => {},
+        opaque: tls.opaque,
+      })
+      tunnel.onBytes(held, 0, held.length)
+    },
+  })
 }
 
 /** `http://host:port` → destination. */
@@ -44,17 +82,19 @@ export interface SidecarEvents {
  * Intercepted traffic: the original destination alone decides where bytes go. `fd` is a transparent listening socket
  * for TPROXY mode.
  */
-export function sidecarPlacement(config: Config, events: SidecarEvents, fd?: number): Placement {
+export function sidecarPlacement(config: Config, events: SidecarEvents, fd?: number, tls?: TlsTermination): Placement {
   const { mode, ipv6 } = config.intercept
   const addresses = new LocalAddresses()
   const opaquePorts = new Set(config.intercept.opaquePorts)
   const isLocal = (address: string): boolean => addresses.has(address)
   return {
     listen: { host: ipv6 ? '::' : '0.0.0.0', port: config.port, ...(fd === undefined ? {} : { fd }) },
-    destinationOf: ({ originalDestination }) => ({
+    destinationOf: ({ originalDestination, tls: terminated }) => ({
       host: originalDestination!.address,
       port: originalDestination!.port,
-      tls: false,
+      tls: terminated !== undefined && config.tls.reencrypt,
+      // Whoever is there must be who the client asked for.
+      serverName: terminated?.serverName || undefined,
     }),
     admit: (wire, plane) => {
       const ownPorts = [plane.address.port]
@@ -69,13 +109,16 @@ export function sidecarPlacement(config: Config, events: SidecarEvents, fd?: num
         plane,
         dial: plane.dial,
         detectMs: plane.timeouts.detectMs,
+        tls,
         onSniffed: events.onSniffed,
         opaque: events.opaque,
       })
       if (opaquePorts.has(placed.destination.port)) connection.tunnel('port')
       connection.detect()
     },
+    clientTls: tls === undefined ? 'none' : 'terminated',
     serverTiming: false,
+    keepsProtocol: true,
     closesEarly: false,
   }
 }
@@ -87,8 +130,8 @@ function refuse(wire: Wire): void {
 }
 
 /** Where `proxy` and `dev` listen and forward. */
-export function edgePlacement(command: 'proxy' | 'dev', config: Config): Placement {
+export function edgePlacement(command: 'proxy' | 'dev', config: Config, tls?: EdgeTls): Placement {
   return command === 'proxy'
-    ? reversePlacement(config.listen, config.upstream.url ?? '', false)
-    : reversePlacement({ host: '127.0.0.1', port: config.port }, config.target, true)
+    ? reversePlacement(config.listen, config.upstream.url ?? '', false, tls)
+    : reversePlacement({ host: '127.0.0.1', port: config.port }, config.target, true, tls)
 }

@@ -1,5 +1,7 @@
 /** The composition root of `proxy`, `sidecar` and `dev`: data path, telemetry, admin, and their life together. */
+import type { CertificateFiles } from '../config/certificate-files.ts'
 import type { Config } from '../config/schema.ts'
+import { newSpanId, newTraceId } from '../core/ids.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import type { Stage } from '../exchange/stage.ts'
 import { onHandlerFault } from '../net/wire.ts'
@@ -9,18 +11,22 @@ import type { ScrapeResult } from '../telemetry/metrics.ts'
 import { OpaqueMetrics } from '../telemetry/opaque-metrics.ts'
 import { createSampler, type Sampler } from '../telemetry/sampler.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
+import { enableFips } from '../tls/fips.ts'
 import { DataPathCounters } from './data-path-counters.ts'
 import { DataPlane, type Placement } from './data-plane.ts'
 import { OpaqueTelemetry } from './opaque-telemetry.ts'
 import { edgePlacement, sidecarPlacement } from './placements.ts'
 import type { Served } from './servers.ts'
 import { telemetryOptions } from './telemetry-options.ts'
+import { openTls, type ProxyTls } from './tls.ts'
 import { transparentSocket } from './transparent.ts'
 
 export interface ProxyOptions {
   readonly command: 'proxy' | 'sidecar' | 'dev'
   readonly config: Config
   readonly userStages?: readonly Stage[]
+  /** TLS is terminated with these, whatever the settings say, and clear text is served too (`dev --https`). */
+  readonly certificates?: () => readonly CertificateFiles[]
 }
 
 /** Time for spans to reach the collector at the end, milliseconds. */
@@ -31,6 +37,7 @@ export class RunningProxy implements Served {
   readonly plane: DataPlane
   readonly telemetry: Telemetry
   readonly log: OperationalLog
+  readonly #tls: ProxyTls
   readonly #setSampler: (sampler: Sampler) => void
   #drainMs: number
   #closing: Promise<void> | undefined
@@ -39,12 +46,14 @@ export class RunningProxy implements Served {
     plane: DataPlane,
     telemetry: Telemetry,
     log: OperationalLog,
+    tls: ProxyTls,
     config: Config,
     setSampler: (s: Sampler) => void,
   ) {
     this.plane = plane
     this.telemetry = telemetry
     this.log = log
+    this.#tls = tls
     this.#drainMs = config.timeouts.drainMs
     this.#setSampler = setSampler
   }
@@ -52,6 +61,16 @@ export class RunningProxy implements Served {
   /** Where it listens. */
   get address(): { host: string; port: number } {
     return this.plane.address
+  }
+
+  /** Clients reach it by https. */
+  get secure(): boolean {
+    return this.#tls.termination !== undefined
+  }
+
+  /** Seal TLS sessions with these keys from now on, as the other processes of the listener do. */
+  setTicketKeys(keys: Buffer): void {
+    this.#tls.runtime.setTicketKeys(keys)
   }
 
   get draining(): boolean {
@@ -94,6 +113,7 @@ export class RunningProxy implements Served {
 
   async #close(deadlineMs: number): Promise<void> {
     await this.plane.drain(deadlineMs)
+    this.#tls.runtime.close()
     await this.telemetry.close(FLUSH_MS)
     this.#tellOfLoss()
     await this.log.flush()
@@ -110,6 +130,7 @@ export class RunningProxy implements Served {
 /** Start a proxy; resolves when it listens. Rejects with the bind error or an unreadable file. */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { config } = options
+  if (config.tls.fips) enableFips()
   const log = createLog({ level: config.log.level })
   // A fault of ours ends the connection that met it, not the program that the proxy is part of.
   onHandlerFault((error) => log.error({ err: error }, 'a connection ended by a fault of ours'))
@@ -117,34 +138,71 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const counters = new DataPathCounters(telemetry.metrics)
   let sampler = createSampler({ ratio: config.sample, parentBased: config.trace.parentBased })
   const sample: Sampler = (parentFlags, traceId) => sampler(parentFlags, traceId)
-  const start = DataPlane.start({
-    config,
-    placement: placement(options, telemetry, counters, log, sample),
-    sample,
-    observers: [{ name: 'telemetry', role: 'observe', onFinish: (x) => telemetry.onFinish(x) }],
-    userStages: options.userStages ?? [],
-    log,
-    onStageFault: (stage) => counters.stageFault(stage),
-    onRefusedConnection: () => counters.refusedConnection('limit'),
-  })
-  const plane = await start.catch(async (error) => {
+  const parts: Parts = { telemetry, counters, log, sample }
+  let tls: ProxyTls | undefined
+  try {
+    tls = tlsOf(options, parts)
+    const plane = await DataPlane.start({
+      config,
+      placement: placement(options, parts, tls),
+      sample,
+      observers: [{ name: 'telemetry', role: 'observe', onFinish: (x) => telemetry.onFinish(x) }],
+      userStages: options.userStages ?? [],
+      dial: tls.dial,
+      log,
+      onStageFault: (stage) => counters.stageFault(stage),
+      onRefusedConnection: () => counters.refusedConnection('limit'),
+    })
+    counters.watch(plane)
+    return new RunningProxy(plane, telemetry, log, tls, config, (next) => {
+      sampler = next
+    })
+  } catch (error) {
+    tls?.runtime.close()
     await telemetry.close(0)
     throw error
-  })
-  counters.watch(plane)
-  return new RunningProxy(plane, telemetry, log, config, (next) => {
-    sampler = next
+  }
+}
+
+/** What the parts of a proxy are put together from. */
+interface Parts {
+  readonly telemetry: Telemetry
+  readonly counters: DataPathCounters
+  readonly log: Logger
+  readonly sample: Sampler
+}
+
+function tlsOf({ command, config, certificates }: ProxyOptions, { telemetry, log, sample }: Parts): ProxyTls {
+  return openTls({
+    command,
+    config,
+    log,
+    metrics: telemetry.metrics,
+    certificates,
+    onFailed: (facts) => {
+      const traceId = newTraceId()
+      const trace = { traceId, spanId: newSpanId(), parentSpanId: '', flags: 3, state: '' }
+      telemetry.recordFailedHandshake({ ...facts, trace, sampled: sample(undefined, traceId) })
+    },
   })
 }
 
-function placement(
-  { command, config }: ProxyOptions,
-  telemetry: Telemetry,
-  counters: DataPathCounters,
-  log: Logger,
-  sample: Sampler,
-): Placement {
-  if (command !== 'sidecar') return edgePlacement(command, config)
+function placement({ command, config, certificates }: ProxyOptions, parts: Parts, tls: ProxyTls): Placement {
+  const { telemetry, counters, log, sample } = parts
+  const opaque = (): OpaqueTelemetry =>
+    new OpaqueTelemetry({
+      telemetry,
+      metrics: new OpaqueMetrics(telemetry.metrics),
+      sample,
+      log,
+      ...config.opaque,
+    })
+  const { termination } = tls
+  if (command !== 'sidecar') {
+    const required =
+      certificates === undefined && tls.runtime.handshakes !== undefined && config.tls.clearText === 'refuse'
+    return edgePlacement(command, config, termination && { termination, required, opaque: opaque() })
+  }
   const fd = config.intercept.mode === 'tproxy' ? transparentSocket(config) : undefined
   return sidecarPlacement(
     config,
@@ -154,14 +212,9 @@ function placement(
         log.warn({ error }, 'an intercepted connection was refused')
       },
       onSniffed: (outcome) => telemetry.metrics.sniffed.inc(outcome),
-      opaque: new OpaqueTelemetry({
-        telemetry,
-        metrics: new OpaqueMetrics(telemetry.metrics),
-        sample,
-        log,
-        ...config.opaque,
-      }),
+      opaque: opaque(),
     },
     fd,
+    termination,
   )
 }

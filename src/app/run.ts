@@ -63,6 +63,8 @@ function serveQuestions(proxy: RunningProxy, live: LiveConfig): void {
         return proxy.plane.startDraining()
       case 'reload':
         return live.reload().then(({ faults }) => faults.length)
+      case 'ticket-keys':
+        return proxy.setTicketKeys(Buffer.from(question.keys, 'base64'))
       case 'log-level':
         proxy.logLevel = question.level
         return true

@@ -16,6 +16,7 @@ import type { Wire, WireHandler } from '../net/wire.ts'
 import { Dial, type DialOptions } from '../upstream/dial.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { OpaqueTelemetry, TunnelReport, TunnelSight } from './opaque-telemetry.ts'
+import type { TlsTermination } from './tls-termination.ts'
 
 /** Why a connection was tunnelled. */
 export type TunnelReason = 'tls' | 'unknown' | 'server-first' | 'port' | 'timeout'
@@ -24,6 +25,8 @@ export interface SidecarConnectionOptions {
   readonly plane: DataPlane
   readonly dial: DialOptions
   readonly detectMs: number
+  /** Undefined: all TLS goes on unread. */
+  readonly tls?: TlsTermination | undefined
   readonly onSniffed: (outcome: string) => void
   readonly opaque: OpaqueTelemetry
 }
@@ -84,7 +87,20 @@ export class SidecarConnection implements WireHandler, Deadlined {
     const hello = parseClientHello(this.#held.bytes, 0, this.#held.length)
     if (hello === 'need-more') return
     if (hello !== 'not-tls' && hello.kind === 'hello') this.#hello = hello
-    this.tunnel('tls')
+    if (this.#hello !== undefined && this.#options.tls?.takes(this.#hello, this.#destination.port) === true) {
+      this.#terminate(this.#options.tls, this.#hello)
+    } else this.tunnel('tls')
+  }
+
+  #terminate(tls: TlsTermination, hello: ClientHello): void {
+    this.#decide('tls-terminated')
+    // One that was dialled ahead is in clear text; the first request dials by its own rules.
+    this.#dial?.cancel()
+    this.#dial = undefined
+    this.#upstream?.destroy()
+    this.#upstream = undefined
+    const attempted = { info: this.#info, destination: this.#destination, startUs: this.#startUs, hello }
+    tls.serve(this.#options.plane, this.#wire, attempted, this.#held.bytes.subarray(0, this.#held.length))
   }
 
   onEnd(): void {

@@ -5,6 +5,7 @@ import { type Fault, shown } from './fault.ts'
 import type { Values } from './layer.ts'
 import { pemFaults } from './pem-files.ts'
 import { SETTINGS, settingByPath } from './schema.ts'
+import { tlsCautions, tlsFaults } from './tls-checks.ts'
 import type { HostPort } from './values.ts'
 
 /** Faults over the values that were good by themselves. `seen`: paths that have a fault already. */
@@ -12,8 +13,8 @@ export function crossFaults(command: Command, values: Values, seen: ReadonlySet<
   return [
     ...notYet(values),
     ...missing(command, values, seen),
-    ...unpaired(values, seen),
-    ...(command === 'iptables' ? [] : pemFaults(values)),
+    ...tlsFaults(command, values, seen),
+    ...(command === 'iptables' ? [] : pemFaults(command, values)),
     ...sharedAddresses(command, values),
     ...redirectNowhere(command, values),
     ...transparentSeveral(command, values),
@@ -23,9 +24,10 @@ export function crossFaults(command: Command, values: Values, seen: ReadonlySet<
 /** Warnings: good values that are seldom meant. */
 export function cautions(command: Command, values: Values): string[] {
   if (command === 'iptables') return []
+  const cautions = tlsCautions(values)
   const admin = values.get('admin')?.parsed as HostPort | 'off' | undefined
-  if (admin === undefined || admin === 'off' || isLoopback(admin.host)) return []
-  return [`admin listens on ${admin.host}: whoever reaches it can stop the proxy`]
+  if (admin === undefined || admin === 'off' || isLoopback(admin.host)) return cautions
+  return [...cautions, `admin listens on ${admin.host}: whoever reaches it can stop the proxy`]
 }
 
 const isLoopback = (host: string): boolean => /^127\.|^::1$|^localhost$/i.test(host)
@@ -47,14 +49,6 @@ function missing(command: Command, values: Values, seen: ReadonlySet<string>): F
     const expected = `${kind.expects}: \`hopscope ${command}\` needs it (${flag}, ${env} or the file)`
     return { path, origin: '', value: '', expected }
   })
-}
-
-function unpaired(values: Values, seen: ReadonlySet<string>): Fault[] {
-  const pair = ['otlp.clientKey', 'otlp.clientCertificate']
-  const [given, absent] = [pair.filter((path) => values.has(path)), pair.filter((path) => !values.has(path))]
-  if (given.length !== 1 || seen.has(absent[0]!)) return []
-  const { origin } = values.get(given[0]!)!
-  return [{ path: absent[0]!, origin: '', value: '', expected: `a PEM file, since ${given[0]} is set (${origin})` }]
 }
 
 /** A transparent socket is bound before the step down from root, by one process alone. */

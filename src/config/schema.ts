@@ -7,7 +7,7 @@ import { type Command, INTERCEPT, SERVERS, SERVING } from './commands.ts'
 import { http2 } from './schema-http2.ts'
 import { idempotency } from './schema-idempotency.ts'
 import { opaque } from './schema-opaque.ts'
-import { tls } from './schema-tls.ts'
+import { tls, upstreamTls } from './schema-tls.ts'
 import { group, optional, type Setting, setting, settingsOf } from './setting.ts'
 import {
   addressPort,
@@ -88,6 +88,7 @@ const upstream = group({
     defaults: { sidecar: 'client' },
     commands: SERVING,
   }),
+  tls: upstreamTls,
   idleMs: setting(duration(), {
     doc: 'How long an unused upstream connection is kept. Must be under the keep-alive timeout of the server, which is 5 s in Node.',
     default: 4000,
@@ -208,6 +209,11 @@ const limits = group({
     default: 10_000,
     ...serving,
   }),
+  handshakes: setting(int(1, 1_000_000), {
+    doc: 'TLS handshakes with clients at once; more are refused.',
+    default: 1000,
+    commands: SERVERS,
+  }),
   connectionBufferBytes: setting(bytes(4096, 64 * MIB), {
     doc: 'Bytes held for one connection, each way, before the sender is paused.',
     default: 65_536,
@@ -233,6 +239,12 @@ const timeouts = group({
     doc: 'Wait for the first bytes of a connection before it is forwarded unread.',
     default: 10_000,
     commands: ['sidecar'],
+    reloadable: true,
+  }),
+  handshakeMs: setting(duration(), {
+    doc: 'TLS handshake with a client, from the start of its connection.',
+    default: 10_000,
+    commands: SERVERS,
     reloadable: true,
   }),
   dnsMs: setting(duration(), { doc: 'Name resolution.', default: 5000, ...live }),
@@ -265,6 +277,11 @@ const behaviour = {
       defaults: { sidecar: 'off' },
       commands: SERVING,
     }),
+  }),
+  altSvc: setting(oneOf('pass', 'strip'), {
+    doc: 'Alt-Svc of responses, by which clients learn of HTTP/3: passed on, or taken out, so that they stay on TCP where they are seen.',
+    default: 'pass',
+    ...serving,
   }),
   connect: setting(oneOf('refuse', 'tunnel'), {
     doc: 'CONNECT requests: answered 405, or tunnelled.',

@@ -190,12 +190,15 @@ function readServerName(body: Reader): { serverName: string; nameFault: string }
   }
   if (type !== 0 || !list.done) return { serverName: '', nameFault: 'not one host name' }
   const nameFault = hostNameFault(host)
-  return nameFault === '' ? { serverName: host.toLowerCase(), nameFault } : { serverName: '', nameFault }
+  // The dot of the root means nothing here (RFC 6066 §3 has none); names are compared without.
+  return nameFault === ''
+    ? { serverName: host.toLowerCase().replace(/\.$/, ''), nameFault }
+    : { serverName: '', nameFault }
 }
 
 /** NUL, spaces, slashes and non-ASCII never get into logs, look-ups or comparisons. */
 function hostNameFault(host: string): string {
-  if (host.length === 0) return 'empty'
+  if (host.length === 0 || host === '.') return 'empty'
   if (host.length > 253) return 'too long'
   return /^[A-Za-z0-9_.-]+$/.test(host) ? '' : 'not a host name'
 }

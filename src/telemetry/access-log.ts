@@ -3,7 +3,7 @@ import { destination, type Logger as PinoLogger, pino } from 'pino'
 import type { CallView } from './call-record.ts'
 import type { SharedCounters } from './counters.ts'
 import type { ExchangeView } from './record-view.ts'
-import { protocolLabel, type TunnelView } from './tunnel-record.ts'
+import { FAILED_HANDSHAKE, protocolLabel, type TunnelView } from './tunnel-record.ts'
 
 /** Lines that wait for a slow reader of the log; more are dropped and counted. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024
@@ -66,7 +66,7 @@ export class AccessLog {
     const label = protocol && { protocol: protocolLabel(protocol), calls: protocol.calls }
     this.#log.info(
       { time: timeOf(startUs + originUs), durationUs: Math.round(endUs - startUs), ...label, ...rest },
-      kind,
+      rest.reason === FAILED_HANDSHAKE ? 'tls handshake' : kind,
     )
   }
 

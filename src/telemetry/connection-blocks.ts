@@ -1,7 +1,9 @@
 /** Attributes that all exchanges of a connection share, encoded once per connection in the telemetry thread. */
 import { type AttributeSink, attributeKey } from './otlp-attributes.ts'
+import { keyValue } from './otlp-rare.ts'
 import { type ConnectionFactsRecord, FACT_SLOTS } from './record-layout.ts'
 import { withoutUserinfo } from './redact.ts'
+import { parseTlsAttributes } from './tls-attributes.ts'
 
 const K_SCHEME = attributeKey('url.scheme')
 const K_PEER_ADDRESS = attributeKey('network.peer.address')
@@ -64,6 +66,7 @@ export class ConnectionBlocksTable {
       sink.string(K_CLIENT_ADDRESS, facts.peerAddress)
     }
     sink.string(K_DIRECTION, facts.direction)
+    for (const [key, value] of parseTlsAttributes(facts.tls)) sink.block(attributeField(keyValue(key, value).finish()))
     const peer = sink.cut(begin)
     writeHost(sink, facts, facts.host)
     const host = sink.cut(begin)
@@ -85,6 +88,13 @@ export class ConnectionBlocksTable {
       origin,
     }
   }
+}
+
+/** `attributes = 9` of a Span around an encoded KeyValue. */
+function attributeField(message: Uint8Array): Uint8Array {
+  const length = message.length
+  const prefix = length < 0x80 ? [0x4a, length] : [0x4a, (length & 0x7f) | 0x80, length >> 7]
+  return Uint8Array.from([...prefix, ...message])
 }
 
 export function writeAgent(sink: AttributeSink, from: Buffer, start: number, end: number): void {

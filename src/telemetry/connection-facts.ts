@@ -8,6 +8,7 @@ import type { Exchange } from '../exchange/exchange.ts'
 import { decodeText } from './otlp-attributes.ts'
 import { type ConnectionFactsRecord, FACT_SLOTS, FACTS } from './record-layout.ts'
 import type { RingWriter } from './ring.ts'
+import { tlsAttributesText } from './tls-attributes.ts'
 
 const MASK = FACT_SLOTS - 1
 /** Written before the text: record header, connection id and text length. */
@@ -27,6 +28,7 @@ const NONE: ConnectionFactsRecord = {
   upstreamPort: 0,
   host: '',
   userAgent: '',
+  tls: '',
 }
 
 /** Copied out of the head it was sliced from: a slice would keep the whole head alive as long as the table has it. */
@@ -78,6 +80,7 @@ function factsOf(x: Exchange, host: string, userAgent: string): ConnectionFactsR
     upstreamPort: x.upstreamPeer?.port ?? 0,
     host,
     userAgent,
+    tls: tlsAttributesText(x),
   }
 }
 
@@ -85,7 +88,7 @@ function writeFacts(ring: RingWriter, facts: ConnectionFactsRecord): boolean {
   const text =
     `${facts.direction}\n${facts.scheme}\n${facts.peerAddress}\n${facts.peerPort}\n${facts.localAddress}\n` +
     `${facts.localPort}\n${facts.destinationAddress}\n${facts.destinationPort}\n${facts.upstreamAddress}\n` +
-    `${facts.upstreamPort}\n${facts.host}\n${facts.userAgent}`
+    `${facts.upstreamPort}\n${facts.host}\n${facts.userAgent}\n${facts.tls}`
   const words = TEXT_WORD + ((text.length + 7) >> 3)
   const at = ring.reserve(words)
   if (at < 0) return false
@@ -115,5 +118,6 @@ export function readFacts(int32: Int32Array, bytes: Buffer, at: number): Connect
     upstreamPort: Number(parts[9]),
     host: decodeText(parts[10] ?? ''),
     userAgent: decodeText(parts[11] ?? ''),
+    tls: parts[12] ?? '',
   }
 }

@@ -23,12 +23,12 @@ export function createRegistry(metrics: readonly ScrapedMetric[]): Registry {
 
 /** The registry needs a name and a `get`; its types ask for one of prom-client's classes. */
 function asPromMetric(metric: ScrapedMetric): Metric {
-  const { name, help, type, samples } = metric
+  const { name, help, type, samples, aggregator = 'sum' } = metric
   const shaped = {
     name,
     help,
     type,
-    get: async () => ({ name, help, type, values: samples(), aggregator: 'sum' }),
+    get: async () => ({ name, help, type, values: samples(), aggregator }),
     reset: () => {},
   }
   return shaped as unknown as Metric

@@ -29,6 +29,8 @@ export interface ScrapedMetric {
   readonly help: string
   readonly type: MetricType
   readonly samples: () => readonly Sample[]
+  /** How samples of several processes become one; default: added up. */
+  readonly aggregator?: 'sum' | 'min'
 }
 
 export interface ScrapeResult {

@@ -156,6 +156,8 @@ export interface ConnectionFactsRecord {
   readonly upstreamPort: number
   readonly host: string
   readonly userAgent: string
+  /** Attributes as `tls-attributes.ts` writes them. */
+  readonly tls: string
 }
 
 /** The rare parts of an exchange, as JSON at the end of its record. */

@@ -7,6 +7,9 @@ import { KIND_CLIENT, KIND_SERVER, plainSpan } from './otlp-rare.ts'
 import { F_EXPORT, type TailValue, TUNNEL } from './record-layout.ts'
 import type { RingMemory, RingWriter } from './ring.ts'
 
+/** The reason of what never became a tunnel: TLS that was to be terminated here. */
+export const FAILED_HANDSHAKE = 'tls-handshake'
+
 /** Which protocol a tunnel spoke, by its first bytes, and what was seen of its requests. */
 export interface TunnelProtocol {
   /** `mqtt`, `redis`: one of few. */
@@ -30,7 +33,7 @@ export interface OpaqueTunnelFacts {
   /** Its own trace context; no span is exported without one. */
   readonly trace: TraceContext | undefined
   readonly sampled: boolean
-  /** Why it was not read: `tls`, `unknown`, `server-first`, `port`, `timeout`, `connect`, `upgrade`. */
+  /** Why it was not read, or {@link FAILED_HANDSHAKE}: `tls`, `unknown`, `server-first`, `port`, `timeout`, `connect`, `upgrade`. */
   readonly reason: string
   readonly destination: Endpoint | undefined
   readonly startUs: number
@@ -147,7 +150,7 @@ export function tunnelSpan(memory: RingMemory, at: number, originUs: number): Me
     traceId: view.traceId,
     spanId: view.spanId,
     parentSpanId: view.parentSpanId,
-    name: `tunnel ${view.reason}`,
+    name: view.reason === FAILED_HANDSHAKE ? 'tls handshake' : `tunnel ${view.reason}`,
     kind: outbound ? KIND_CLIENT : KIND_SERVER,
     startUs: view.startUs + originUs,
     endUs: view.endUs + originUs,

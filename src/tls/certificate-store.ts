@@ -2,8 +2,9 @@
  * The certificates of a listener, found by server name. It reads its files anew when they change: connections keep what
  * they were made with, and a certificate that is broken or half written keeps the one before it.
  */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { errnoOf } from '../core/errors.ts'
+import { signatureOf } from './file-signature.ts'
 import { wildcardFor } from './names.ts'
 import { certificatesOf, type ServedCertificate, type ServerPolicy, servedCertificate } from './server-context.ts'
 
@@ -161,14 +162,4 @@ export class CertificateStore {
     this.#byName = byName
     this.#first = this.#known.values().next().value!.served
   }
-}
-
-/** Changes whenever a file may have changed: replaced, written, or a symlink turned elsewhere. */
-function signatureOf(files: readonly string[]): string {
-  return files
-    .map((file) => {
-      const { dev, ino, size, mtimeMs, ctimeMs } = statSync(file)
-      return `${dev}:${ino}:${size}:${mtimeMs}:${ctimeMs}`
-    })
-    .join()
 }

@@ -15,13 +15,27 @@ import type { ServedCertificate } from './server-context.ts'
 
 export interface ServerHandshakesOptions {
   readonly store: CertificateStore
-  readonly sweeper: Sweeper
   /** At once; more are refused. */
   readonly maxPending: number
-  /** From the first byte of the hello; one object for as long as it lives, so that a reload is an assignment. */
-  readonly timeouts: { readonly handshakeMs: number }
   /** Protocols that are served, the preferred one first. */
   readonly protocols: readonly string[]
+}
+
+/** What the listener lends to a handshake. */
+export interface HandshakeHost {
+  readonly sweeper: Sweeper
+  /** From the start of the connection, milliseconds. */
+  readonly timeouts: { readonly handshakeMs: number }
+}
+
+/** A connection that is to be terminated. */
+export interface Begun {
+  readonly wire: Wire
+  readonly hello: ClientHello
+  /** The bytes so far, the hello among them; they are copied. */
+  readonly early: Buffer
+  /** When the connection began. */
+  readonly startUs: number
 }
 
 /** How a handshake ends; exactly one of them comes. */
@@ -46,17 +60,17 @@ export class ServerHandshakes {
     return this.#options.store.find(serverName) !== undefined
   }
 
-  /** Take the server's part on `wire`; `early` are the bytes so far, the hello among them, and may change later. */
-  begin(wire: Wire, hello: ClientHello, early: Buffer, startUs: number, events: HandshakeEvents): void {
+  /** Take the server's part of a handshake. */
+  begin(begun: Begun, host: HandshakeHost, events: HandshakeEvents): void {
     const { store, maxPending } = this.#options
     if (this.pending >= maxPending) {
-      wire.reset()
+      begun.wire.reset()
       events.onFailed(new ProxyError('tls_handshakes_full', 'tls'))
       return
     }
     this.pending++
-    const certificate = store.find(hello.serverName) ?? store.fallback
-    new Handshake(wire, hello, Buffer.from(early), startUs, certificate, this.#options, {
+    const certificate = store.find(begun.hello.serverName) ?? store.fallback
+    new Handshake(begun, certificate, this.#options, host, {
       onSecure: (tls, identity) => {
         this.pending--
         events.onSecure(tls, identity)
@@ -70,39 +84,37 @@ export class ServerHandshakes {
 }
 
 class Handshake implements WireHandler, Deadlined {
+  readonly #begun: Begun
   readonly #wire: Wire
-  readonly #hello: ClientHello
   readonly #certificate: ServedCertificate
-  readonly #startUs: number
   readonly #options: ServerHandshakesOptions
+  readonly #host: HandshakeHost
   readonly #events: HandshakeEvents
   #over = false
   deadlineUs: number
 
   constructor(
-    wire: Wire,
-    hello: ClientHello,
-    early: Buffer,
-    startUs: number,
+    begun: Begun,
     certificate: ServedCertificate,
     options: ServerHandshakesOptions,
+    host: HandshakeHost,
     events: HandshakeEvents,
   ) {
-    this.#wire = wire
-    this.#hello = hello
+    this.#begun = begun
+    this.#wire = begun.wire
     this.#certificate = certificate
-    this.#startUs = startUs
     this.#options = options
+    this.#host = host
     this.#events = events
-    this.deadlineUs = startUs + options.timeouts.handshakeMs * 1000
-    wire.handler = this
-    options.sweeper.add(this)
-    this.#begin(early)
+    this.deadlineUs = begun.startUs + host.timeouts.handshakeMs * 1000
+    begun.wire.handler = this
+    host.sweeper.add(this)
+    this.#begin(Buffer.from(begun.early))
   }
 
   #begin(early: Buffer): void {
     const { clientAuth } = this.#options.store
-    const protocol = this.#options.protocols.find((one) => this.#hello.alpn.includes(one))
+    const protocol = this.#options.protocols.find((one) => this.#begun.hello.alpn.includes(one))
     const { context } = this.#certificate
     this.#wire.encrypt((handle, onread) => {
       const socket = acceptTls(handle, onread, early, {
@@ -149,15 +161,15 @@ class Handshake implements WireHandler, Deadlined {
 
   #facts(socket: TLSSocket): DownstreamTls {
     return {
-      ...factsOf(socket, this.#hello.serverName),
-      handshakeUs: nowUs() - this.#startUs,
+      ...factsOf(socket, this.#begun.hello.serverName),
+      handshakeUs: nowUs() - this.#begun.startUs,
       certificateNames: this.#certificate.names,
     }
   }
 
   #end(): void {
     this.#over = true
-    this.#options.sweeper.remove(this)
+    this.#host.sweeper.remove(this)
   }
 
   #fail(error: ProxyError): void {

@@ -12,6 +12,7 @@ import {
 } from 'node:tls'
 import { LRUCache } from 'lru-cache'
 import type { OnRead } from '../net/wire.ts'
+import { signatureOf } from './file-signature.ts'
 
 export interface UpstreamTlsOptions {
   /** Authorities in place of the runtime's (which are its own and NODE_EXTRA_CA_CERTS). PEM files, as all here. */
@@ -30,14 +31,19 @@ export interface UpstreamTlsOptions {
 const MAX_SESSIONS = 1000
 
 export class UpstreamTls {
+  /** Those of the files that we show, for who watches their dates. */
+  certificates: readonly { readonly name: string; readonly notAfterMs: number }[]
   readonly #options: UpstreamTlsOptions
   #context: SecureContext
+  #signature: string
   readonly #sessions = new LRUCache<string, Buffer>({ max: MAX_SESSIONS })
 
   /** Throws where a file cannot be read or used. */
   constructor(options: UpstreamTlsOptions = {}) {
     this.#options = options
+    this.#signature = signatureOf(this.files)
     this.#context = contextOf(options)
+    this.certificates = datesOf(options)
   }
 
   /** Paths of the files that it was made from. */
@@ -46,17 +52,16 @@ export class UpstreamTls {
     return [ca, crl, cert, key].filter((file) => file !== undefined)
   }
 
-  /** Certificates of the files, for who watches their dates. */
-  get certificates(): { readonly name: string; readonly notAfterMs: number }[] {
-    const { cert } = this.#options
-    if (cert === undefined) return []
-    return [{ name: 'upstream.tls.cert', notAfterMs: Date.parse(new X509Certificate(readFileSync(cert)).validTo) }]
-  }
-
-  /** Read the files anew. Throws where that fails; what was there before stays in use. */
-  reload(): void {
+  /** Read the files anew where they changed; whether they did. Throws where that fails: what was there stays in use. */
+  refresh(): boolean {
+    const signature = signatureOf(this.files)
+    if (signature === this.#signature) return false
+    // Before the attempt: files that do not fit are not tried again until they change.
+    this.#signature = signature
     this.#context = contextOf(this.#options)
+    this.certificates = datesOf(this.#options)
     this.#sessions.clear()
+    return true
   }
 
   /**
@@ -98,4 +103,9 @@ function contextOf({ ca, crl, cert, key }: UpstreamTlsOptions): SecureContext {
   const given = { ca: pem(ca), crl: pem(crl), cert: pem(cert), key: pem(key) }
   const known = Object.fromEntries(Object.entries(given).filter(([, text]) => text !== undefined))
   return createSecureContext({ ...known, minVersion: 'TLSv1.2' })
+}
+
+function datesOf({ cert }: UpstreamTlsOptions): { name: string; notAfterMs: number }[] {
+  if (cert === undefined) return []
+  return [{ name: 'upstream.tls.cert', notAfterMs: Date.parse(new X509Certificate(readFileSync(cert)).validTo) }]
 }

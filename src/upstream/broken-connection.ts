@@ -2,6 +2,7 @@
 import { type ConnectionFacts, errnoOf, ProxyError } from '../core/errors.ts'
 import { phaseOf } from '../exchange/driver.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import { lateUpstreamFailure } from '../tls/failures.ts'
 
 /**
  * FIN, RST or a write error in the middle of an exchange. `answered`: any byte of an answer came, a 1xx or half a head
@@ -9,6 +10,8 @@ import type { Exchange } from '../exchange/exchange.ts'
  */
 export function brokenOff(x: Exchange, answered: boolean, fin: boolean, cause: Error | undefined): ProxyError {
   const errno = errnoOf(cause) || (fin ? 'FIN' : '')
+  const handshake = answered ? undefined : lateUpstreamFailure(cause)
+  if (handshake !== undefined) return new ProxyError(handshake.code, 'tls', handshake.detail, { errno, cause })
   return new ProxyError(answered ? 'upstream_aborted' : 'upstream_reset', phaseOf(x), '', { errno, cause })
 }
 

@@ -33,6 +33,7 @@ export class Http1Attempt implements Attempt {
     this.exchange.upstreamReused = this.reused
     this.exchange.upstreamPeer = connection.peer
     this.exchange.upstreamFd = connection.fd
+    this.exchange.upstreamTls = connection.tls
     connection.assign(this)
     if (dial !== undefined) {
       timing.dnsUs = dial.dnsUs

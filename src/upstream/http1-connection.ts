@@ -8,6 +8,7 @@ import { ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import { ResponseHead } from '../core/message.ts'
 import type { Deadlined, Sweeper } from '../core/timers.ts'
+import type { TlsFacts } from '../core/tls-facts.ts'
 import { phaseOf } from '../exchange/driver.ts'
 import type { Endpoint } from '../exchange/exchange.ts'
 import { type BodyLimits, BodyReader, type BodySink } from '../http/message/body-reader.ts'
@@ -56,6 +57,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   readonly #keepAlive: KeepAlive
   readonly peer: Endpoint
   readonly fd: number
+  readonly tls: TlsFacts | undefined
   readonly openedUs: number
   #head = new ResponseHead()
   #attempt: Http1Attempt | undefined
@@ -85,6 +87,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     this.#deadlines = new ResponseDeadlines(options.timeouts)
     this.peer = { address: plainAddress(wire.socket.remoteAddress), port: wire.socket.remotePort ?? 0 }
     this.fd = wire.fd
+    this.tls = wire.tls
     this.openedUs = openedUs
     this.#keepAlive = new KeepAlive(options.idleMs, openedUs)
     wire.handler = this

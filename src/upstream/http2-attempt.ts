@@ -47,6 +47,7 @@ export class Http2Attempt implements Attempt {
     this.exchange.upstreamReused = this.reused
     this.exchange.upstreamPeer = connection.peer
     this.exchange.upstreamFd = connection.fd
+    this.exchange.upstreamTls = connection.tls
     if (dial !== undefined) {
       timing.dnsUs = dial.dnsUs
       timing.connectUs = dial.connectUs

@@ -2,6 +2,7 @@
 import { nowUs } from '../core/clock.ts'
 import { HeaderBlock } from '../core/headers.ts'
 import type { Deadlined, Sweeper } from '../core/timers.ts'
+import type { TlsFacts } from '../core/tls-facts.ts'
 import type { Endpoint } from '../exchange/exchange.ts'
 import * as h2 from '../http/message/http2/frames.ts'
 import { HPACK_FAULT } from '../http/message/http2/hpack-decoder.ts'
@@ -42,6 +43,7 @@ export class Http2Connection implements Http2Role, Deadlined {
   readonly #options: Http2ConnectionOptions
   readonly peer: Endpoint
   readonly fd: number
+  readonly tls: TlsFacts | undefined
   readonly openedUs: number
   /** Places given away and not used yet. */
   #reserved = 0
@@ -56,6 +58,7 @@ export class Http2Connection implements Http2Role, Deadlined {
     this.#options = options
     this.peer = { address: plainAddress(wire.socket.remoteAddress), port: wire.socket.remotePort ?? 0 }
     this.fd = wire.fd
+    this.tls = wire.tls
     this.openedUs = this.#idleSinceUs = openedUs
     this.#session = new Http2Session(wire, this, options.limits, true)
     this.#session.lastStreamId = -1
@@ -121,7 +124,7 @@ export class Http2Connection implements Http2Role, Deadlined {
   }
 
   flush(): void {
-    this.#session.output.flush()
+    this.#session.flushSoon()
   }
 
   /** Close when the last stream is over. */

@@ -1,6 +1,6 @@
 /** One stream to an upstream: the request of an attempt, and its response. */
 import { nowUs } from '../core/clock.ts'
-import { errnoOf, ProxyError } from '../core/errors.ts'
+import { ProxyError } from '../core/errors.ts'
 import { HeaderBlock } from '../core/headers.ts'
 import { CHUNKED, ResponseHead } from '../core/message.ts'
 import { phaseOf } from '../exchange/driver.ts'
@@ -9,6 +9,7 @@ import { HPACK_FAULT, HPACK_OK } from '../http/message/http2/hpack-decoder.ts'
 import { finishResponseHead } from '../http/message/http2/response-head.ts'
 import type { Http2Session } from '../http/message/http2/session.ts'
 import { Http2Stream } from '../http/message/http2/stream.ts'
+import { brokenOff } from './broken-connection.ts'
 import type { Http2Attempt } from './http2-attempt.ts'
 import { ResponseDeadlines, type ResponseTimeouts } from './response-deadlines.ts'
 
@@ -142,9 +143,7 @@ export class Http2UpstreamStream extends Http2Stream {
     const phase = phaseOf(this.#attempt.exchange)
     if (code === h2.REFUSED_STREAM && this.unanswered) this.#attempt.fail(new ProxyError('stream_refused', phase))
     else if (this.session.closed) {
-      const errno = errnoOf(cause) || 'FIN'
-      const error = this.unanswered ? 'upstream_reset' : 'upstream_aborted'
-      this.#attempt.fail(new ProxyError(error, phase, '', { errno, cause }))
+      this.#attempt.fail(brokenOff(this.#attempt.exchange, !this.unanswered, true, cause))
     } else this.#attempt.fail(new ProxyError('stream_reset', phase, '', { errno: h2.errorName(code), cause }))
   }
 
