@@ -488,6 +488,7 @@ export class Driver implements AttemptEvents {
       x.requestBytes = facts.bytesFromClient
       x.responseBytes = facts.bytesToClient
       x.error = facts.error
+      x.webSocket = facts.webSocket
       this.#finish(x)
     })
   }

@@ -3,9 +3,9 @@ import type { ProxyError } from '../core/errors.ts'
 import { RPC_NONE, type RpcKind } from '../core/grpc.ts'
 import { HeaderBlock } from '../core/headers.ts'
 import { CHUNKED, type RequestHead, ResponseHead } from '../core/message.ts'
-import type { DownstreamTls, PeerIdentity, TlsFacts } from '../core/tls-facts.ts'
 import type { Deadlined } from '../core/timers.ts'
-import type { Attempt, Downstream } from './ports.ts'
+import type { DownstreamTls, PeerIdentity, TlsFacts } from '../core/tls-facts.ts'
+import type { Attempt, Downstream, WebSocketFacts } from './ports.ts'
 import type { Guard } from './stage.ts'
 
 /** `inbound`: to the app beside us; `outbound`: from it; `edge`: reverse-proxy and dev mode. */
@@ -195,6 +195,8 @@ export class Exchange {
 
   requestBytes = 0
   responseBytes = 0
+  /** Set at the end of an exchange that became a WebSocket. */
+  webSocket: WebSocketFacts | undefined = undefined
 
   /** The attempt whose events count; those of earlier ones are ignored by identity. */
   attempt: Attempt | undefined = undefined

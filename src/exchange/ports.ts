@@ -39,6 +39,34 @@ export interface TunnelFacts {
   readonly bytesFromClient: number
   readonly bytesToClient: number
   readonly error: ProxyError | undefined
+  readonly webSocket?: WebSocketFacts | undefined
+}
+
+/** What was seen of a WebSocket. */
+export interface WebSocketFacts {
+  readonly client: WebSocketSide
+  readonly server: WebSocketSide
+}
+
+/** What one side sent. Times in microseconds of the monotonic clock, -1 where there was none. */
+export interface WebSocketSide {
+  readonly messages: number
+  /** Those among the messages. */
+  readonly texts: number
+  /** Payload of data frames, as on the wire. */
+  readonly bytes: number
+  readonly fragments: number
+  readonly pings: number
+  readonly pongs: number
+  readonly largest: number
+  readonly firstUs: number
+  readonly lastUs: number
+  /** Status of its Close frame, 1005 for none in it, -1 where there was no Close frame. */
+  readonly closeCode: number
+  readonly closeUs: number
+  readonly closeReasonBytes: number
+  /** Why it was not followed to the end, '' where it was. */
+  readonly malformed: string
 }
 
 /** Makes attempts at an upstream endpoint. */

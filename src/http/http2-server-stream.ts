@@ -6,15 +6,13 @@ import { CHUNKED, type RequestHead, type ResponseHead } from '../core/message.ts
 import { type Driver, phaseOf } from '../exchange/driver.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Downstream, TunnelEnd, TunnelFacts } from '../exchange/ports.ts'
-import { joinTunnel, type TunnelOutcome } from '../net/opaque.ts'
-import type { ByteChannel } from '../net/wire.ts'
 import * as h2 from './message/http2/frames.ts'
 import { giveRequestHead } from './message/http2/request-head.ts'
 import { responseBlock } from './message/http2/send-fields.ts'
 import type { Http2Session } from './message/http2/session.ts'
 import { Http2Stream, StreamReset } from './message/http2/stream.ts'
 import { DownstreamDeadlines, type DownstreamTimeouts } from './server-deadlines.ts'
-import { tunnelFacts } from './tunnel-facts.ts'
+import { joinUpgraded } from './upgraded.ts'
 
 const NOTHING = Buffer.alloc(0)
 
@@ -125,7 +123,7 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
   }
 
   flush(): void {
-    this.session.output.flush()
+    this.session.flushSoon()
   }
 
   pauseRequest(): void {
@@ -159,8 +157,7 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
     session.output.headers(this.id, responseBlock(session.encoder, head, true), false)
     this.#tunnels = true
     const channel = this.openChannel()
-    const over = (outcome: TunnelOutcome): void => closed(tunnelFacts(outcome))
-    joinTunnel(channel, NOTHING, upstream.wire as ByteChannel, upstream.early, over)
+    joinUpgraded(this.head, { wire: channel, early: NOTHING }, upstream, closed)
     session.flushSoon()
   }
 

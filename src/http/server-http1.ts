@@ -355,7 +355,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     this.#state = TUNNEL
     this.#options.sweeper.remove(this)
     const early = this.#held.takeAll()
-    joinUpgraded({ wire: this.#wire, early }, upstream, (facts) => {
+    joinUpgraded(this.#head, { wire: this.#wire, early }, upstream, (facts) => {
       this.#onClosed()
       closed(facts)
     })

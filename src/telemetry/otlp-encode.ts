@@ -11,6 +11,7 @@ import { AttributeSink, textOf } from './otlp-attributes.ts'
 import * as K from './otlp-keys.ts'
 import { isSpanError, KIND_CLIENT, KIND_SERVER, keyValue, link, STATUS_ERROR, status, userFields } from './otlp-rare.ts'
 import * as L from './record-layout.ts'
+import { readTail } from './record-tail.ts'
 import { findQuery, type Redactor } from './redact.ts'
 import type { RingMemory } from './ring.ts'
 import { tunnelSpan } from './tunnel-record.ts'
@@ -149,7 +150,7 @@ export class SpanEncoder {
     const detailAt = errnoAt + (errnoDetail & 0xffff)
     const linkAt = detailAt + (errnoDetail >>> 16)
     const tailAt = linkAt + ((flags & L.F_LINK) === 0 ? 0 : 48)
-    const tail = tailLength === 0 ? undefined : parseTail(bytes, tailAt, tailLength)
+    const tail = tailLength === 0 ? undefined : readTail(bytes, tailAt, tailLength)
     const user = tail?.user
 
     this.#id(0x0a, 16, ids)
@@ -393,12 +394,4 @@ function nameField(name: string): Uint8Array {
   const text = Buffer.from(name)
   const length = text.length < 0x80 ? [text.length] : [(text.length & 0x7f) | 0x80, text.length >> 7]
   return Uint8Array.from([0x2a, ...length, ...text])
-}
-
-function parseTail(bytes: Buffer, at: number, length: number): L.RecordTail | undefined {
-  try {
-    return JSON.parse(bytes.toString('utf8', at, at + length)) as L.RecordTail
-  } catch {
-    return undefined
-  }
 }

@@ -1,7 +1,8 @@
 /** The rare parts of a record: attempts of a retried exchange, and what user stages put on the span. */
 import type { AttemptRecord, Exchange } from '../exchange/exchange.ts'
 import { ExchangeSpan } from './exchange-span.ts'
-import type { AttemptTail, UserTail } from './record-layout.ts'
+import type { AttemptTail, RecordTail, UserTail } from './record-layout.ts'
+import { webSocketAttributes } from './websocket-facts.ts'
 
 /** Attempts that a record keeps: with its first and last ones a story is told. */
 export const MAX_ATTEMPTS = 16
@@ -21,7 +22,20 @@ export function attemptTails(log: readonly AttemptRecord[]): AttemptTail[] {
   }))
 }
 
+/** What user stages put on the span, and what was seen of a WebSocket. */
 export function userTailOf(x: Exchange): UserTail | undefined {
   const span = x.bag?.get(ExchangeSpan.KEY)
-  return span instanceof ExchangeSpan ? span.finish() : undefined
+  const user = span instanceof ExchangeSpan ? span.finish() : undefined
+  if (x.webSocket === undefined) return user
+  const seen = webSocketAttributes(x.webSocket, x.timing.startUs)
+  return { ...user, attributes: [...seen, ...(user?.attributes ?? [])] }
+}
+
+/** The tail in `length` bytes from `at`. */
+export function readTail(bytes: Buffer, at: number, length: number): RecordTail | undefined {
+  try {
+    return JSON.parse(bytes.toString('utf8', at, at + length)) as RecordTail
+  } catch {
+    return undefined
+  }
 }

@@ -91,7 +91,7 @@ export class SpanRecorder {
       strings += link.traceId + link.spanId
     }
     if (x.idempotency !== undefined) bits |= L.outcomeBits(x.idempotency)
-    const tail = x.attemptLog === undefined && x.bag === undefined ? '' : tailOf(x)
+    const tail = x.attemptLog === undefined && x.bag === undefined && x.webSocket === undefined ? '' : tailOf(x)
     strings += tail
 
     const words = L.W_STRINGS + ((strings.length + 7) >> 3)

@@ -13,6 +13,7 @@ import { openRing, RingWriter } from './ring.ts'
 import { SpanRecorder } from './span-record.ts'
 import { TelemetryThread } from './telemetry-thread.ts'
 import { type OpaqueTunnelFacts, tunnelExported, writeTunnel } from './tunnel-record.ts'
+import { WebSocketMetrics } from './websocket-facts.ts'
 import type { OtlpOptions, WorkerOptions } from './worker-protocol.ts'
 
 /** Which exchanges are logged: `errors` are failures of the proxy's making, 5xx and broken-off ones. */
@@ -70,6 +71,7 @@ class RunningTelemetry implements Telemetry {
   readonly recorder: FlightRecorder
   readonly #spans: SpanRecorder
   readonly #counters = new SharedCounters()
+  readonly #webSockets: WebSocketMetrics
   readonly #phases = new Float64Array(PHASES.length)
   #exports: boolean
   readonly #slowUs: number
@@ -93,6 +95,7 @@ class RunningTelemetry implements Telemetry {
     const redactor = new Redactor(options.redactQuery)
     this.recorder = new FlightRecorder(this.#spans, options.pinnedBytes ?? 512 * 1024, redactor, wallUs(0))
     this.metrics = new Metrics(() => this.counters())
+    this.#webSockets = new WebSocketMetrics(this.metrics)
     if (this.#exports || this.#accessLog !== 'off') this.#thread.start()
   }
 
@@ -101,6 +104,7 @@ class RunningTelemetry implements Telemetry {
     phasesInto(x.timing, phases)
     const method = L.methodIndex(x.request.method)
     this.metrics.record(x, method, phases)
+    if (x.webSocket !== undefined) this.#webSockets.record(x)
     const failed = x.error !== undefined || x.status >= 500
     let flags = 0
     if (x.sampled && this.#exports && x.trace !== undefined) flags |= L.F_EXPORT
