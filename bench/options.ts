@@ -15,9 +15,13 @@ export interface Options {
   readonly budgetMs: number
 }
 
+/** The scenarios of `protocols/`. */
+export const PROTOCOL_NAMES = ['grpc', 'h2-h1', 'tls', 'tls-full', 'tls-resumed', 'passthrough', 'idempotency'] as const
+
 export const USAGE = `npm run bench -- [options]
   --quick            short run, under 90 s: shows that all works, too short to quote
-  --only LIST        workloads: small,1k,64k,1m,memory
+  --only LIST        workloads: small,1k,64k,1m,memory; protocols: grpc,h2-h1,tls,tls-full,tls-resumed,passthrough,
+                     idempotency
   --peers LIST       direct,nginx,haproxy,http-proxy,http2-proxy,hopscope (= hopscope-off,hopscope,hopscope-hang)
   --rounds N         rounds of every phase (default 3; with --quick 1)
   --out FILE         also write the raw figures there as JSON`

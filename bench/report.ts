@@ -4,10 +4,11 @@ import { measure } from './measure/measure.ts'
 import type { Sample } from './measure/sample.ts'
 import { type PhasePlan, rotated, schedule } from './measure/schedule.ts'
 import { judge, spanTotals } from './measure/targets.ts'
-import { type Options, parseOptions, USAGE } from './options.ts'
+import { type Options, PROTOCOL_NAMES, parseOptions, USAGE } from './options.ts'
 import { type Origin, startOrigin } from './peers/origin.ts'
 import { failureOf, PEER_NAMES, type PeerName, type RunningPeer, startPeer } from './peers/peers.ts'
 import { printFacts, printPhases, printVerdict } from './print/report-text.ts'
+import { runProtocols } from './protocols/protocols.ts'
 import { machineFacts } from './system/machine.ts'
 import { stopAll } from './system/processes.ts'
 
@@ -70,17 +71,22 @@ async function runPhase(plan: PhasePlan, peers: RunningPeer[], skipped: Skipped,
 
 async function report(options: Options): Promise<void> {
   const endsAt = Date.now() + options.budgetMs
+  const protocols = PROTOCOL_NAMES.filter((name) => options.only.length === 0 || options.only.includes(name))
   const plans = schedule(options)
   const names = wantedPeers(options)
   const facts = await machineFacts()
   printFacts(facts)
   const skipped: Skipped = new Map()
-  const origin = await startOrigin()
-  const peers = await startPeers(names, origin, skipped)
   const samples: Sample[] = []
-  for (const plan of plans) samples.push(...(await runPhase(plan, peers, skipped, endsAt)))
-  printPhases(plans, samples)
-  printVerdict(samples, options.quick)
+  if (plans.length > 0) {
+    const peers = await startPeers(names, await startOrigin(), skipped)
+    for (const plan of plans) samples.push(...(await runPhase(plan, peers, skipped, endsAt)))
+    printPhases(plans, samples)
+    printVerdict(samples, options.quick)
+  }
+  await stopAll()
+  const rounds = options.rounds ?? (options.quick ? 1 : 3)
+  const turns = protocols.length > 0 ? await runProtocols(protocols, rounds, options.quick ? 1 : 3) : {}
   for (const [name, reason] of skipped) console.log(`\nleft out: ${name}: ${reason}`)
   if (Date.now() > endsAt) console.log('\nThe time was up before the end: the last rounds are missing.')
   if (options.out !== undefined) {
@@ -89,6 +95,7 @@ async function report(options: Options): Promise<void> {
       options,
       skipped: Object.fromEntries(skipped),
       samples,
+      protocols: turns,
       spans: spanTotals(samples),
       targets: judge(samples),
     }

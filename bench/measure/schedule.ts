@@ -1,5 +1,5 @@
 /** The order of the measurements: rounds outside, peers inside, so that a slow minute of the machine hits all alike. */
-import type { Options } from '../options.ts'
+import { type Options, PROTOCOL_NAMES } from '../options.ts'
 import { WORKLOADS, type Workload } from '../workloads.ts'
 import type { Step } from './measure.ts'
 import type { Phase } from './sample.ts'
@@ -21,7 +21,7 @@ const QUICK_LEAVES_OUT = ['1k', '64k']
 
 /** Throws RangeError for a workload that does not exist. */
 export function schedule(options: Options): PhasePlan[] {
-  const names = [...WORKLOADS.map((workload) => workload.name), 'memory']
+  const names = [...WORKLOADS.map((workload) => workload.name), 'memory', ...PROTOCOL_NAMES]
   for (const name of options.only)
     if (!names.includes(name)) throw new RangeError(`no workload ${name}: ${names.join(', ')}`)
   const isWanted = (name: string): boolean => options.only.length === 0 || options.only.includes(name)

@@ -14,50 +14,23 @@ import type { FrameSink } from './frame-sink.ts'
 import * as h2 from './frames.ts'
 import { HpackDecoder, type HpackResult } from './hpack-decoder.ts'
 import { HpackEncoder } from './hpack-encoder.ts'
+import { ReceiveWindow } from './receive-window.ts'
+import { SendTurns } from './send-turns.ts'
+import type { Http2Limits, Http2Role } from './session-role.ts'
 import type { Http2Stream } from './stream.ts'
 
-/** Bounds of one connection. */
-export interface Http2Limits {
-  readonly headBytes: number
-  readonly headFields: number
-  /** Streams that the peer may have open at once. */
-  readonly maxStreams: number
-  /** What the peer may send on one stream before we took it, bytes. */
-  readonly streamWindowBytes: number
-}
-
-/** The side that a connection plays. */
-export interface Http2Role {
-  /** A complete header block; the role decodes it, whatever it makes of it. Returns 0 or the code that ends it all. */
-  onHeaderBlock(
-    id: number,
-    stream: Http2Stream | undefined,
-    endStream: boolean,
-    buf: Buffer,
-    start: number,
-    end: number,
-  ): number
-  /** All of one read was looked at: what is to happen because of it happens now. */
-  onBatchEnd(): void
-  /** The peer goes away: streams above `lastStreamId` were not looked at. */
-  onGoaway(lastStreamId: number, code: number): void
-  /** A stream is gone from the table. */
-  onStreamClosed(stream: Http2Stream): void
-  /** The peer's settings are there, or have changed. */
-  onPeerSettings(): void
-  onPingAck(): void
-  /** Nothing more comes. `code` is what the connection was ended with, by us or the peer; 0 for a clean end. */
-  onSessionClosed(code: number, cause: Error | undefined): void
-}
-
-/** What all streams of a connection may hold together that nobody takes; beyond, the connection's window stays shut. */
-const HELD_AT_MOST = 4 * 1024 * 1024
-const CONNECTION_WINDOW = 1024 * 1024
 const HPACK_TABLE_BYTES = 4096
+/** Settings in one frame: there are eight that mean something. */
+const SETTINGS_AT_MOST = 64
 /** Streams that we reset and on which frames may still be on their way. */
-const REMEMBERED_RESETS = 256
+const REMEMBERED_RESETS = 1024
+/** A client that gives up a request after so long does not do it to make us work. */
+const PATIENT_US = 1_000_000
 /** How long the peer may take to read our GOAWAY. */
 const LINGER_MS = 500
+/** The same where the last bytes of an answer are on their way as well, and none of them is taken. */
+const LINGER_UNREAD_MS = 10_000
+const PING_BYTES = Buffer.from('hopscope', 'latin1')
 
 export class Http2Session implements FrameSink, WireHandler {
   readonly wire: Wire
@@ -71,15 +44,11 @@ export class Http2Session implements FrameSink, WireHandler {
   readonly #role: Http2Role
   readonly #limits: Http2Limits
   readonly #client: boolean
-  readonly #waiting = new Set<Http2Stream>()
+  readonly turns = new SendTurns()
+  readonly received: ReceiveWindow
   readonly #resets = new Set<number>()
-  /** Connection window: what we may send. */
-  sendWindow = h2.DEFAULT_WINDOW
-  #receiveWindow = h2.DEFAULT_WINDOW
-  /** Received and not given back. */
-  #owed = 0
-  /** Received bytes that wait in streams. */
-  heldBytes = 0
+  /** DATA that may still be on its way for streams that we reset, bytes. */
+  #stray = 0
   readonly ownStreamWindow: number
   /** The peer's settings (RFC 9113 §6.5.2). */
   peerInitialWindow = h2.DEFAULT_WINDOW
@@ -91,13 +60,20 @@ export class Http2Session implements FrameSink, WireHandler {
   lastStreamId = 0
   /** Streams above it were not begun; said in GOAWAY. */
   #lastServed = 0
+  /** One of the two sides opens no streams any more. */
   goingAway = false
+  /** The peer takes no new streams. */
+  peerGoingAway = false
   closed = false
+  #lingers = false
   #flushes = false
-  #code = 0
+  /** What the connection was ended with by us; 0 where it was no fault. */
+  code = 0
+  #settings = 0
   lastReadUs: number
   /** Since when a frame or header block has been incomplete, monotonic microseconds; -1 while none is. */
   partialSinceUs = -1
+  #partialUnit = 0
   /** Streams that got something in this batch. */
   readonly touched: Http2Stream[] = []
 
@@ -107,6 +83,7 @@ export class Http2Session implements FrameSink, WireHandler {
     this.#limits = limits
     this.#client = client
     this.output = new FrameOutput(wire)
+    this.received = new ReceiveWindow(this.output)
     this.lastReadUs = nowUs()
     this.guard = new FloodGuard(this.lastReadUs)
     this.ownStreamWindow = limits.streamWindowBytes
@@ -128,8 +105,7 @@ export class Http2Session implements FrameSink, WireHandler {
       [h2.SETTINGS_INITIAL_WINDOW_SIZE, streamWindowBytes],
       [h2.SETTINGS_MAX_HEADER_LIST_SIZE, headBytes],
     ])
-    this.output.windowUpdate(0, CONNECTION_WINDOW - h2.DEFAULT_WINDOW)
-    this.#receiveWindow = CONNECTION_WINDOW
+    this.received.open()
   }
 
   // === bytes ===
@@ -140,18 +116,30 @@ export class Http2Session implements FrameSink, WireHandler {
     this.guard.tick(this.lastReadUs)
     const code = this.#reader.read(buf, start, end)
     if (code !== 0) this.fail(code, h2.errorName(code))
-    if (!this.#reader.owes) this.partialSinceUs = -1
-    else if (this.partialSinceUs === -1) this.partialSinceUs = this.lastReadUs
+    this.#timePartial()
     this.#role.onBatchEnd()
     this.touched.length = 0
     this.output.flush()
   }
 
-  /** Write out at the end of this turn: several streams may end in it. */
+  /** A read may end within a frame again and again; what counts is how long one and the same is not complete. */
+  #timePartial(): void {
+    const { owes, units } = this.#reader
+    if (!owes) this.partialSinceUs = -1
+    else if (this.partialSinceUs === -1 || units !== this.#partialUnit) {
+      this.partialSinceUs = this.lastReadUs
+      this.#partialUnit = units
+    }
+  }
+
+  /**
+   * Write out when all that the poll brought was looked at: the answers of several upstream connections leave in one write,
+   * which costs more than all the rest of a small response.
+   */
   flushSoon(): void {
     if (this.#flushes) return
     this.#flushes = true
-    queueMicrotask(this.#flushNow)
+    setImmediate(this.#flushNow)
   }
 
   readonly #flushNow = (): void => {
@@ -161,18 +149,19 @@ export class Http2Session implements FrameSink, WireHandler {
 
   onEnd(): void {
     if (!this.closed) this.#close(undefined)
-    this.#linger()
+    this.#linger(LINGER_MS)
   }
 
   /** Nothing goes on any more: close. */
   finish(): void {
     this.goAway(h2.NO_ERROR)
+    this.output.flush()
     this.#close(undefined)
-    this.#linger()
+    this.#linger(LINGER_UNREAD_MS)
   }
 
   onDrain(): void {
-    this.#sendWaiting()
+    this.turns.go()
     this.output.flush()
   }
 
@@ -183,31 +172,53 @@ export class Http2Session implements FrameSink, WireHandler {
   /** End the connection for a fault: GOAWAY says which, then it closes, whether the peer reads that or not. */
   fail(code: number, debug: string): void {
     if (this.closed) return
-    this.#code = code
+    this.code = code
     this.output.goaway(this.#client ? 0 : this.#lastServed, code, debug)
     this.output.flush()
     this.#close(undefined)
-    this.#linger()
+    this.#linger(LINGER_MS)
   }
 
-  /** FIN behind what was written; the rest is thrown away, and not for long. */
-  #linger(): void {
+  /** FIN behind what was written; what still comes is thrown away. A peer that takes nothing for so long is cut off. */
+  #linger(patienceMs: number): void {
     this.wire.finish()
-    setTimeout(() => this.wire.destroy(), LINGER_MS).unref()
+    if (this.#lingers) return
+    this.#lingers = true
+    let mark = this.wire.takenMark
+    let stuckMs = 0
+    const timer = setInterval(() => {
+      const { closed, queuedBytes, takenMark } = this.wire
+      stuckMs = takenMark === mark ? stuckMs + LINGER_MS : 0
+      mark = takenMark
+      if (!closed && queuedBytes > 0 && stuckMs < patienceMs) return
+      clearInterval(timer)
+      this.wire.destroy()
+    }, LINGER_MS).unref()
   }
 
   #close(cause: Error | undefined): void {
     if (this.closed) return
     this.closed = true
+    this.#reader.stop()
+    this.received.close()
     const open = [...this.streams.values()]
     this.streams.clear()
-    this.#waiting.clear()
+    this.turns.clear()
     for (const stream of open) {
-      this.#lost(stream, this.#code === 0 ? h2.CANCEL : this.#code, cause)
+      if (this.#isWhole(stream)) stream.stopSending()
+      else {
+        stream.forget()
+        stream.wasReset(this.code === 0 ? h2.CANCEL : this.code, cause)
+      }
       this.#role.onStreamClosed(stream)
     }
     this.output.drop()
-    this.#role.onSessionClosed(this.#code, cause)
+    this.#role.onSessionClosed(this.code, cause)
+  }
+
+  /** The whole response is here and is still being taken: what becomes of its stream does not matter to it. */
+  #isWhole(stream: Http2Stream): boolean {
+    return this.#client && stream.receivedEnd && stream.holds
   }
 
   /** No new streams; those under way go on. */
@@ -218,6 +229,13 @@ export class Http2Session implements FrameSink, WireHandler {
     this.output.flush()
   }
 
+  /** Ask the peer to open no more streams; those that it opened before it reads this are served. Acknowledged by PING. */
+  announceGoAway(): void {
+    if (this.goingAway || this.closed) return
+    this.output.goaway(h2.MAX_31, h2.NO_ERROR, '')
+    this.ping()
+  }
+
   // === streams ===
 
   /** Add a stream to the table. */
@@ -226,45 +244,40 @@ export class Http2Session implements FrameSink, WireHandler {
     if (!this.#client) this.#lastServed = stream.id
   }
 
-  /** One side of a stream ended: gone when both have. */
+  /** One side of a stream ended: gone when both have, and when all that came was taken. */
   sideClosed(stream: Http2Stream): void {
-    if (!stream.sentEnd || !stream.receivedEnd || stream.closed) return
-    this.guard.completed()
-    this.#leave(stream)
-    // A request that was answered already is wanted by nobody.
-    if (!this.#client && !stream.isChannel) stream.forget()
-    else stream.complete()
-  }
-
-  /** The peer will say no more. A response that came whole is still to be taken, for that is what it was sent for. */
-  #lost(stream: Http2Stream, code: number, cause: Error | undefined): void {
-    if (this.#client && stream.receivedEnd && stream.holds) {
-      stream.sentEnd = true
-      stream.complete()
-    } else {
-      stream.forget()
-      stream.wasReset(code, cause)
-    }
+    if (!stream.sentEnd || !stream.receivedEnd || stream.closed || stream.holds) return
+    if (!stream.malformed) this.guard.completed()
+    this.#remove(stream)
+    stream.over()
   }
 
   /** Reset a stream. `peerFault`: it counts among what a peer may bring about. */
   resetStream(stream: Http2Stream, code: number, peerFault: boolean): void {
     if (stream.closed) return
-    if (stream.completed) {
-      stream.forget()
-      return
-    }
-    this.output.reset(stream.id, code)
+    if (!this.closed) this.output.reset(stream.id, code)
     this.#remember(stream.id)
+    this.#stray += stream.mayReceive
     this.#remove(stream)
     if (peerFault) this.countReset()
+    else this.guard.resetByUs()
   }
 
-  /** Reset a stream that never came to be. Returns 0, or the code that ends the connection. */
+  /** Reset a stream that never came to be, for a fault of the peer. Returns 0, or the code that ends the connection. */
   refuseStream(id: number, code: number): number {
     this.output.reset(id, code)
     this.#remember(id)
     return this.guard.reset() ? 0 : h2.ENHANCE_YOUR_CALM
+  }
+
+  /** Reset a stream that we have no place for. Returns 0, or the code that ends the connection. */
+  turnAway(id: number): number {
+    this.output.reset(id, h2.REFUSED_STREAM)
+    this.#remember(id)
+    this.#stray += this.ownStreamWindow
+    // Before it has read our settings, or our GOAWAY, the peer could not know better.
+    const knew = this.settingsAcked && !this.goingAway
+    return (knew ? this.guard.reset() : this.guard.control()) ? 0 : h2.ENHANCE_YOUR_CALM
   }
 
   /** A stream came to its end before its time; too many end the connection. */
@@ -272,14 +285,16 @@ export class Http2Session implements FrameSink, WireHandler {
     if (!this.guard.reset()) this.fail(h2.ENHANCE_YOUR_CALM, 'too many streams were reset')
   }
 
-  #remove(stream: Http2Stream): void {
-    stream.forget()
-    this.#leave(stream)
+  /** Take a stream from the table without a word to the peer, who knows. */
+  abandon(stream: Http2Stream): void {
+    if (!stream.closed) this.#remove(stream)
   }
 
-  #leave(stream: Http2Stream): void {
+  #remove(stream: Http2Stream): void {
+    stream.forget()
     this.streams.delete(stream.id)
-    this.#waiting.delete(stream)
+    this.turns.remove(stream)
+    this.received.giveBack()
     this.#role.onStreamClosed(stream)
   }
 
@@ -320,33 +335,6 @@ export class Http2Session implements FrameSink, WireHandler {
     return this.wire.full
   }
 
-  waits(stream: Http2Stream): void {
-    this.#waiting.add(stream)
-  }
-
-  waitsNoMore(stream: Http2Stream): void {
-    this.#waiting.delete(stream)
-  }
-
-  /** Round by round, so that each stream gets its part: who could not send all of its bytes goes to the end. */
-  #sendWaiting(): void {
-    for (const stream of [...this.#waiting]) {
-      stream.sendWaiting()
-      if (!this.#waiting.has(stream)) continue
-      this.#waiting.delete(stream)
-      this.#waiting.add(stream)
-      if (this.sendWindow <= 0 && stream.waitingBytes > 0) return
-    }
-  }
-
-  /** Give the connection's window back as it is received: one stream that stands still stalls no other. */
-  giveBackWindow(): void {
-    if (this.#owed * 2 < CONNECTION_WINDOW || this.heldBytes > HELD_AT_MOST || this.closed) return
-    this.#receiveWindow += this.#owed
-    this.output.windowUpdate(0, this.#owed)
-    this.#owed = 0
-  }
-
   // === frames ===
 
   onData(
@@ -358,23 +346,14 @@ export class Http2Session implements FrameSink, WireHandler {
     endOfFrame: boolean,
     endStream: boolean,
   ): number {
-    this.#receiveWindow -= flowBytes
-    if (this.#receiveWindow < 0) return h2.FLOW_CONTROL_ERROR
-    this.#owed += flowBytes
-    this.giveBackWindow()
-    if (flowBytes === 0 && !endStream && !this.guard.control()) return h2.ENHANCE_YOUR_CALM
+    if (!this.received.received(flowBytes)) return h2.FLOW_CONTROL_ERROR
+    if (start === end && !endStream && !this.guard.control()) return h2.ENHANCE_YOUR_CALM
     const stream = this.streams.get(id)
-    if (stream !== undefined) this.touched.push(stream)
-    if (stream === undefined) return endOfFrame ? this.#dataOnClosed(id) : 0
-    if (stream.receivedEnd) {
-      this.#streamFault(stream, h2.STREAM_CLOSED)
-      return 0
-    }
-    if (!stream.receive(buf, start, end, flowBytes)) {
-      this.#streamFault(stream, h2.FLOW_CONTROL_ERROR)
-      return 0
-    }
-    if (endStream && !stream.closed) this.endReceived(stream, undefined)
+    if (stream === undefined) return this.#dataOnClosed(id, flowBytes, endOfFrame)
+    this.touched.push(stream)
+    if (stream.receivedEnd) this.#streamFault(stream, h2.STREAM_CLOSED)
+    else if (!stream.receive(buf, start, end, flowBytes)) this.#streamFault(stream, h2.FLOW_CONTROL_ERROR)
+    else if (endStream && !stream.closed) this.endReceived(stream, undefined)
     return 0
   }
 
@@ -385,10 +364,17 @@ export class Http2Session implements FrameSink, WireHandler {
     this.sideClosed(stream)
   }
 
-  #dataOnClosed(id: number): number {
+  #dataOnClosed(id: number, flowBytes: number, endOfFrame: boolean): number {
     if (this.isIdle(id)) return h2.PROTOCOL_ERROR
+    // All streams of a client are its own: it knows that it gave this one up.
+    const expected = this.#client || this.wasReset(id)
+    if (expected && flowBytes > 0 && this.#stray >= flowBytes) {
+      this.#stray -= flowBytes
+      return 0
+    }
+    if (!endOfFrame) return 0
     if (!this.guard.control()) return h2.ENHANCE_YOUR_CALM
-    return this.wasReset(id) ? 0 : this.refuseStream(id, h2.STREAM_CLOSED)
+    return expected ? 0 : this.refuseStream(id, h2.STREAM_CLOSED)
   }
 
   /** Never opened, by either side. */
@@ -408,6 +394,7 @@ export class Http2Session implements FrameSink, WireHandler {
   }
 
   onSetting(id: number, value: number): number {
+    if (++this.#settings > SETTINGS_AT_MOST) return h2.ENHANCE_YOUR_CALM
     if (id === h2.SETTINGS_HEADER_TABLE_SIZE) this.encoder.setPeerTableSize(value)
     else if (id === h2.SETTINGS_MAX_CONCURRENT_STREAMS) this.peerMaxStreams = value
     else if (id === h2.SETTINGS_MAX_FRAME_SIZE) this.output.maxFrameBytes = Math.min(value, 4 * h2.MIN_MAX_FRAME)
@@ -423,11 +410,12 @@ export class Http2Session implements FrameSink, WireHandler {
       stream.sendWindow += change
       if (stream.sendWindow > h2.MAX_31) return h2.FLOW_CONTROL_ERROR
     }
-    if (change > 0) this.#sendWaiting()
+    if (change > 0) this.turns.go()
     return 0
   }
 
   onSettingsEnd(): number {
+    this.#settings = 0
     if (!this.guard.control()) return h2.ENHANCE_YOUR_CALM
     this.output.settingsAck()
     this.peerSettingsSeen = true
@@ -449,12 +437,7 @@ export class Http2Session implements FrameSink, WireHandler {
 
   onWindowUpdate(id: number, increment: number): number {
     if (!this.guard.control()) return h2.ENHANCE_YOUR_CALM
-    if (id === 0) {
-      this.sendWindow += increment
-      if (this.sendWindow > h2.MAX_31) return h2.FLOW_CONTROL_ERROR
-      this.#sendWaiting()
-      return 0
-    }
+    if (id === 0) return this.turns.open(increment) ? 0 : h2.FLOW_CONTROL_ERROR
     const stream = this.streams.get(id)
     if (stream === undefined) return this.isIdle(id) ? h2.PROTOCOL_ERROR : 0
     stream.sendWindow += increment
@@ -469,8 +452,12 @@ export class Http2Session implements FrameSink, WireHandler {
       if (this.isIdle(id)) return h2.PROTOCOL_ERROR
       return this.guard.control() ? 0 : h2.ENHANCE_YOUR_CALM
     }
+    if (this.#isWhole(stream)) {
+      stream.stopSending()
+      return 0
+    }
     // An upstream that refuses is busy; a client that throws its requests away makes others work for nothing.
-    const premature = !this.#client && !stream.sentEnd
+    const premature = !this.#client && !stream.sentEnd && this.lastReadUs - stream.openedUs < PATIENT_US
     this.#leave(stream)
     this.#lost(stream, code, undefined)
     return premature && !this.guard.reset() ? h2.ENHANCE_YOUR_CALM : 0
@@ -478,7 +465,7 @@ export class Http2Session implements FrameSink, WireHandler {
 
   onGoaway(lastStreamId: number, code: number): number {
     if (!this.guard.control()) return h2.ENHANCE_YOUR_CALM
-    this.goingAway = true
+    this.goingAway = this.peerGoingAway = true
     this.#role.onGoaway(lastStreamId, code)
     return 0
   }
@@ -497,5 +484,3 @@ export class Http2Session implements FrameSink, WireHandler {
     this.output.flush()
   }
 }
-
-const PING_BYTES = Buffer.from('hopscope', 'latin1')
