@@ -7,11 +7,11 @@ import { nowUs } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import { ResponseHead } from '../core/message.ts'
-import type { Deadlined, Sweeper } from '../core/timers.ts'
+import type { Deadlined } from '../core/timers.ts'
 import type { TlsFacts } from '../core/tls-facts.ts'
 import { phaseOf } from '../exchange/driver.ts'
 import type { Endpoint } from '../exchange/exchange.ts'
-import { type BodyLimits, BodyReader, type BodySink } from '../http/message/body-reader.ts'
+import { BodyReader, type BodySink } from '../http/message/body-reader.ts'
 import { requestHeadText } from '../http/message/heads.ts'
 import { HeldBytes } from '../http/message/held-bytes.ts'
 import { ResponseReader } from '../http/message/response-reader.ts'
@@ -21,20 +21,9 @@ import { MessageWriter } from '../http/message/writer.ts'
 import { plainAddress, type Wire, type WireHandler } from '../net/wire.ts'
 import { brokenOff, withFacts } from './broken-connection.ts'
 import type { Http1Attempt } from './http1-attempt.ts'
+import type { Http1ConnectionOptions } from './http1-connection-options.ts'
 import { KeepAlive } from './keep-alive.ts'
-import { ResponseDeadlines, type ResponseTimeouts } from './response-deadlines.ts'
-
-export interface Http1ConnectionOptions {
-  readonly limits: BodyLimits
-  readonly timeouts: ResponseTimeouts
-  readonly sweeper: Sweeper
-  /** Value of Host for requests that came without one. */
-  readonly hostFallback: string
-  readonly idleMs: number
-  /** The connection is free for another exchange. */
-  readonly onIdle: (connection: Http1Connection) => void
-  readonly onClosed: (connection: Http1Connection) => void
-}
+import { ResponseDeadlines } from './response-deadlines.ts'
 
 /** More interim responses than this are an attack or a fault. */
 const MAX_INFORMATIONAL = 8

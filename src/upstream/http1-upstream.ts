@@ -7,7 +7,8 @@ import { isIdempotent } from '../exchange/retry-policy.ts'
 import type { Wire } from '../net/wire.ts'
 import { type Destination, Dial, type DialOptions, type DialTimes } from './dial.ts'
 import { Http1Attempt } from './http1-attempt.ts'
-import { Http1Connection, type Http1ConnectionOptions } from './http1-connection.ts'
+import { Http1Connection } from './http1-connection.ts'
+import type { Http1ConnectionOptions } from './http1-connection-options.ts'
 import { DestinationPool } from './pool.ts'
 
 /**
