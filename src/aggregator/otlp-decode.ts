@@ -7,6 +7,7 @@ import { readAttribute, spend, type ValueBudget } from './otlp-attributes.ts'
 import {
   type AttributeValue,
   type ReceivedSpan,
+  type Scope,
   SPAN_KINDS,
   type SpanEvent,
   type SpanLink,
@@ -18,7 +19,7 @@ import { tagOf, WireCursor, type WireFault } from './wire-cursor.ts'
 /** Spans of one request: an empty one is two bytes of wire and far more in memory. */
 export const MAX_SPANS = 65_536
 /** Attribute values, events and links of one request. */
-export const MAX_VALUES = 1_000_000
+export const MAX_VALUES = 262_144
 
 /** A request that was read to its end. */
 export interface Decoded {
@@ -41,7 +42,27 @@ export function decodeTraceRequest(bytes: Buffer): Decoded | Undecodable {
   return { ok: true, spans: decoder.spans, rejected: decoder.rejected }
 }
 
+/** Where the parts of one span stand in raw bytes that were checked when they came; 0, 0 for a part that is not there. */
+export interface SpanPlace {
+  readonly spanAt: number
+  readonly spanEnd: number
+  readonly resourceAt: number
+  readonly resourceEnd: number
+  readonly scopeAt: number
+  readonly scopeEnd: number
+}
+
+/** Read one span of a request that was checked before. Undefined where the bytes are no span after all. */
+export function decodeSpan(bytes: Buffer, place: SpanPlace): ReceivedSpan | undefined {
+  const decoder = new Decoder(bytes, true)
+  return decoder.one(place)
+}
+
 type Fields = Map<string, AttributeValue>
+const NO_FIELDS: Fields = new Map()
+const NO_EVENTS: readonly SpanEvent[] = []
+const NO_LINKS: readonly SpanLink[] = []
+const UNSET: ReceivedSpan['status'] = { code: 'unset', message: '' }
 
 const REQUEST = { 1: 'ExportTraceServiceRequest.resource_spans' }
 const RESOURCE_SPANS = { 1: 'ResourceSpans.resource', 2: 'ResourceSpans.scope_spans' }
@@ -75,8 +96,20 @@ class Decoder {
   rejected = 0
   readonly #budget: ValueBudget = { left: MAX_VALUES }
 
-  constructor(bytes: Buffer) {
-    this.cursor = new WireCursor(bytes)
+  constructor(bytes: Buffer, lossy = false) {
+    this.cursor = new WireCursor(bytes, lossy)
+  }
+
+  one(place: SpanPlace): ReceivedSpan | undefined {
+    const resource: Fields = new Map()
+    this.cursor.at = place.resourceAt
+    this.#resource(place.resourceEnd, resource)
+    this.cursor.at = place.scopeAt
+    const scope = this.#scope(place.scopeEnd)
+    this.cursor.at = place.spanAt
+    this.#span(place.spanEnd, resource)
+    const span = this.spans[0]
+    return span === undefined || this.cursor.fault !== undefined ? undefined : { ...span, scope }
   }
 
   request(): void {
@@ -120,6 +153,18 @@ class Decoder {
     }
   }
 
+  #scope(end: number): Scope {
+    const { cursor } = this
+    let [name, version] = ['', '']
+    while (cursor.at < end) {
+      const tag = cursor.tag(end)
+      if (tag === B(1)) name = cursor.text(end)
+      else if (tag === B(2)) version = cursor.text(end)
+      else cursor.skip(tag, end, {})
+    }
+    return { name, version }
+  }
+
   #attribute(end: number, into: Fields): void {
     readAttribute(this.cursor, end, into, this.#budget)
   }
@@ -127,17 +172,20 @@ class Decoder {
   #span(end: number, resource: Fields): void {
     const { cursor } = this
     const start = cursor.at
-    const attributes: Fields = new Map()
-    const events: SpanEvent[] = []
-    const links: SpanLink[] = []
+    let attributes = NO_FIELDS
+    let events = NO_EVENTS as SpanEvent[]
+    let links = NO_LINKS as SpanLink[]
     let [traceId, spanId, parentSpanId, traceState, name] = ['', '', '', '', '']
     let [startNs, endNs] = [0n, 0n]
     let [kind, flags] = [0, 0]
-    let status: ReceivedSpan['status'] = { code: 'unset', message: '' }
+    let status = UNSET
     while (cursor.at < end) {
       const tag = cursor.tag(end)
-      if (tag === B(9)) this.#attribute(cursor.block(end), attributes)
-      else if (tag === B(1)) traceId = cursor.hex(end)
+      if (tag === B(9)) {
+        // Most empty spans are hostile: they share one map.
+        if (attributes === NO_FIELDS) attributes = new Map()
+        this.#attribute(cursor.block(end), attributes)
+      } else if (tag === B(1)) traceId = cursor.hex(end)
       else if (tag === B(2)) spanId = cursor.hex(end)
       else if (tag === B(3)) traceState = cursor.text(end)
       else if (tag === B(4)) parentSpanId = cursor.hex(end)
@@ -145,9 +193,13 @@ class Decoder {
       else if (tag === tagOf(6, VARINT)) kind = cursor.uint32(end)
       else if (tag === TIME_7) startNs = cursor.fixed64(end)
       else if (tag === TIME_8) endNs = cursor.fixed64(end)
-      else if (tag === B(11)) events.push(this.#event(cursor.block(end)))
-      else if (tag === B(13)) links.push(this.#link(cursor.block(end)))
-      else if (tag === B(15)) status = this.#status(cursor.block(end))
+      else if (tag === B(11)) {
+        if (events === NO_EVENTS) events = []
+        events.push(this.#event(cursor.block(end)))
+      } else if (tag === B(13)) {
+        if (links === NO_LINKS) links = []
+        links.push(this.#link(cursor.block(end)))
+      } else if (tag === B(15)) status = this.#status(cursor.block(end))
       else if (tag === tagOf(16, FIXED32)) flags = cursor.fixed32(end)
       else cursor.skip(tag, end, SPAN)
     }
@@ -169,7 +221,7 @@ class Decoder {
 
   #event(end: number): SpanEvent {
     const { cursor } = this
-    const attributes: Fields = new Map()
+    let attributes = NO_FIELDS
     let timeNs = 0n
     let name = ''
     spend(cursor, this.#budget)
@@ -177,15 +229,17 @@ class Decoder {
       const tag = cursor.tag(end)
       if (tag === TIME_1) timeNs = cursor.fixed64(end)
       else if (tag === B(2)) name = cursor.text(end)
-      else if (tag === B(3)) this.#attribute(cursor.block(end), attributes)
-      else cursor.skip(tag, end, EVENT)
+      else if (tag === B(3)) {
+        if (attributes === NO_FIELDS) attributes = new Map()
+        this.#attribute(cursor.block(end), attributes)
+      } else cursor.skip(tag, end, EVENT)
     }
     return { timeNs, name, attributes }
   }
 
   #link(end: number): SpanLink {
     const { cursor } = this
-    const attributes: Fields = new Map()
+    let attributes = NO_FIELDS
     let traceId = ''
     let spanId = ''
     spend(cursor, this.#budget)
@@ -193,8 +247,10 @@ class Decoder {
       const tag = cursor.tag(end)
       if (tag === B(1)) traceId = cursor.hex(end)
       else if (tag === B(2)) spanId = cursor.hex(end)
-      else if (tag === B(4)) this.#attribute(cursor.block(end), attributes)
-      else cursor.skip(tag, end, LINK)
+      else if (tag === B(4)) {
+        if (attributes === NO_FIELDS) attributes = new Map()
+        this.#attribute(cursor.block(end), attributes)
+      } else cursor.skip(tag, end, LINK)
     }
     return { traceId, spanId, attributes }
   }

@@ -33,6 +33,12 @@ export type SpanKind = (typeof SPAN_KINDS)[number]
 export const STATUS_CODES = ['unset', 'ok', 'error'] as const
 export type StatusCode = (typeof STATUS_CODES)[number]
 
+/** What made a span: a library, a proxy. */
+export interface Scope {
+  readonly name: string
+  readonly version: string
+}
+
 export interface ReceivedSpan {
   readonly traceId: string
   readonly spanId: string
@@ -51,6 +57,8 @@ export interface ReceivedSpan {
   readonly flags: number
   /** Shared by all spans of one resource. */
   readonly resource: Attributes
+  /** Shared by all spans of one scope; absent where the reader does not look at it. */
+  readonly scope?: Scope
   /** Its size on the wire. */
   readonly wireBytes: number
 }

@@ -26,8 +26,12 @@ export class WireCursor {
   #low = 0
   #high = 0
 
-  constructor(bytes: Buffer) {
+  readonly #lossy: boolean
+
+  /** `lossy`: text that is not UTF-8 is no fault; what is wrong in it becomes U+FFFD. */
+  constructor(bytes: Buffer, lossy = false) {
     this.bytes = bytes
+    this.#lossy = lossy
   }
 
   fail(offset: number, reason: string): void {
@@ -109,7 +113,7 @@ export class WireCursor {
     if (this.fault !== undefined) return ''
     const { at, bytes } = this
     this.at = stop
-    if (isUtf8(bytes.subarray(at, stop))) return bytes.toString('utf8', at, stop)
+    if (this.#lossy || isUtf8(bytes.subarray(at, stop))) return bytes.toString('utf8', at, stop)
     this.fail(at, 'text is not UTF-8')
     return ''
   }

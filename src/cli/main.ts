@@ -2,6 +2,7 @@
 /** The command line. What a command needs is loaded when it runs, so that help and small commands are quick. */
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { version } from '../app/version.ts'
+import { COMMANDS, type Command as ConfigCommand } from '../config/commands.ts'
 import { EXIT_USAGE, load, warnOfRuntime } from './load.ts'
 import { addSettings } from './options.ts'
 
@@ -47,15 +48,25 @@ addSettings(program.command('iptables'), 'iptables')
     process.exitCode = await runIptables(action, ready.loaded.config)
   })
 
+addSettings(program.command('aggregator'), 'aggregator')
+  .description('Receive spans over OTLP, keep them, and answer for whole traces: page, query API, Prometheus.')
+  .action(async (_options: unknown, cli: Command) => {
+    const ready = await load(cli, 'aggregator')
+    if (ready === undefined) return
+    warnOfRuntime()
+    const { runAggregator } = await import('../app/aggregator.ts')
+    await runAggregator(ready.loaded.config)
+  })
+
 addSettings(program.command('check-config'), undefined)
   .description('Validate the configuration and print what is in effect, or every fault.')
   .addOption(
     new Option('--for <command>', 'the command to check for')
-      .choices(['dev', 'proxy', 'sidecar', 'iptables'])
+      .choices([...COMMANDS])
       .default('proxy'),
   )
   .option('--schema', 'print the JSON schema of the file instead')
-  .action(async (options: { for: 'dev' | 'proxy' | 'sidecar' | 'iptables'; schema?: boolean }, cli: Command) => {
+  .action(async (options: { for: ConfigCommand; schema?: boolean }, cli: Command) => {
     if (options.schema === true) {
       const { configJsonSchema } = await import('../config/json-schema.ts')
       console.log(JSON.stringify(configJsonSchema(), null, 2))

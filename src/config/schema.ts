@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { type Command, INTERCEPT, SERVERS, SERVING } from './commands.ts'
+import { aggregator } from './schema-aggregator.ts'
 import { http2 } from './schema-http2.ts'
 import { idempotency } from './schema-idempotency.ts'
 import { opaque } from './schema-opaque.ts'
@@ -60,8 +61,8 @@ const addresses = {
   metrics: setting(hostPortOrOff, {
     doc: 'Prometheus metrics at /metrics.',
     default: '0.0.0.0:9090',
-    defaults: { dev: 'off' },
-    commands: SERVING,
+    defaults: { dev: 'off', aggregator: '127.0.0.1:8889' },
+    commands: [...SERVING, 'aggregator'],
   }),
   concurrency: setting(int(1, 256), {
     doc: 'Processes that take traffic; one with TPROXY.',
@@ -188,6 +189,7 @@ const telemetry = {
       doc: 'Least level of log lines.',
       default: 'info',
       ...live,
+      commands: [...SERVING, 'aggregator'],
     }),
   }),
 }
@@ -349,6 +351,7 @@ export const configSchema = z.strictObject({
   http2,
   tls,
   idempotency,
+  aggregator,
 })
 
 type DeepReadonly<T> = T extends readonly (infer E)[]

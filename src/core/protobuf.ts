@@ -127,6 +127,12 @@ export class MessageWriter {
     return this
   }
 
+  /** A field that is encoded already, key included. */
+  encoded(field: Uint8Array): this {
+    this.#parts.push(field)
+    return this
+  }
+
   finish(): Buffer {
     return Buffer.concat(this.#parts)
   }

@@ -1,0 +1,146 @@
+/** The aggregator: receivers, intake, store, query API and metrics, put together. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../core/log.ts'
+import { lockFolder } from './folder-lock.ts'
+import { Intake } from './intake/intake.ts'
+import { Names } from './intake/names.ts'
+import type { WalSync } from './intake/wal.ts'
+import { startMetricsServer } from './metrics/metrics-server.ts'
+import { startQueryServer } from './query/http-server.ts'
+import { LiveTail } from './query/live-tail.ts'
+import { startGrpcServer } from './receive/grpc-server.ts'
+import { startHttpServer } from './receive/http-server.ts'
+import { Receiver } from './receive/receiver.ts'
+import type { Bound, ListenerTls } from './receive/tls-options.ts'
+import { StoreClient } from './store/client.ts'
+import type { ApiResponse, LiveTrace } from './store/protocol.ts'
+import { pageFile } from './ui/page.ts'
+
+export interface Address {
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+}
+
+export interface AggregatorOptions {
+  readonly otlpGrpc: Address | 'off'
+  readonly otlpHttp: Address | 'off'
+  readonly ui: Address
+  readonly metrics: Address | 'off'
+  readonly dataDir: string
+  readonly clickhouse?: string | undefined
+  readonly walSync: WalSync
+  readonly sealMs: number
+  readonly segments: number
+  readonly inFlightBytes: number
+  readonly databaseBytes: number
+  readonly retentionMs: number
+  readonly retentionBytes: number
+  readonly bearerToken?: string | undefined
+  readonly tls?: ListenerTls | undefined
+  readonly maxConnectionAgeMs: number
+  readonly log: Logger
+  /** Something ended that cannot be done without. */
+  readonly onFatal: (error: Error) => void
+  /** Traces that went quiet. */
+  readonly onTraces?: (traces: readonly LiveTrace[]) => void
+}
+
+export interface Aggregator {
+  /** Where it listens, by name: `otlpGrpc`, `otlpHttp`, `ui`, `metrics`. */
+  readonly addresses: Readonly<Record<string, Bound>>
+  /** Ask the query API without a socket; `url` is path and query. */
+  query(url: string): Promise<ApiResponse>
+  /** Stop taking, store what was taken, close. */
+  close(): Promise<void>
+}
+
+const CLOSE_MS = 10_000
+
+/** Rejects where the data folder is in use or an address cannot be had; nothing is left running then. */
+export async function startAggregator(options: AggregatorOptions): Promise<Aggregator> {
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 })
+  const unlock = lockFolder(options.dataDir)
+  const running: Bound[] = []
+  try {
+    return await start(options, running, unlock)
+  } catch (error) {
+    for (const one of running) await one.close()
+    unlock()
+    throw error
+  }
+}
+
+async function start(options: AggregatorOptions, running: Bound[], unlock: () => void): Promise<Aggregator> {
+  const { log } = options
+  const tail = new LiveTail()
+  const store = await StoreClient.start({
+    settings: {
+      folder: options.dataDir,
+      maxAgeMs: options.retentionMs,
+      maxBytes: options.retentionBytes,
+      memoryBytes: options.databaseBytes,
+      sync: options.walSync,
+      clickhouse: options.clickhouse,
+    },
+    onStored: (sequence) => {
+      const segment = intake.live.find((one) => one.sequence === sequence)
+      if (segment !== undefined) intake.stored(segment)
+    },
+    onTraces: (traces) => {
+      tail.send(traces)
+      options.onTraces?.(traces)
+    },
+    onFault: (message) => log.error({ message }, 'a segment is not stored yet'),
+    onEnd: options.onFatal,
+  })
+  const names = new Names()
+  names.restore(store.texts)
+  store.useNames(names)
+  const intake = new Intake({
+    walFolder: join(options.dataDir, 'wal'),
+    sync: options.walSync,
+    names,
+    log,
+    segments: options.segments,
+    sealMs: options.sealMs,
+    storedBelow: store.storedBelow,
+    onSealed: (segment) => store.store(segment),
+  })
+  intake.recover()
+  if (intake.counters.recovered > 0)
+    log.info({ spans: intake.counters.recovered }, 'recovered from the write-ahead log')
+  const receiver = new Receiver({
+    intake,
+    maxInFlightBytes: options.inFlightBytes,
+    bearerToken: options.bearerToken,
+  })
+  const query = (url: string): Promise<ApiResponse> => store.api({ method: 'GET', url }, intake.live)
+  const addresses: Record<string, Bound> = {}
+  const listen = async (name: string, bound: Promise<Bound>): Promise<void> => {
+    const one = await bound
+    addresses[name] = one
+    running.push(one)
+  }
+  const { otlpGrpc, otlpHttp, ui, metrics, tls, maxConnectionAgeMs } = options
+  await listen('ui', startQueryServer({ ...ui, api: ({ url }) => query(url), tail, page: pageFile }))
+  if (metrics !== 'off') {
+    await listen('metrics', startMetricsServer({ ...metrics, intake, receiver, store, names }))
+  }
+  if (otlpGrpc !== 'off') await listen('otlpGrpc', startGrpcServer({ ...otlpGrpc, receiver, tls, maxConnectionAgeMs }))
+  if (otlpHttp !== 'off') await listen('otlpHttp', startHttpServer({ ...otlpHttp, receiver, tls }))
+  return {
+    addresses,
+    query,
+    close: async () => {
+      tail.close()
+      await Promise.all(running.map((one) => one.close()))
+      await intake.close()
+      // A store that fails now would fail for ever; the write-ahead log has what it did not take.
+      await Promise.race([store.close(), sleep(CLOSE_MS, undefined, { ref: false })])
+      unlock()
+    },
+  }
+}

@@ -1,0 +1,531 @@
+/**
+ * ExportTraceServiceRequest (opentelemetry-proto 1.x) → rows of a segment. The whole structure is checked, as a full
+ * decoder would: what is accepted here can be read at any later time. Values stay where they are in the raw bytes, but
+ * for the few that have a column.
+ */
+import { MAX_DEPTH } from '../otlp-attributes.ts'
+import { MAX_SPANS, MAX_VALUES } from '../otlp-decode.ts'
+import type { WireFault } from '../wire-cursor.ts'
+import { findKey, type Known, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './known-attributes.ts'
+import { hashOf, type Names } from './names.ts'
+import { pathOfUrl, routeBytes, routeOfPath } from './route-of-path.ts'
+import { SEGMENT_ROWS, SEGMENT_SCOPES, type SegmentView } from './segment.ts'
+import { WireScan } from './wire-scan.ts'
+
+/** ScopeSpans of one request. */
+export const MAX_SCOPES = 16_384
+
+const REQUEST = { 1: 'ExportTraceServiceRequest.resource_spans' }
+const RESOURCE_SPANS = { 1: 'ResourceSpans.resource', 2: 'ResourceSpans.scope_spans' }
+const RESOURCE = { 1: 'Resource.attributes' }
+const SCOPE_SPANS = { 1: 'ScopeSpans.scope', 2: 'ScopeSpans.spans' }
+const SPAN = {
+  1: 'Span.trace_id',
+  2: 'Span.span_id',
+  3: 'Span.trace_state',
+  4: 'Span.parent_span_id',
+  5: 'Span.name',
+  6: 'Span.kind',
+  7: 'Span.start_time_unix_nano',
+  8: 'Span.end_time_unix_nano',
+  9: 'Span.attributes',
+  11: 'Span.events',
+  13: 'Span.links',
+  15: 'Span.status',
+  16: 'Span.flags',
+}
+const EVENT = { 1: 'Event.time_unix_nano', 2: 'Event.name', 3: 'Event.attributes' }
+const LINK = { 1: 'Link.trace_id', 2: 'Link.span_id', 3: 'Link.trace_state', 4: 'Link.attributes' }
+const SCOPE = {
+  1: 'InstrumentationScope.name',
+  2: 'InstrumentationScope.version',
+  3: 'InstrumentationScope.attributes',
+}
+const STATUS = { 2: 'Status.message', 3: 'Status.code' }
+const KEY_VALUE = { 1: 'KeyValue.key', 2: 'KeyValue.value' }
+const LIST = { 1: 'values' }
+const ANY_VALUE = {
+  1: 'AnyValue.string_value',
+  2: 'AnyValue.bool_value',
+  3: 'AnyValue.int_value',
+  4: 'AnyValue.double_value',
+  5: 'AnyValue.array_value',
+  6: 'AnyValue.kvlist_value',
+  7: 'AnyValue.bytes_value',
+}
+
+const DIRECTIONS = new Map([
+  [7, 1], // inbound
+  [8, 2], // outbound
+  [4, 3], // edge
+])
+
+const HOST_RANKS: Partial<Record<Known, number>> = { hostId: 5, hostName: 4, node: 3, instance: 2, service: 1 }
+
+/** What a request came to. */
+export interface Scanned {
+  readonly fault: WireFault | undefined
+  readonly rows: number
+  readonly scopes: number
+  /** Spans left out since their ids are no ids. */
+  readonly rejected: number
+}
+
+export class SpanScan extends WireScan {
+  readonly #names: Names
+  #view!: SegmentView
+  #values = 0
+  #row = 0
+  #firstRow = 0
+  #scope = 0
+  #firstScope = 0
+  #rejected = 0
+  #service = 0
+  #host = 0
+  #hostRank = 0
+  #resourceAt = 0
+  #resourceEnd = 0
+  #frameAt = 0
+  #received = 0
+  /** The scalar that was read last: its bytes where it is text, its number where it is an integer. */
+  #textAt = 0
+  #textEnd = 0
+  #integer = 0
+  #routeRank = 0
+
+  constructor(names: Names) {
+    super()
+    this.#names = names
+  }
+
+  /**
+   * Scan the request at `start` … `end` of the segment's raw part, and write its rows and scopes from the given ones on.
+   * They count only if the caller says so.
+   */
+  scan(
+    view: SegmentView,
+    place: { frameAt: number; start: number; end: number; row: number; scope: number; received: number },
+  ): Scanned {
+    this.#view = view
+    this.bytes = view.raw
+    this.at = place.start
+    this.origin = place.start
+    this.fault = undefined
+    this.#values = MAX_VALUES
+    this.#row = this.#firstRow = place.row
+    this.#scope = this.#firstScope = place.scope
+    this.#rejected = 0
+    this.#frameAt = place.frameAt
+    this.#received = place.received
+    while (this.at < place.end) {
+      const tag = this.tag(place.end)
+      if (tag === 0x0a) this.#resourceSpans(this.block(place.end))
+      else this.skip(tag, place.end, REQUEST)
+    }
+    const { fault } = this
+    return { fault, rows: this.#row - place.row, scopes: this.#scope - place.scope, rejected: this.#rejected }
+  }
+
+  #spend(): void {
+    if (--this.#values < 0) this.fail(this.at, 'too many attribute values, events and links')
+  }
+
+  #resourceSpans(end: number): void {
+    const start = this.at
+    this.#service = 0
+    this.#host = 0
+    this.#hostRank = 0
+    this.#resourceAt = 0
+    this.#resourceEnd = 0
+    this.#spend()
+    // The resource may stand behind its spans: it is looked for first.
+    let scopes = 0
+    while (this.at < end) {
+      const tag = this.tag(end)
+      if (tag === 0x0a) this.#resource(this.block(end))
+      else if (tag === 0x12) {
+        const stop = this.block(end)
+        if (this.fault === undefined) this.at = stop
+        scopes++
+      } else this.skip(tag, end, RESOURCE_SPANS)
+    }
+    if (this.fault !== undefined || scopes === 0) return
+    this.at = start
+    while (this.at < end) {
+      const tag = this.tag(end)
+      if (tag === 0x12) this.#scopeSpans(this.block(end))
+      else {
+        const stop = tag === 0x0a ? this.block(end) : 0
+        if (tag === 0x0a) this.at = stop
+        else this.skip(tag, end, RESOURCE_SPANS)
+      }
+    }
+  }
+
+  #resource(end: number): void {
+    this.#resourceAt = this.at
+    this.#resourceEnd = end
+    while (this.at < end) {
+      const tag = this.tag(end)
+      if (tag !== 0x0a) {
+        this.skip(tag, end, RESOURCE)
+        continue
+      }
+      const known = this.#attribute(this.block(end), RESOURCE_ATTRIBUTES)
+      if (known === undefined || this.#textEnd === 0) continue
+      const id = this.#names.idOf(this.bytes, this.#textAt, this.#textEnd)
+      if (known === 'service') this.#service = id
+      const rank = HOST_RANKS[known] ?? 0
+      if (rank <= this.#hostRank) continue
+      this.#hostRank = rank
+      this.#host = id
+    }
+  }
+
+  #scopeSpans(end: number): void {
+    if (this.fault !== undefined) return
+    const scope = this.#scope
+    if (scope - this.#firstScope >= MAX_SCOPES || scope >= SEGMENT_SCOPES) {
+      this.fail(this.at, `more than ${MAX_SCOPES} scopes`)
+      return
+    }
+    const view = this.#view
+    const start = this.at
+    view.resourceAt[scope] = this.#resourceAt
+    view.resourceEnd[scope] = this.#resourceEnd
+    view.scopeAt[scope] = 0
+    view.scopeEnd[scope] = 0
+    view.frameAt[scope] = this.#frameAt
+    this.#scope = scope + 1
+    this.at = start
+    while (this.at < end) {
+      const tag = this.tag(end)
+      if (tag === 0x12) this.#span(this.block(end), scope)
+      else if (tag === 0x0a) {
+        const stop = this.block(end)
+        view.scopeAt[scope] = this.at
+        view.scopeEnd[scope] = stop
+        this.#message(stop, SCOPE, 0x1a)
+      } else this.skip(tag, end, SCOPE_SPANS)
+    }
+  }
+
+  /** A message of texts and attributes whose values nobody wants now. */
+  #message(end: number, names: Readonly<Record<number, string>>, attributesTag: number): void {
+    while (this.at < end) {
+      const tag = this.tag(end)
+      if (tag === attributesTag) this.#attribute(this.block(end), undefined)
+      else if ((tag === 0x0a || tag === 0x12 || tag === 0x1a) && names[tag >>> 3] !== undefined) {
+        const stop = this.block(end)
+        if (this.fault === undefined) this.at = stop
+      } else if (tag === 0x09 && names === EVENT) this.take(8, end)
+      else this.skip(tag, end, names)
+    }
+  }
+
+  #span(end: number, scope: number): void {
+    if (this.fault !== undefined) return
+    const view = this.#view
+    const { bytes } = this
+    const row = this.#row
+    const start = this.at
+    if (row >= SEGMENT_ROWS || row - this.#firstRow >= MAX_SPANS) {
+      this.fail(start, `more than ${MAX_SPANS} spans`)
+      return
+    }
+    let [traceAt, spanAt, parentAt, parentLength, nameAt, nameEnd, startAt, endAt] = [-1, -1, -1, 0, 0, 0, -1, -1]
+    let [traceLength, spanLength, kind] = [0, 0, 0]
+    this.#clearRow(row)
+    while (this.at < end) {
+      const tag = this.tag(end)
+      switch (tag) {
+        case 0x4a: // attributes
+          this.#spanAttribute(this.block(end), row)
+          break
+        case 0x0a: {
+          const stop = this.block(end)
+          traceAt = this.at
+          traceLength = stop - traceAt
+          this.#to(stop)
+          break
+        }
+        case 0x12: {
+          const stop = this.block(end)
+          spanAt = this.at
+          spanLength = stop - spanAt
+          this.#to(stop)
+          break
+        }
+        case 0x22: {
+          const stop = this.block(end)
+          parentAt = this.at
+          parentLength = stop - parentAt
+          this.#to(stop)
+          break
+        }
+        case 0x1a:
+          this.#to(this.block(end))
+          break
+        case 0x2a: {
+          nameEnd = this.block(end)
+          nameAt = this.at
+          this.#to(nameEnd)
+          break
+        }
+        case 0x30:
+          kind = this.varint(end)
+          break
+        case 0x39:
+          startAt = this.take(8, end)
+          break
+        case 0x41:
+          endAt = this.take(8, end)
+          break
+        case 0x5a:
+          this.#spend()
+          this.#message(this.block(end), EVENT, 0x1a)
+          break
+        case 0x6a:
+          this.#spend()
+          this.#message(this.block(end), LINK, 0x22)
+          break
+        case 0x7a:
+          this.#status(this.block(end), row)
+          break
+        case 0x85:
+          this.take(4, end)
+          break
+        default:
+          this.skip(tag, end, SPAN)
+      }
+    }
+    if (this.fault !== undefined) return
+    if (
+      traceLength !== 16 ||
+      spanLength !== 8 ||
+      (parentLength !== 0 && parentLength !== 8) ||
+      isZero(bytes, traceAt, 16) ||
+      isZero(bytes, spanAt, 8)
+    ) {
+      this.#rejected++
+      return
+    }
+    view.spanAt[row] = start
+    view.spanEnd[row] = end
+    view.scope[row] = scope
+    copyWords(bytes, traceAt, view.trace, row * 4, 4)
+    copyWords(bytes, spanAt, view.span, row * 2, 2)
+    if (parentLength === 8) copyWords(bytes, parentAt, view.parent, row * 2, 2)
+    if (startAt >= 0) copyWords(bytes, startAt, view.start, row * 2, 2)
+    view.duration[row] = startAt < 0 || endAt < 0 ? 0 : microsBetween(bytes, startAt, endAt)
+    view.kind[row] = kind > 5 ? 0 : kind
+    view.service[row] = this.#service
+    view.host[row] = this.#host
+    view.name[row] = this.#names.idOf(bytes, nameAt, nameEnd)
+    view.received[row] = this.#received
+    if (view.route[row] === 0) view.route[row] = view.name[row]!
+    this.#row = row + 1
+  }
+
+  #to(stop: number): void {
+    if (this.fault === undefined) this.at = stop
+  }
+
+  #clearRow(row: number): void {
+    const view = this.#view
+    this.#routeRank = 0
+    const two = row * 2
+    view.parent[two] = view.parent[two + 1] = 0
+    view.start[two] = view.start[two + 1] = 0
+    view.requestId[two] = view.requestId[two + 1] = 0
+    view.idempotencyKey[two] = view.idempotencyKey[two + 1] = 0
+    view.route[row] = view.peer[row] = view.error[row] = view.outcome[row] = 0
+    view.http[row] = view.status[row] = view.direction[row] = view.duplicate[row] = 0
+  }
+
+  #status(end: number, row: number): void {
+    while (this.at < end) {
+      const tag = this.tag(end)
+      if (tag === 0x18) {
+        const code = this.varint(end)
+        this.#view.status[row] = code > 2 ? 0 : code
+      } else if (tag === 0x12) this.#to(this.block(end))
+      else this.skip(tag, end, STATUS)
+    }
+  }
+
+  #spanAttribute(end: number, row: number): void {
+    const known = this.#attribute(end, SPAN_ATTRIBUTES)
+    if (known === undefined) return
+    const view = this.#view
+    if (known === 'http') {
+      view.http[row] = this.#textEnd === 0 ? this.#integer & 0xffff : 0
+      return
+    }
+    const [at, stop] = [this.#textAt, this.#textEnd]
+    if (stop <= at) return
+    switch (known) {
+      case 'route':
+        this.#setRoute(row, 4, at, stop)
+        break
+      case 'template':
+        this.#setRoute(row, 3, at, stop)
+        break
+      case 'path':
+        this.#guessRoute(row, 2, at, stop)
+        break
+      case 'url':
+        this.#guessRoute(row, 1, pathOfUrl(this.bytes, at, stop), stop)
+        break
+      case 'peer':
+        view.peer[row] = this.#names.idOf(this.bytes, at, stop)
+        break
+      case 'code':
+        view.error[row] = this.#names.idOf(this.bytes, at, stop)
+        break
+      case 'error':
+        if (view.error[row] === 0) view.error[row] = this.#names.idOf(this.bytes, at, stop)
+        break
+      case 'outcome':
+        view.outcome[row] = this.#names.idOf(this.bytes, at, stop)
+        break
+      case 'requestId':
+        putHash(this.bytes, at, stop, view.requestId, row * 2)
+        break
+      case 'key':
+        putHash(this.bytes, at, stop, view.idempotencyKey, row * 2)
+        break
+      case 'direction':
+        view.direction[row] = DIRECTIONS.get(stop - at) ?? 0
+        break
+    }
+  }
+
+  #setRoute(row: number, rank: number, at: number, end: number): void {
+    if (rank <= this.#routeRank) return
+    this.#routeRank = rank
+    this.#view.route[row] = this.#names.idOf(this.bytes, at, end)
+  }
+
+  #guessRoute(row: number, rank: number, at: number, end: number): void {
+    if (rank <= this.#routeRank || end <= at) return
+    this.#routeRank = rank
+    this.#view.route[row] = this.#names.idOf(routeBytes, 0, routeOfPath(this.bytes, at, end))
+  }
+
+  /** Step over a KeyValue; if `table` knows the key, its value is in the scalar fields afterwards. */
+  #attribute(end: number, table: typeof SPAN_ATTRIBUTES | undefined): Known | undefined {
+    let keyAt = 0
+    let keyEnd = 0
+    this.#textAt = 0
+    this.#textEnd = 0
+    this.#integer = 0
+    this.#spend()
+    while (this.at < end) {
+      const tag = this.tag(end)
+      if (tag === 0x0a) {
+        keyEnd = this.block(end)
+        keyAt = this.at
+        this.#to(keyEnd)
+      } else if (tag === 0x12) this.#value(this.block(end), 0)
+      else this.skip(tag, end, KEY_VALUE)
+    }
+    if (table === undefined || this.fault !== undefined) return undefined
+    return findKey(table, this.bytes, keyAt, keyEnd)
+  }
+
+  /** A text in a list counts as well: header attributes are lists of one. */
+  #value(end: number, depth: number): void {
+    if (depth >= MAX_DEPTH) this.fail(this.at, `values nested over ${MAX_DEPTH} deep`)
+    while (this.at < end) {
+      const tag = this.tag(end)
+      switch (tag) {
+        case 0x0a: {
+          const stop = this.block(end)
+          this.#textAt = this.at
+          this.#textEnd = stop
+          this.#to(stop)
+          break
+        }
+        case 0x10:
+          this.varint(end)
+          break
+        case 0x18:
+          this.#integer = this.varint(end)
+          break
+        case 0x21:
+          this.take(8, end)
+          break
+        case 0x2a:
+          this.#list(this.block(end), depth + 1)
+          break
+        case 0x32:
+          this.#map(this.block(end), depth + 1)
+          break
+        case 0x3a:
+          this.#to(this.block(end))
+          break
+        default:
+          this.skip(tag, end, ANY_VALUE)
+      }
+    }
+  }
+
+  #list(end: number, depth: number): void {
+    while (this.at < end) {
+      const tag = this.tag(end)
+      if (tag === 0x0a) {
+        this.#spend()
+        this.#value(this.block(end), depth)
+      } else this.skip(tag, end, LIST)
+    }
+  }
+
+  #map(end: number, depth: number): void {
+    while (this.at < end) {
+      const tag = this.tag(end)
+      if (tag !== 0x0a) {
+        this.skip(tag, end, LIST)
+        continue
+      }
+      this.#spend()
+      const stop = this.block(end)
+      while (this.at < stop) {
+        const inner = this.tag(stop)
+        if (inner === 0x0a) this.#to(this.block(stop))
+        else if (inner === 0x12) this.#value(this.block(stop), depth)
+        else this.skip(inner, stop, KEY_VALUE)
+      }
+    }
+  }
+}
+
+function isZero(bytes: Uint8Array, at: number, length: number): boolean {
+  for (let i = at; i < at + length; i++) if (bytes[i] !== 0) return false
+  return true
+}
+
+function copyWords(bytes: Uint8Array, at: number, to: Uint32Array, index: number, words: number): void {
+  for (let i = 0, from = at; i < words; i++, from += 4) {
+    to[index + i] = bytes[from]! | (bytes[from + 1]! << 8) | (bytes[from + 2]! << 16) | (bytes[from + 3]! << 24)
+  }
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
+}
+
+/** Microseconds between two fixed64 of nanoseconds; the halves are taken apart so that nothing is rounded early. */
+function microsBetween(bytes: Uint8Array, startAt: number, endAt: number): number {
+  const high = wordAt(bytes, endAt + 4) - wordAt(bytes, startAt + 4)
+  const nanos = high * 0x100000000 + (wordAt(bytes, endAt) - wordAt(bytes, startAt))
+  return nanos <= 0 ? 0 : nanos / 1000
+}
+
+const SECOND_SEED = 0x9747b28c
+
+/** 64 bits that stand for a text; never 0, which means none. */
+export function putHash(bytes: Uint8Array, at: number, end: number, to: Uint32Array, index: number): void {
+  to[index] = hashOf(bytes, at, end) | 1
+  to[index + 1] = hashOf(bytes, at, end, SECOND_SEED)
+}

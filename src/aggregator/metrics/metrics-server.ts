@@ -1,0 +1,110 @@
+/** Prometheus on 8889: span metrics and service graph, and the aggregator's own figures by prom-client. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Intake } from '../intake/intake.ts'
+import type { Names } from '../intake/names.ts'
+import type { Receiver } from '../receive/receiver.ts'
+import type { Bound } from '../receive/tls-options.ts'
+import type { StoreClient } from '../store/client.ts'
+
+export interface MetricsOptions {
+  readonly host: string
+  readonly port: number
+  readonly intake: Intake
+  readonly receiver: Receiver
+  readonly store: StoreClient
+  readonly names: Names
+}
+
+const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
+
+export async function startMetricsServer(options: MetricsOptions): Promise<Bound> {
+  const registry = ownMetrics(options)
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5000 }, (req, res) => {
+    if ((req.url ?? '').split('?')[0] !== '/metrics') {
+      res.writeHead(404, { 'content-type': 'text/plain' }).end('metrics are at /metrics\n')
+      return
+    }
+    Promise.all([options.store.metrics(), registry.metrics()]).then(
+      ([spans, own]) => {
+        // prom-client ends its text with the mark of the end, which must come once.
+        const body = `${spans}${own}`
+        res.writeHead(200, { 'content-type': OPEN_METRICS }).end(body)
+      },
+      (error: Error) => res.writeHead(500, { 'content-type': 'text/plain' }).end(`${error.message}\n`),
+    )
+  })
+  server.maxConnections = 64
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, options.host, resolve)
+  })
+  server.on('error', () => {})
+  const { address, port } = server.address() as AddressInfo
+  return {
+    host: address,
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function ownMetrics({
+  intake,
+  receiver,
+  store,
+  names,
+}: MetricsOptions): Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE> {
+  const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>()
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
+  collectDefaultMetrics({ register: registry as unknown as Registry })
+  const registers = [registry as unknown as Registry]
+  const gauge = (name: string, help: string, value: () => number): void => {
+    new Gauge({
+      name: `hopscope_aggregator_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(value())
+      },
+    })
+  }
+  const spans = new Counter({
+    name: 'hopscope_aggregator_spans',
+    help: 'Spans by what became of them: accepted, duplicate, rejected (bad ids), recovered from the write-ahead log.',
+    labelNames: ['outcome'],
+    registers,
+    collect() {
+      this.reset()
+      const { spans: accepted, duplicates, rejected, recovered } = intake.counters
+      for (const [outcome, count] of Object.entries({ accepted, duplicate: duplicates, rejected, recovered })) {
+        this.inc({ outcome }, count)
+      }
+    },
+  })
+  void spans
+  new Counter({
+    name: 'hopscope_aggregator_requests',
+    help: 'Export requests by outcome: ok, partial, or the gRPC code of the refusal.',
+    labelNames: ['outcome'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [outcome, count] of receiver.outcomes) this.inc({ outcome }, count)
+    },
+  })
+  gauge('in_flight_bytes', 'Bytes of requests that are on their way in.', () => receiver.inFlightBytes)
+  gauge('waiting_segments', 'Segments that are not stored yet, the open one included.', () => intake.live.length)
+  gauge('write_ahead_errors', 'Failed writes of the write-ahead log.', () => intake.counters.writeErrors)
+  gauge('stored_spans', 'Spans in files.', () => store.counters.rows)
+  gauge('stored_bytes', 'Bytes of span files.', () => store.counters.bytes)
+  gauge('stored_files', 'Span files.', () => store.counters.files)
+  gauge('expired_files', 'Span files removed for age or size.', () => store.counters.expiredFiles)
+  gauge('names', 'Names in the table.', () => names.size)
+  gauge('names_refused', 'Names that found no room in the table.', () => names.refused)
+  return registry
+}

@@ -1,0 +1,79 @@
+/** The server on 16686: the page, the query API (answered by the store thread) and the live tail. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Bound } from '../receive/tls-options.ts'
+import type { ApiRequest, ApiResponse } from '../store/protocol.ts'
+import type { LiveTail } from './live-tail.ts'
+
+export interface QueryServerOptions {
+  readonly host: string
+  readonly port: number
+  readonly api: (request: ApiRequest) => Promise<ApiResponse>
+  readonly tail: LiveTail
+  /** A file of the page by its path, `/` for the first one; undefined: there is none. */
+  readonly page: (path: string) => ApiResponse | undefined
+}
+
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
+const MAX_URL = 16_384
+const LIVE = '/api/hopscope/live'
+
+export async function startQueryServer(options: QueryServerOptions): Promise<Bound> {
+  const limits = { requestTimeout: 10_000, headersTimeout: 5000, keepAliveTimeout: 30_000, maxHeaderSize: 32_768 }
+  const server = createServer(limits, (req, res) => {
+    serve(req, res, options, isLoopback).catch(() => res.destroy())
+  })
+  server.maxConnections = 512
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, options.host, resolve)
+  })
+  server.on('error', () => {})
+  const { address, port } = server.address() as AddressInfo
+  const isLoopback = /^(127\.|::1$)/.test(address)
+  return {
+    host: address,
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+async function serve(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { api, tail, page }: QueryServerOptions,
+  loopbackOnly: boolean,
+): Promise<void> {
+  // A page of any site can have its name resolve to 127.0.0.1 and read answers then; it cannot choose the Host header.
+  if (loopbackOnly && !LOOPBACK.test(req.headers.host ?? '')) return send(req, res, error(403, 'not by this name'))
+  if (req.method !== 'GET' && req.method !== 'HEAD') return send(req, res, error(405, 'GET only'))
+  const url = req.url ?? '/'
+  if (url.length > MAX_URL) return send(req, res, error(414, 'the address is too long'))
+  const path = url.split('?')[0]!
+  if (path === LIVE) {
+    if (!tail.open(res)) send(req, res, error(503, 'too many readers of the live tail'))
+    return
+  }
+  if (path.startsWith('/api/')) return send(req, res, await api({ method: req.method, url }))
+  send(req, res, page(path) ?? error(404, `nothing is at ${path}`))
+}
+
+function error(status: number, message: string): ApiResponse {
+  return { status, contentType: 'application/json', body: JSON.stringify({ error: message }) }
+}
+
+function send(req: IncomingMessage, res: ServerResponse, { status, contentType, body }: ApiResponse): void {
+  if (res.destroyed) return
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+  res.writeHead(status, {
+    'content-type': contentType === 'application/json' ? 'application/json; charset=utf-8' : contentType,
+    'content-length': length,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  })
+  res.end(req.method === 'HEAD' ? undefined : body)
+}

@@ -1,0 +1,64 @@
+/** The query API: paths to answers. Runs in the store thread; the HTTP server before it only carries. */
+import { nowUs, wallUs } from '../../core/clock.ts'
+import type { ApiRequest, ApiResponse } from '../store/protocol.ts'
+import { clocks, heatmap, idempotency, map, services, status } from './aggregates.ts'
+import { BadQuery, json, Parameters, type QueryContext } from './context.ts'
+import { jaegerLegacy } from './jaeger-legacy.ts'
+import { jaegerV3 } from './jaeger-v3.ts'
+import { search, spans } from './search.ts'
+import { span, trace } from './trace.ts'
+
+/** Where the API of the page lives; changes that break it get a new path. */
+export const PREFIX = '/api/hopscope/'
+
+type Answering = (parameters: Parameters, context: QueryContext) => ApiResponse | Promise<ApiResponse>
+
+const ROUTES: Readonly<Record<string, Answering>> = {
+  search,
+  spans,
+  services,
+  map,
+  heatmap,
+  idempotency,
+  clocks,
+  status: (parameters, context) => {
+    parameters.only([])
+    return status(context)
+  },
+}
+
+type Surroundings = Omit<QueryContext, 'nowMs' | 'window'> & {
+  readonly window: QueryContext['window']['hot']
+  readonly committedBelow: number
+}
+
+export async function answerApi(request: ApiRequest, given: Surroundings): Promise<ApiResponse> {
+  const { window: hot, committedBelow, ...rest } = given
+  const context = { ...rest, window: { hot, committedBelow }, nowMs: wallUs(nowUs()) / 1000 }
+  const url = new URL(request.url, 'http://aggregator')
+  const isJaeger = !url.pathname.startsWith(PREFIX)
+  try {
+    const parameters = new Parameters(url.searchParams)
+    if (url.pathname.startsWith('/api/v3/')) return await jaegerV3(url.pathname, parameters, context)
+    if (isJaeger) return await jaegerLegacy(url.pathname, parameters, context)
+    return await own(url.pathname.slice(PREFIX.length), parameters, context)
+  } catch (error) {
+    if (!(error instanceof BadQuery)) throw error
+    return refusal(error, url.pathname)
+  }
+}
+
+async function own(path: string, parameters: Parameters, context: QueryContext): Promise<ApiResponse> {
+  const answering = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined
+  if (answering !== undefined) return answering(parameters, context)
+  const [, id, spanId] = /^trace\/([0-9a-fA-F]+)(?:\/span\/([0-9a-fA-F]{16}))?$/.exec(path) ?? []
+  if (id === undefined) throw new BadQuery(`nothing is at ${PREFIX}${path}`, 404)
+  return spanId === undefined ? trace(id, parameters, context) : span(id, spanId, context)
+}
+
+/** Each API has its own form of an error. */
+function refusal({ message, status }: BadQuery, path: string): ApiResponse {
+  if (path.startsWith('/api/v3/')) return json({ error: { httpCode: status, message } }, status)
+  if (path.startsWith(PREFIX)) return json({ error: message }, status)
+  return json({ data: null, total: 0, limit: 0, offset: 0, errors: [{ code: status, msg: message }] }, status)
+}

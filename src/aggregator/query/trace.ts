@@ -1,0 +1,101 @@
+/** `trace/{id}`: one trace, assembled. */
+import { assemble } from '../assembly/assemble.ts'
+import type { ClockSample } from '../assembly/clocks.ts'
+import { hostOf } from '../assembly/span-facts.ts'
+import type { Attributes, AttributeValue, ReceivedSpan } from '../span.ts'
+import type { StoredSpan } from '../store/block-reader.ts'
+import type { ApiResponse } from '../store/protocol.ts'
+import { BadQuery, json, type Parameters, type QueryContext } from './context.ts'
+import { traceIdOf } from './search.ts'
+
+/** Clock samples are taken from so much time on either side of the trace. */
+const CLOCK_WINDOW_NS = 120_000_000_000n
+/** With more spans the attributes come span by span. */
+const SPANS_WITH_ATTRIBUTES = 2000
+
+export async function trace(id: string, parameters: Parameters, context: QueryContext): Promise<ApiResponse> {
+  parameters.only(['raw', 'attributes'])
+  const traceId = traceIdOf(id)
+  const spans = await context.reader.trace(traceId, context.window)
+  if (spans.length === 0) throw new BadQuery(`no span of trace ${traceId}`, 404)
+  const learnt = await clockSamples(spans, context)
+  const raw = parameters.bool('raw') ?? false
+  const assembled = assemble(spans, { traceId, nowMs: context.nowMs, learnt, raw, servedBy: servedBy(context) })
+  const withAttributes = parameters.bool('attributes') ?? spans.length <= SPANS_WITH_ATTRIBUTES
+  if (!withAttributes) return json(assembled)
+  const byId = new Map(spans.map(({ span }) => [span.spanId, span]))
+  const hops = assembled.hops.map((hop) => {
+    const span = byId.get(hop.spanId)
+    return span === undefined ? hop : { ...hop, ...details(span) }
+  })
+  return json({ ...assembled, hops })
+}
+
+/** `trace/{id}/span/{id}`: attributes, events and links of one span. */
+export async function span(id: string, spanId: string, context: QueryContext): Promise<ApiResponse> {
+  const spans = await context.reader.trace(traceIdOf(id), context.window)
+  const found = spans.find((one) => one.span.spanId === spanId.toLowerCase())
+  if (found === undefined) throw new BadQuery(`no span ${spanId} in trace ${id}`, 404)
+  return json({ spanId, ...details(found.span) })
+}
+
+function details(span: ReceivedSpan): object {
+  return {
+    attributes: plain(span.attributes),
+    resource: plain(span.resource),
+    scope: span.scope ?? { name: '', version: '' },
+    statusMessage: span.status.message,
+    events: span.events.map(({ timeNs, name, attributes }) => ({
+      ...{ timeNs: String(timeNs), name, attributes: plain(attributes) },
+    })),
+    links: span.links.map(({ traceId, spanId, attributes }) => ({ traceId, spanId, attributes: plain(attributes) })),
+  }
+}
+
+/** As JSON has it: large integers as text, bytes as base64. */
+export function plainValue(value: AttributeValue): unknown {
+  if (typeof value === 'bigint') return String(value)
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+  if (Array.isArray(value)) return value.map(plainValue)
+  return plain(value as Attributes)
+}
+
+export function plain(attributes: Attributes): Record<string, unknown> {
+  return Object.fromEntries([...attributes].map(([key, value]) => [key, plainValue(value)]))
+}
+
+function servedBy({ names, pairing }: QueryContext): (peer: string) => string | undefined {
+  return (peer) => {
+    const id = names.find(peer)
+    const service = id === undefined ? undefined : pairing.servedBy(id)
+    return service === undefined ? undefined : names.text(service)
+  }
+}
+
+/** The best sample of each pair of the trace's hosts, out of all hops around its time. */
+async function clockSamples(spans: readonly StoredSpan[], context: QueryContext): Promise<ClockSample[]> {
+  const hosts = [...new Set(spans.map(({ span }) => hostOf(span)))].flatMap((host) => context.names.find(host) ?? [])
+  if (hosts.length < 2) return []
+  const times = spans.map(({ span }) => span.startNs)
+  const from = times.reduce((least, time) => (time < least ? time : least)) - CLOCK_WINDOW_NS
+  const to = times.reduce((most, time) => (time > most ? time : most)) + CLOCK_WINDOW_NS
+  const samples: ClockSample[] = []
+  for (const file of context.store.files.filter((one) => one.overlaps(from, to))) {
+    const rows = await context.store.engine.rows(
+      `SELECT client_host, server_host, arg_min(offset_us, client_us - server_us), min(client_us - server_us) / 2, count(*)
+       FROM ${file.db}.edges WHERE relation = 0 AND start_ns BETWEEN ${from} AND ${to} AND client_us >= server_us
+       AND client_host <> server_host AND client_host IN (${hosts}) AND server_host IN (${hosts}) GROUP BY 1, 2`,
+    )
+    for (const [client, server, offset, uncertainty, count] of rows) {
+      samples.push({
+        client: context.names.text(client as number),
+        server: context.names.text(server as number),
+        offsetUs: offset as number,
+        uncertaintyUs: uncertainty as number,
+        samples: Number(count),
+      })
+    }
+  }
+  return samples
+}

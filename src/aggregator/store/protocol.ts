@@ -1,0 +1,92 @@
+/** What the intake thread and the store thread say to each other. */
+import type { SegmentExtent, SegmentMemory } from '../intake/segment.ts'
+import type { WalSync } from '../intake/wal.ts'
+
+/** workerData of the store thread. */
+export interface StoreSettings {
+  readonly folder: string
+  /** Span files older than this go, milliseconds. */
+  readonly maxAgeMs: number
+  /** With more bytes than this on disk the oldest files go. */
+  readonly maxBytes: number
+  /** Memory of the database engine. */
+  readonly memoryBytes: number
+  readonly sync: WalSync
+  readonly clickhouse: string | undefined
+}
+
+/** A segment as it is now: the memory, and how far it may be read. */
+export interface SharedSegment extends SegmentExtent {
+  readonly memory: SegmentMemory
+}
+
+/** Names with their numbers rise without gaps; `first` is the number of the first one here. */
+export interface NewNames {
+  readonly first: number
+  readonly texts: readonly string[]
+}
+
+/** A request of the query API, as the HTTP server got it. */
+export interface ApiRequest {
+  readonly method: string
+  /** Path and query. */
+  readonly url: string
+}
+
+export interface ApiResponse {
+  readonly status: number
+  readonly contentType: string
+  readonly body: string | Uint8Array
+}
+
+export type ToStore =
+  | { readonly kind: 'store'; readonly segment: SharedSegment; readonly names: NewNames }
+  | {
+      readonly kind: 'api'
+      readonly id: number
+      readonly request: ApiRequest
+      /** Segments that are not known to be stored, the open one included. */
+      readonly live: readonly SharedSegment[]
+      readonly names: NewNames
+    }
+  | { readonly kind: 'metrics'; readonly id: number; readonly names: NewNames }
+  | { readonly kind: 'close' }
+
+export type FromStore =
+  | {
+      readonly kind: 'ready'
+      /** Segments below this number are stored. */
+      readonly storedBelow: number
+      readonly names: readonly string[]
+    }
+  | { readonly kind: 'stored'; readonly sequence: number; readonly counters: StoreCounters }
+  | { readonly kind: 'answer'; readonly id: number; readonly response: ApiResponse }
+  | { readonly kind: 'traces'; readonly traces: readonly LiveTrace[] }
+  | { readonly kind: 'fault'; readonly message: string }
+  | { readonly kind: 'closed' }
+
+/** Figures of the store for its own metrics. */
+export interface StoreCounters {
+  readonly files: number
+  readonly bytes: number
+  readonly rows: number
+  readonly expiredFiles: number
+}
+
+/** A trace that went quiet, for the live tail. */
+export interface LiveTrace {
+  readonly traceId: string
+  readonly service: string
+  readonly name: string
+  readonly route: string
+  readonly startUs: number
+  readonly durationUs: number
+  readonly spans: number
+  readonly errors: number
+  readonly http: number
+  readonly services: readonly string[]
+  readonly state: TraceState
+}
+
+/** `complete`: root and every named parent seen. `gaps`: parents are missing. `rootless`: no root was seen. */
+export type TraceState = 'complete' | 'gaps' | 'rootless'

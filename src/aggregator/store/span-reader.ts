@@ -1,0 +1,232 @@
+/** Spans wherever they are: in segments in memory, and in files. A span is in one of the two, never in both. */
+import type { Names } from '../intake/names.ts'
+import type { SegmentExtent, SegmentView } from '../intake/segment.ts'
+import type { AttributeValue, ReceivedSpan } from '../span.ts'
+import { MAX_INDEXED_BYTES } from './attribute-tokens.ts'
+import { BlockReader, decodeRow, type StoredSpan } from './block-reader.ts'
+import { mayHold, tokenOf } from './bloom.ts'
+import type { SpanFile } from './span-file.ts'
+import { matching, type SpanFilter, sqlOf } from './span-filter.ts'
+import { idNumber, ROW_COLUMNS, rowOfColumns, rowOfView, type SpanRow } from './span-row.ts'
+import type { SpanStore } from './span-store.ts'
+
+/** Segments that are not in files, and the number below which all are. */
+export interface Window {
+  readonly hot: readonly { readonly view: SegmentView; readonly extent: SegmentExtent }[]
+  readonly committedBelow: number
+}
+
+/** Spans of one trace that are read; more is not looked at. */
+export const MAX_TRACE_SPANS = 50_000
+const BLOCKS_AT_ONCE = 32
+
+export class SpanReader {
+  readonly #store: SpanStore
+  readonly #names: Names
+  readonly #blocks = new BlockReader()
+  /** Blocks are read into one buffer: one reading at a time. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(store: SpanStore, names: Names) {
+    this.#store = store
+    this.#names = names
+  }
+
+  /** All spans of a trace (32 hex digits), each id once, the first that came. */
+  async trace(traceId: string, window: Window): Promise<StoredSpan[]> {
+    const [a, b] = [idNumber(traceId.slice(0, 16)), idNumber(traceId.slice(16))]
+    const spans = new Map<string, StoredSpan>()
+    const keep = (stored: StoredSpan | undefined): void => {
+      if (stored === undefined || stored.span.traceId !== traceId || spans.size >= MAX_TRACE_SPANS) return
+      if (!spans.has(stored.span.spanId)) spans.set(stored.span.spanId, stored)
+    }
+    const hot = this.#hotRows(a, b, window)
+    for (const file of this.#store.files) {
+      const found = await this.#store.engine.rows(
+        `SELECT DISTINCT block FROM ${file.db}.spans WHERE trace_a = ${a} AND trace_b = ${b} AND seg < ${window.committedBelow} ORDER BY block`,
+      )
+      for (const [block] of found) {
+        await this.#inBlock(file, Number(block), (view, extent) => {
+          for (const row of rowsOfTrace(view, extent, a, b)) keep(decodeRow(view, extent, row))
+        })
+      }
+    }
+    for (const stored of hot) keep(stored)
+    return [...spans.values()]
+  }
+
+  /** At once, before anything is waited for: the memory may be used anew after that. */
+  #hotRows(a: bigint, b: bigint, window: Window): StoredSpan[] {
+    return window.hot.flatMap(({ view, extent }) =>
+      rowsOfTrace(view, extent, a, b).flatMap((row) => decodeRow(view, extent, row) ?? []),
+    )
+  }
+
+  /** Spans that match, latest first, at most `limit`. */
+  async search(filter: SpanFilter, limit: number, window: Window): Promise<SpanRow[]> {
+    const found = this.#searchHot(filter, limit, window)
+    const files = this.#store.files.filter((file) => file.overlaps(filter.fromNs, filter.toNs))
+    for (const file of files.reverse()) {
+      found.push(
+        ...(filter.attributes.length === 0
+          ? await this.#searchFile(file, filter, limit, window)
+          : await this.#searchBlocks(file, filter, limit - found.length, window)),
+      )
+      // Files follow each other in time, but for spans that came late.
+      if (found.length >= limit && filter.attributes.length > 0) break
+    }
+    return found.sort(latestFirst).slice(0, limit)
+  }
+
+  /** Rows of the given traces. */
+  async rowsOf(traceIds: readonly string[], fromNs: bigint, toNs: bigint, window: Window): Promise<SpanRow[]> {
+    if (traceIds.length === 0) return []
+    const wanted = new Set(traceIds)
+    const rows = new Map<string, SpanRow>()
+    const put = (row: SpanRow): void => {
+      if (wanted.has(row.traceId)) rows.set(row.traceId + row.spanId, row)
+    }
+    const lows = new Set(traceIds.map((id) => Buffer.from(id, 'hex').readUInt32LE(8)))
+    for (const { view, extent } of window.hot) {
+      for (let row = 0; row < extent.rows; row++) {
+        if (view.duplicate[row] === 0 && lows.has(view.trace[row * 4 + 2]!)) {
+          put(rowOfView(view, extent, row, this.#names))
+        }
+      }
+    }
+    const list = traceIds.map((id) => idNumber(id.slice(16))).join(',')
+    for (const file of this.#store.files.filter((one) => one.overlaps(fromNs, toNs))) {
+      const found = await this.#store.engine.rows(
+        `SELECT ${ROW_COLUMNS} FROM ${file.db}.spans WHERE start_ns BETWEEN ${fromNs} AND ${toNs} AND trace_b IN (${list}) AND seg < ${window.committedBelow} LIMIT 200000`,
+      )
+      for (const values of found) put(rowOfColumns(values, this.#names))
+    }
+    return [...rows.values()]
+  }
+
+  #searchHot(filter: SpanFilter, limit: number, window: Window): SpanRow[] {
+    const found: SpanRow[] = []
+    for (const { view, extent } of [...window.hot].reverse()) {
+      for (const row of matching(view, extent, filter).reverse()) {
+        if (found.length >= limit * 2) return found
+        if (this.#holds(view, extent, row, filter)) found.push(rowOfView(view, extent, row, this.#names))
+      }
+    }
+    return found
+  }
+
+  #holds(view: SegmentView, extent: SegmentExtent, row: number, filter: SpanFilter): boolean {
+    if (filter.attributes.length === 0) return true
+    const stored = decodeRow(view, extent, row)
+    return stored !== undefined && filter.attributes.every(({ key, value }) => hasAttribute(stored.span, key, value))
+  }
+
+  async #searchFile(file: SpanFile, filter: SpanFilter, limit: number, window: Window): Promise<SpanRow[]> {
+    const found = await this.#store.engine.rows(
+      `SELECT ${ROW_COLUMNS} FROM ${file.db}.spans WHERE ${sqlOf(filter)} AND seg < ${window.committedBelow} ORDER BY start_ns DESC LIMIT ${limit}`,
+    )
+    return found.map((values) => rowOfColumns(values, this.#names))
+  }
+
+  /** By attribute: blocks whose filter lets it through, latest first, are read until there is enough. */
+  async #searchBlocks(file: SpanFile, filter: SpanFilter, limit: number, window: Window): Promise<SpanRow[]> {
+    const blocks = await this.#candidates(file, filter)
+    const found: SpanRow[] = []
+    for (let i = 0; i < blocks.length && found.length < limit; i += BLOCKS_AT_ONCE) {
+      const some = blocks.slice(i, i + BLOCKS_AT_ONCE)
+      const rows = await this.#store.engine.rows(
+        `SELECT ${ROW_COLUMNS}, block FROM ${file.db}.spans WHERE ${sqlOf(filter)} AND block BETWEEN ${Math.min(...some)} AND ${Math.max(...some)} AND block IN (${some}) AND seg < ${window.committedBelow} ORDER BY start_ns DESC`,
+      )
+      const byBlock = new Map<number, SpanRow[]>()
+      for (const values of rows) {
+        const block = Number(values.at(-1))
+        byBlock.set(block, [...(byBlock.get(block) ?? []), rowOfColumns(values, this.#names)])
+      }
+      for (const block of some) {
+        if (found.length >= limit) break
+        const candidates = byBlock.get(block)
+        if (candidates !== undefined) found.push(...(await this.#withAttributes(file, block, candidates, filter)))
+      }
+    }
+    return found
+  }
+
+  async #candidates(file: SpanFile, filter: SpanFilter): Promise<number[]> {
+    const indexed = filter.attributes.filter(({ value }) => Buffer.byteLength(value) <= MAX_INDEXED_BYTES)
+    const tokens = indexed.map(({ key, value }) => tokenOf(key, value))
+    const rows = await this.#store.engine.rows(
+      `SELECT block, bloom FROM ${file.db}.blocks WHERE least_ns <= ${filter.toNs} AND most_ns >= ${filter.fromNs} ORDER BY block DESC`,
+    )
+    return rows.flatMap(([block, bloom]) => {
+      const bits = (bloom as { readonly bytes: Uint8Array }).bytes
+      return tokens.every((token) => mayHold(bits, token)) ? Number(block) : []
+    })
+  }
+
+  async #withAttributes(
+    file: SpanFile,
+    block: number,
+    candidates: readonly SpanRow[],
+    { attributes }: SpanFilter,
+  ): Promise<SpanRow[]> {
+    const wanted = new Map(candidates.map((row) => [row.traceId + row.spanId, row]))
+    const found: SpanRow[] = []
+    await this.#inBlock(file, block, (view, extent) => {
+      for (let row = 0; row < extent.rows; row++) {
+        const key = idText(view, row)
+        const candidate = wanted.get(key)
+        if (candidate === undefined) continue
+        const stored = decodeRow(view, extent, row)
+        if (stored === undefined || !attributes.every(({ key, value }) => hasAttribute(stored.span, key, value)))
+          continue
+        found.push(candidate)
+        wanted.delete(key)
+      }
+    })
+    return found
+  }
+
+  #inBlock(file: SpanFile, block: number, look: (view: SegmentView, extent: SegmentExtent) => void): Promise<void> {
+    const done = this.#turn.then(async () => {
+      const { view, extent } = await this.#blocks.read(file, block)
+      look(view, extent)
+    })
+    this.#turn = done.catch(() => {})
+    return done
+  }
+}
+
+const latestFirst = (x: SpanRow, y: SpanRow): number => (x.startNs < y.startNs ? 1 : x.startNs > y.startNs ? -1 : 0)
+
+function idText(view: SegmentView, row: number): string {
+  const trace = Buffer.from(view.trace.buffer, view.trace.byteOffset + row * 16, 16).toString('hex')
+  return trace + Buffer.from(view.span.buffer, view.span.byteOffset + row * 8, 8).toString('hex')
+}
+
+function rowsOfTrace(view: SegmentView, extent: SegmentExtent, a: bigint, b: bigint): number[] {
+  const words = new Uint32Array(BigUint64Array.of(a, b).buffer)
+  const { trace } = view
+  const rows: number[] = []
+  for (let row = 0, at = 0; row < extent.rows; row++, at += 4) {
+    if (
+      trace[at] === words[0] &&
+      trace[at + 1] === words[1] &&
+      trace[at + 2] === words[2] &&
+      trace[at + 3] === words[3] &&
+      view.duplicate[row] === 0
+    )
+      rows.push(row)
+  }
+  return rows
+}
+
+/** Of the span or its resource; an item of a list counts. */
+export function hasAttribute(span: ReceivedSpan, key: string, value: string): boolean {
+  return isValue(span.attributes.get(key), value) || isValue(span.resource.get(key), value)
+}
+
+function isValue(given: AttributeValue | undefined, value: string): boolean {
+  if (given === undefined || given === null) return false
+  if (Array.isArray(given)) return given.some((item) => isValue(item, value))
+  return typeof given !== 'object' && String(given) === value
+}

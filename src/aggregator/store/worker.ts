@@ -1,0 +1,137 @@
+/** The store thread: files, pairing, metrics and every query. Started by client.ts. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { nowUs, wallUs } from '../../core/clock.ts'
+import { Names } from '../intake/names.ts'
+import { SegmentView } from '../intake/segment.ts'
+import { ServiceGraph } from '../metrics/service-graph.ts'
+import { SpanMetrics } from '../metrics/span-metrics.ts'
+import { answerApi } from '../query/router.ts'
+import { LiveTraces } from './live-traces.ts'
+import { type Edge, Pairing } from './pairing.ts'
+import type { ApiResponse, FromStore, NewNames, SharedSegment, StoreSettings, ToStore } from './protocol.ts'
+import { SpanReader } from './span-reader.ts'
+import { SpanStore } from './span-store.ts'
+
+const settings = workerData as StoreSettings
+const port = parentPort!
+const names = new Names({ max: Number.POSITIVE_INFINITY })
+const views = new WeakMap<SharedArrayBuffer, SegmentView>()
+const EXPIRE_EVERY_MS = 10_000
+const TAIL_EVERY_MS = 250
+const QUIET_MS = 1200
+
+const nowMs = (): number => wallUs(nowUs()) / 1000
+const say = (message: FromStore): void => port.postMessage(message)
+
+/** Nothing here may be left half done without a word: the process learns of it and ends. */
+function fault(error: unknown): void {
+  say({ kind: 'fault', message: error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error) })
+}
+
+const store = await SpanStore.open(settings)
+names.restore(store.names.texts)
+const metrics = new SpanMetrics(names)
+const graph = new ServiceGraph(names)
+const live = new LiveTraces(names, QUIET_MS)
+let edges: Edge[] = []
+const pairing = new Pairing({
+  onEdge: (edge) => {
+    edges.push(edge)
+    graph.add(edge)
+  },
+})
+const reader = new SpanReader(store, names)
+/** Segments below this number are committed. */
+let committedBelow = store.storedBelow
+/** Messages that change things are taken one after the other. */
+let turn: Promise<void> = Promise.resolve()
+
+function viewOf(segment: SharedSegment): SegmentView {
+  const known = views.get(segment.memory.columns)
+  if (known !== undefined) return known
+  const view = new SegmentView(segment.memory)
+  views.set(segment.memory.columns, view)
+  return view
+}
+
+function learn({ first, texts }: NewNames): void {
+  // What is known already came with an earlier message.
+  names.restore(texts.slice(names.size - first))
+}
+
+async function take(segment: SharedSegment): Promise<void> {
+  store.names.append(names.from(store.names.texts.length + 2))
+  const view = viewOf(segment)
+  const now = nowMs()
+  edges = []
+  pairing.add(view, segment.rows, now)
+  metrics.add(view, segment.rows)
+  live.add(view, segment.rows, now)
+  await writeUntilDone(view, segment)
+  committedBelow = segment.sequence + 1
+  say({ kind: 'stored', sequence: segment.sequence, counters: store.counters })
+}
+
+/** A full disk empties again, or files expire; until then nothing of the segment is lost, and intake refuses more. */
+async function writeUntilDone(view: SegmentView, segment: SharedSegment): Promise<void> {
+  for (let waitMs = 250; ; waitMs = Math.min(10_000, waitMs * 2)) {
+    try {
+      await store.store(view, segment, edges, nowMs())
+      return
+    } catch (error) {
+      fault(error)
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+      await store.expire(nowMs())
+    }
+  }
+}
+
+async function api(message: Extract<ToStore, { kind: 'api' }>): Promise<ApiResponse> {
+  // Those below are in the files, and their memory may be filled anew by now.
+  const hot = message.live.filter(({ sequence }) => sequence >= committedBelow)
+  const window = hot.map((segment) => ({ view: viewOf(segment), extent: segment }))
+  return answerApi(message.request, { reader, store, names, window, committedBelow, pairing })
+}
+
+function exposition(): ApiResponse {
+  const body = `${metrics.text()}${graph.text(pairing.counters)}`
+  return { status: 200, contentType: 'text/plain', body }
+}
+
+const answer = (id: number, response: ApiResponse): void => say({ kind: 'answer', id, response })
+
+function failed(error: unknown): ApiResponse {
+  const message = error instanceof Error ? error.message : String(error)
+  return { status: 500, contentType: 'application/json', body: JSON.stringify({ error: message }) }
+}
+
+port.on('message', (message: ToStore) => {
+  if (message.kind === 'close') {
+    clearInterval(expiring)
+    clearInterval(tailing)
+    turn = turn.then(async () => {
+      await store.close()
+      say({ kind: 'closed' })
+      port.close()
+    })
+    return
+  }
+  learn(message.names)
+  if (message.kind === 'store') turn = turn.then(() => take(message.segment)).catch(fault)
+  else if (message.kind === 'metrics') answer(message.id, exposition())
+  else
+    api(message).then(
+      (response) => answer(message.id, response),
+      (error) => answer(message.id, failed(error)),
+    )
+})
+
+const expiring = setInterval(() => {
+  turn = turn.then(() => store.expire(nowMs())).catch(fault)
+}, EXPIRE_EVERY_MS)
+const tailing = setInterval(() => {
+  const traces = live.takeQuiet(nowMs())
+  if (traces.length > 0) say({ kind: 'traces', traces })
+}, TAIL_EVERY_MS)
+
+say({ kind: 'ready', storedBelow: store.storedBelow, names: store.names.texts })

@@ -1,0 +1,63 @@
+/** `hopscope aggregator`: settings to options, signals, and a clean end. */
+import { readFileSync } from 'node:fs'
+import { type Aggregator, startAggregator } from '../aggregator/aggregator.ts'
+import type { Config } from '../config/schema.ts'
+import { createLog } from '../telemetry/log.ts'
+
+/** Run until a signal ends it. Throws where it cannot start. */
+export async function runAggregator(config: Config): Promise<void> {
+  const { metrics, aggregator } = config
+  const log = createLog({ level: config.log.level })
+  let running: Aggregator | undefined
+  let asked = false
+  const end = async (why: string, code: number): Promise<void> => {
+    if (asked) process.exit(process.exitCode ?? code)
+    asked = true
+    process.exitCode = code
+    log.info({ why }, 'closing')
+    await running?.close()
+    await log.flush()
+    process.exit(code)
+  }
+  const onFatal = (error: Error): void => {
+    log.error({ err: error }, 'the store is gone; what was acknowledged is in the write-ahead log')
+    void log.flush().then(() => process.exit(1))
+  }
+  running = await startAggregator({
+    otlpGrpc: aggregator.otlpGrpc,
+    otlpHttp: aggregator.otlpHttp,
+    ui: aggregator.ui,
+    metrics,
+    dataDir: aggregator.dataDir,
+    clickhouse: aggregator.clickhouse,
+    walSync: aggregator.walSync,
+    sealMs: aggregator.sealMs,
+    segments: aggregator.segments,
+    inFlightBytes: aggregator.inFlightBytes,
+    databaseBytes: aggregator.databaseBytes,
+    retentionMs: aggregator.retentionHours * 3_600_000,
+    retentionBytes: aggregator.retentionBytes,
+    bearerToken: aggregator.bearerToken,
+    tls: tlsOf(aggregator),
+    maxConnectionAgeMs: aggregator.maxConnectionAgeMs,
+    log,
+    onFatal,
+  })
+  process.on('SIGTERM', () => void end('SIGTERM', 0))
+  process.on('SIGINT', () => void end('SIGINT', 0))
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'a fault of ours')
+    void end('fault', 1)
+  })
+  const addresses = Object.entries(running.addresses).map(([name, { host, port }]) => [name, hostPort(host, port)])
+  log.info({ ...Object.fromEntries(addresses), startMs: Math.round(performance.now()) }, 'listening')
+}
+
+const hostPort = (host: string, port: number): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
+
+function tlsOf(aggregator: Config['aggregator']): { cert: string; key: string; clientCa?: string } | undefined {
+  const { tlsCertificate, tlsKey, tlsClientAuthorities } = aggregator
+  if (tlsCertificate === undefined || tlsKey === undefined) return undefined
+  const own = { cert: readFileSync(tlsCertificate, 'utf8'), key: readFileSync(tlsKey, 'utf8') }
+  return tlsClientAuthorities === undefined ? own : { ...own, clientCa: readFileSync(tlsClientAuthorities, 'utf8') }
+}

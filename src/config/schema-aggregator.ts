@@ -1,0 +1,94 @@
+/** Settings of `hopscope aggregator`. */
+import { group, optional, setting } from './setting.ts'
+import { bytes, duration, hostPort, hostPortOrOff, httpUrl, int, oneOf, text } from './values.ts'
+
+const MIB = 1024 * 1024
+const GIB = 1024 * MIB
+const own = { commands: ['aggregator'] as const }
+
+export const aggregator = group({
+  otlpGrpc: setting(hostPortOrOff, {
+    doc: 'Where spans are taken by OTLP/gRPC.',
+    default: '127.0.0.1:4317',
+    flag: '--otlp-grpc',
+    ...own,
+  }),
+  otlpHttp: setting(hostPortOrOff, {
+    doc: 'Where spans are taken by OTLP/HTTP, at /v1/traces.',
+    default: '127.0.0.1:4318',
+    flag: '--otlp-http',
+    ...own,
+  }),
+  ui: setting(hostPort, {
+    doc: 'The page and the query API. They have no login: keep them on loopback or behind something that has.',
+    default: '127.0.0.1:16686',
+    flag: '--ui',
+    ...own,
+  }),
+  dataDir: setting(text('a folder', 'dir'), {
+    doc: 'Where spans are kept. Made where it is not there; one process at a time.',
+    default: 'hopscope-data',
+    flag: '--data-dir',
+    ...own,
+  }),
+  clickhouse: optional(httpUrl('http://clickhouse:8123', true), {
+    doc: 'A ClickHouse server that spans are written to as well, in the tables of the OpenTelemetry exporter.',
+    flag: '--clickhouse',
+    later: 'ClickHouse',
+    ...own,
+  }),
+  walSync: setting(oneOf('always', 'second', 'never'), {
+    doc: 'When acknowledged spans are forced to the disk itself: before the answer, within a second, or when the system sees fit. A killed process loses nothing in any of them; only `always` holds through a power cut.',
+    default: 'always',
+    ...own,
+  }),
+  sealMs: setting(duration(), {
+    doc: 'Longest time until received spans are handed to the store; figures over many spans lag by it.',
+    default: 1000,
+    ...own,
+  }),
+  segments: setting(int(2, 64), {
+    doc: 'Segments of at most 23 MiB that wait in memory for the store; with all of them full, spans are refused.',
+    default: 6,
+    ...own,
+  }),
+  inFlightBytes: setting(bytes(8 * MIB, 4 * GIB), {
+    doc: 'Bytes of requests that are on their way in, over all connections; more are refused.',
+    default: 64 * MIB,
+    ...own,
+  }),
+  databaseBytes: setting(bytes(64 * MIB, 64 * GIB), {
+    doc: 'Memory of the database engine.',
+    default: 128 * MIB,
+    ...own,
+  }),
+  retentionHours: setting(int(1, 87_600, 'hours'), {
+    doc: 'Spans are kept so long, to the length of one file (a 24th of it, at most six hours).',
+    default: 72,
+    ...own,
+  }),
+  retentionBytes: setting(bytes(64 * MIB, 1024 * 1024 * GIB), {
+    doc: 'With more on disk than this the oldest spans go.',
+    default: 20 * GIB,
+    ...own,
+  }),
+  bearerToken: optional(text('a token'), {
+    doc: 'Senders must show `authorization: Bearer` with it.',
+    secret: true,
+    ...own,
+  }),
+  tlsCertificate: optional(text('a PEM file', 'file'), {
+    doc: 'Certificate of the OTLP listeners; with it they speak TLS alone.',
+    ...own,
+  }),
+  tlsKey: optional(text('a PEM file', 'file'), { doc: 'Private key of that certificate.', ...own }),
+  tlsClientAuthorities: optional(text('a PEM file', 'file'), {
+    doc: 'Authorities of client certificates, which senders must then show (mTLS).',
+    ...own,
+  }),
+  maxConnectionAgeMs: setting(duration(true), {
+    doc: 'Age at which a gRPC connection is told to go, so that senders spread over instances.',
+    default: 600_000,
+    ...own,
+  }),
+})
