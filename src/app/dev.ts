@@ -10,12 +10,15 @@ import { startOrders, startPayments, startWeb } from '../dev/demo-services.ts'
 import { startTraffic } from '../dev/demo-traffic.ts'
 import { Live } from '../dev/live.ts'
 import type { Style } from '../dev/style.ts'
+import { type DevHttps, openDevHttps } from './dev-https.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { startServers } from './servers.ts'
 
 export interface DevOptions {
   /** Three services and traffic of our own instead of `config.target`. */
   readonly demo: boolean
+  /** Speak TLS too, with a certificate of the local authority that is kept in this folder. */
+  readonly httpsFolder?: string | undefined
   /** Default: colours where the terminal has them (NO_COLOR counts), and Unicode. */
   readonly style?: Partial<Style>
 }
@@ -40,8 +43,11 @@ export async function runDev(config: Config, options: DevOptions): Promise<void>
   try {
     const ingest = await startDrawing(options, endings)
     const local = localConfig(config, ingest)
-    if (options.demo) await startDemo(local, endings)
-    else await startTarget(local, endings, stop)
+    const https =
+      options.httpsFolder === undefined ? undefined : await openDevHttps(options.httpsFolder, config.tls.names)
+    if (https !== undefined) endings.push(() => https.close())
+    if (options.demo) await startDemo(local, endings, https)
+    else await startTarget(local, endings, stop, https)
   } catch (error) {
     await stopAll(endings)
     throw error
@@ -77,13 +83,13 @@ function localConfig(config: Config, ingest: Ingest): Config {
   }
 }
 
-async function startTarget(config: Config, endings: Ending[], stop: () => void): Promise<void> {
+async function startTarget(config: Config, endings: Ending[], stop: () => void, https?: DevHttps): Promise<void> {
   if (config.port !== 0 && !(await isFree(config.port))) {
     throw new Error(`port ${config.port} is in use: choose another by --port N, or 0 for any`)
   }
   const named = config.service.name !== DEFAULT_SERVICE
   const service = named ? config.service : { name: new URL(config.target).host }
-  const proxy = await startHop({ ...config, service }, endings)
+  const proxy = await startHop({ ...config, service }, endings, https)
   const { target, port } = config
   const servers = await startServers({
     served: proxy,
@@ -95,28 +101,31 @@ async function startTarget(config: Config, endings: Ending[], stop: () => void):
   endings.push(() => servers.close())
   print(`Hopscope stands before ${target}: use ${urlOf(proxy)} in its place, and each call is drawn here.`)
   for (const [name, address] of Object.entries(servers.addresses)) print(`${name}: http://${address}`)
+  for (const line of https?.lines ?? []) print(line)
   print('Ctrl-C ends it.\n')
 }
 
-async function startDemo(config: Config, endings: Ending[]): Promise<void> {
-  const hop = (name: string, target: string, port: number): Promise<RunningProxy> =>
-    startHop({ ...config, port, target, service: { name }, admin: 'off', metrics: 'off' }, endings)
+async function startDemo(config: Config, endings: Ending[], https?: DevHttps): Promise<void> {
+  const hop = (name: string, target: string, port: number, tls?: DevHttps): Promise<RunningProxy> =>
+    startHop({ ...config, port, target, service: { name }, admin: 'off', metrics: 'off' }, endings, tls)
   const payments = await startPayments()
   endings.push(() => payments.close())
   const orders = await startOrders(urlOf(await hop('payments', payments.url, 0)))
   endings.push(() => orders.close())
   const web = await startWeb(urlOf(await hop('orders', orders.url, 0)))
   endings.push(() => web.close())
-  const url = urlOf(await hop('web', web.url, (await isFree(config.port)) ? config.port : 0))
+  const front = await hop('web', web.url, (await isFree(config.port)) ? config.port : 0, https)
+  const url = urlOf(front)
   print('Three services, each behind its own Hopscope:  web → orders → payments')
   print(`Call them yourself:  curl -i ${url}/checkout/7   or   ${url}/orders/7`)
+  for (const line of https?.lines ?? []) print(line)
   print('Ctrl-C ends it.\n')
-  const traffic = startTraffic(url, CALL_EVERY_MS)
+  const traffic = startTraffic(clearUrlOf(front), CALL_EVERY_MS)
   endings.push(() => traffic.stop())
 }
 
-async function startHop(config: Config, endings: Ending[]): Promise<RunningProxy> {
-  const proxy = await startProxy({ command: 'dev', config })
+async function startHop(config: Config, endings: Ending[], https?: DevHttps): Promise<RunningProxy> {
+  const proxy = await startProxy({ command: 'dev', config, ...(https && { certificates: https.certificates }) })
   endings.push(() => proxy.close(STOP_MS / 4))
   return proxy
 }
@@ -155,7 +164,13 @@ async function isFree(port: number): Promise<boolean> {
   return true
 }
 
-function urlOf({ address }: RunningProxy): string {
+function urlOf(proxy: RunningProxy): string {
+  // The certificate is for localhost too, and it reads better.
+  return proxy.secure ? `https://localhost:${proxy.address.port}` : clearUrlOf(proxy)
+}
+
+/** With TLS it takes clear text on the same port. */
+function clearUrlOf({ address }: RunningProxy): string {
   return `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
 }
 

@@ -33,7 +33,7 @@ export interface CreateProxyOptions {
 export interface Proxy {
   readonly host: string
   readonly port: number
-  /** `http://host:port`. */
+  /** `http://host:port`, or https where TLS is terminated. */
   readonly url: string
   /** Drain and stop; exchanges in flight may take `deadlineMs` (default: `timeouts.drainMs`). */
   close(deadlineMs?: number): Promise<void>
@@ -61,7 +61,7 @@ export async function createProxy(options: CreateProxyOptions): Promise<Proxy> {
   return {
     host: address.host,
     port: address.port,
-    url: `http://${name}:${address.port}`,
+    url: `${running.secure ? 'https' : 'http'}://${name}:${address.port}`,
     close: (deadlineMs) => running.close(deadlineMs),
   }
 }

@@ -3,6 +3,7 @@
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { version } from '../app/version.ts'
 import { COMMANDS, type Command as ConfigCommand } from '../config/commands.ts'
+import { configFolder } from './config-folder.ts'
 import { EXIT_USAGE, load, warnOfRuntime } from './load.ts'
 import { addSettings } from './options.ts'
 
@@ -15,12 +16,14 @@ const program = new Command('hopscope')
 addSettings(program.command('dev'), 'dev')
   .description('Stand before a server under development and draw the waterfall of each call.')
   .option('--demo', 'run three small services and traffic of our own, instead of a server of yours')
-  .action(async (options: { demo?: boolean }, cli: Command) => {
+  .option('--https', 'take https too, with a certificate of a local authority that is made and kept for you')
+  .action(async (options: { demo?: boolean; https?: boolean }, cli: Command) => {
     const ready = await load(cli, 'dev')
     if (ready === undefined) return
     warnOfRuntime()
     const { runDev } = await import('../app/dev.ts')
-    await runDev(ready.loaded.config, { demo: options.demo === true })
+    const httpsFolder = options.https === true ? configFolder(process.env) : undefined
+    await runDev(ready.loaded.config, { demo: options.demo === true, httpsFolder })
   })
 
 for (const [command, description] of [
