@@ -7,6 +7,7 @@ import { compileStages } from '../../src/exchange/compile.ts'
 import { Driver } from '../../src/exchange/driver.ts'
 import type { ConnectionInfo, Exchange } from '../../src/exchange/exchange.ts'
 import type { Stage } from '../../src/exchange/stage.ts'
+import { failureTrailers } from '../../src/http/grpc-answer.ts'
 import { rescue } from '../../src/http/rescue.ts'
 import { Http1Server } from '../../src/http/server-http1.ts'
 import type { Wire, WireHandler } from '../../src/net/wire.ts'
@@ -92,7 +93,7 @@ function path(stages: readonly Stage[]): () => number {
   })
   const none = (): void => {}
   const log = { debug: none, info: none, warn: none, error: none }
-  const driver = new Driver({ stages: compileStages(stages), upstream, rescue, log, sweeper, detachedMs: 0 })
+  const driver = new Driver({ stages: compileStages(stages), upstream, rescue, failureTrailers, log, sweeper, detachedMs: 0 })
   const draining = (): boolean => false
   const [client, server] = [new Sink(), new Sink()]
   const info: ConnectionInfo = {
@@ -122,6 +123,9 @@ function path(stages: readonly Stage[]): () => number {
 }
 
 const proxy = stack({
+  grpc: { sweeper: new Sweeper(), expire: () => {} },
+  tls: { required: false, checkAuthority: false, allowedIdentities: undefined },
+  stripAltSvc: false,
   trace: { sample: () => true, b3: 'auto', maySendTo: undefined },
   idempotency: undefined,
   forwarded: 'append',

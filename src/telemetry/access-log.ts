@@ -41,6 +41,7 @@ export class AccessLog {
       host: x.host,
       path: x.path,
       status: x.status,
+      grpcStatus: x.grpcStatus,
       durationUs: x.durationUs,
       phasesUs: x.phasesUs,
       requestBytes: x.requestBytes,

@@ -4,6 +4,7 @@
  */
 import type { Registry } from 'prom-client'
 import { ERROR_CODES } from '../core/errors.ts'
+import { RPC_NONE } from '../core/grpc.ts'
 import { type Exchange, PHASES } from '../exchange/exchange.ts'
 import type { ExporterCounts } from './counters.ts'
 import { exporterMetrics } from './exporter-metrics.ts'
@@ -16,6 +17,7 @@ import {
   type Sample,
 } from './metric-cells.ts'
 import { ERROR_NAMES, ERROR_PHASES, errorIndex, METHODS } from './record-layout.ts'
+import { RpcMetrics } from './rpc-metrics.ts'
 
 /** Combinations of labels that request durations are kept for; more are counted under `_OTHER`. */
 const MAX_DURATION_CELLS = 512
@@ -46,6 +48,7 @@ export class Metrics {
   readonly #metrics: ScrapedMetric[] = []
   readonly #seen = new Set<string>()
   #retries = 0
+  readonly #rpc = new RpcMetrics()
   /** Opaque tunnels by reason, and how the first bytes of connections were judged. */
   readonly tunnels = new CounterFamily('reason')
   readonly sniffed = new CounterFamily('outcome')
@@ -69,6 +72,7 @@ export class Metrics {
       (status & 1023) | (method << 10) | (error << 14) | (outbound << 21) | (versionBits << 22) | (https << 24)
     const cell = this.#durations.get(key) ?? this.#newCell(key, x, method)
     cell.record(x.durationUs)
+    if (x.rpc !== RPC_NONE) this.#rpc.record(x)
     for (let i = 0; i < 7; i++) {
       const us = phases[i]!
       if (us >= 0) this.#phases[i]!.record(us)
@@ -157,6 +161,10 @@ export class Metrics {
     const phase = 'hopscope_phase_duration_seconds'
     histogram(server, 'Duration of inbound HTTP requests.', durations(0, server))
     histogram(client, 'Duration of outbound HTTP requests.', durations(1, client))
+    const rpcServer = 'rpc_server_call_duration_seconds'
+    const rpcClient = 'rpc_client_call_duration_seconds'
+    histogram(rpcServer, 'Duration of inbound gRPC calls.', () => this.#rpc.samples(rpcServer, false))
+    histogram(rpcClient, 'Duration of outbound gRPC calls.', () => this.#rpc.samples(rpcClient, true))
     histogram(phase, 'Time that exchanges spent in a phase.', () => this.#phases.flatMap((cell) => cell.samples(phase)))
     const counter = (name: string, help: string, samples: () => readonly Sample[]): void =>
       this.add({ name, help, type: 'counter', samples })

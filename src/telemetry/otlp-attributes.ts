@@ -123,6 +123,14 @@ export class AttributeSink {
     this.out[this.at++] = value ? 1 : 0
   }
 
+  /** An encoded message as a field of the span. */
+  message(field: number, message: Uint8Array): void {
+    this.varint(field * 8 + 2)
+    this.varint(message.length)
+    this.out.set(message, this.at)
+    this.at += message.length
+  }
+
   /** The bytes written since `start`, copied, with the position set back: for blocks that are used again. */
   cut(start: number): Uint8Array {
     const block = Uint8Array.prototype.slice.call(this.out, start, this.at)

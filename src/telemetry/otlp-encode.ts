@@ -9,7 +9,9 @@ import { ConnectionBlocksTable, originOf, writeAgent, writeHost, writeUpstream }
 import { attemptSpan } from './otlp-attempt.ts'
 import { AttributeSink, textOf } from './otlp-attributes.ts'
 import * as K from './otlp-keys.ts'
-import { isSpanError, KIND_CLIENT, KIND_SERVER, keyValue, link, STATUS_ERROR, status, userFields } from './otlp-rare.ts'
+import { isSpanError, KIND_CLIENT, KIND_SERVER, link, STATUS_ERROR, status, userFields } from './otlp-rare.ts'
+import { writeRequestId } from './otlp-request-id.ts'
+import { writeRpc, writeRpcName } from './otlp-rpc.ts'
 import * as L from './record-layout.ts'
 import { readTail } from './record-tail.ts'
 import { findQuery, type Redactor } from './redact.ts'
@@ -137,6 +139,8 @@ export class SpanEncoder {
     const code = statusMethod & 0xffff
     const outbound = (flags & L.F_OUTBOUND) !== 0
     const hasParent = (flags & L.F_PARENT) !== 0
+    const traceBits = int32[half + L.H_TRACE_FLAGS]!
+    const rpc = traceBits >>> L.RPC_SHIFT
 
     const ids = (at + L.W_STRINGS) * 8
     const requestIdAt = ids + ((flags & L.F_TRACE) === 0 ? 0 : hasParent ? 64 : 48)
@@ -157,7 +161,8 @@ export class SpanEncoder {
     this.#id(0x12, 8, ids + 32)
     if (errnoAt > stateAt) this.#text(0x1a, stateAt, errnoAt)
     if (hasParent) this.#id(0x22, 8, ids + 48)
-    sink.block(user?.name === undefined ? this.#names[method]! : nameField(user.name))
+    if (user?.name !== undefined) sink.block(nameField(user.name))
+    else if (rpc === 0 || !writeRpcName(sink, bytes, pathAt, methodAt)) sink.block(this.#names[method]!)
     const startUs = float64[at + L.W_START]! + this.originUs
     const durationUs = Math.max(0, float64[at + L.W_DURATION]!)
     sink.byte(0x39)
@@ -174,14 +179,14 @@ export class SpanEncoder {
           (version << 21) |
           (outbound ? CLIENT : 0) |
           ((flags & L.F_RESPONSE) === 0 ? NO_STATUS : 0) |
-          (errorNumber !== 0 || user?.status !== undefined ? OWN_VERDICT : 0),
+          (errorNumber !== 0 || user?.status !== undefined || rpc !== 0 ? OWN_VERDICT : 0),
         version,
       ),
     )
     if (hostAt > methodAt) sink.range(K.METHOD_ORIGINAL, bytes, methodAt, hostAt)
     this.#connection(int32[half + L.H_CONNECTION]!, flags, hostAt, agentAt, upstreamAt, upstream)
     this.#url(outbound, int32[half + L.H_CONNECTION]!, flags, hostAt, agentAt, pathAt, methodAt)
-    if (pathAt > requestIdAt) this.#requestId(requestIdAt, pathAt)
+    if (pathAt > requestIdAt) writeRequestId(sink, bytes, requestIdAt, pathAt)
     this.#timings(at, durationUs)
     sink.block((flags & L.F_REUSED) === 0 ? this.#reused[0] : this.#reused[1])
     const requestBytes = float64[at + L.W_REQUEST_BYTES]!
@@ -193,6 +198,11 @@ export class SpanEncoder {
     if (outcome !== undefined) sink.string(K.IDEMPOTENCY, outcome)
     if (errorNumber !== 0)
       this.#error(at, errorBits, code, outbound, user?.status !== undefined, errnoAt, detailAt, linkAt)
+    if (rpc !== 0) {
+      const judged = errorNumber !== 0 || user?.status !== undefined
+      const failed = writeRpc(sink, bytes, pathAt, methodAt, rpc - L.RPC_STATUS, outbound, judged)
+      if (failed) this.#field(15, status(STATUS_ERROR, '').finish())
+    }
     if ((flags & L.F_LINK) !== 0) {
       const ids = bytes.toString('latin1', linkAt, linkAt + 48)
       this.#field(13, link(ids.slice(0, 32), ids.slice(32), [relationOf(flags)]).finish())
@@ -201,7 +211,7 @@ export class SpanEncoder {
     const parent = hasParent ? PARENT_REMOTE : PARENT_KNOWN
     sink.byte(0x85)
     sink.byte(0x01)
-    sink.at = writeFixed32(sink.out, sink.at, (int32[half + L.H_TRACE_FLAGS]! & 0xff) | parent)
+    sink.at = writeFixed32(sink.out, sink.at, (traceBits & 0xff) | parent)
     return tail
   }
 
@@ -378,11 +388,7 @@ export class SpanEncoder {
   }
 
   #field(field: number, message: Uint8Array): void {
-    const sink = this.#sink
-    sink.varint(field * 8 + 2)
-    sink.varint(message.length)
-    sink.out.set(message, sink.at)
-    sink.at += message.length
+    this.#sink.message(field, message)
   }
 }
 

@@ -31,7 +31,11 @@ export const H_ERRNO_DETAIL = 9
 export const H_UPSTREAM = 10
 export const H_TAIL = 11
 export const H_TCP = 12
+/** W3C flags | (0 for no gRPC call, else its status + RPC_STATUS) << RPC_SHIFT */
 export const H_TRACE_FLAGS = 16
+export const RPC_SHIFT = 8
+/** Added to the status, so that 1 stands for a call of which none is known. */
+export const RPC_STATUS = 2
 /** Words (Float64). */
 export const W_START = 9
 export const W_DURATION = 10

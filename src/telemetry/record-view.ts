@@ -1,5 +1,6 @@
 /** A record read back as plain data: for the access log, the flight recorder and tests, never on the hot path. */
 import { ERROR_CODES, type ErrorCode, type ErrorPhase, type ErrorSource } from '../core/errors.ts'
+import { grpcStatusName } from '../core/grpc.ts'
 import { type Direction, type Endpoint, type IdempotencyOutcome, PHASES, type Phase } from '../exchange/exchange.ts'
 import { textOf } from './otlp-attributes.ts'
 import * as L from './record-layout.ts'
@@ -30,6 +31,8 @@ export interface ExchangeView {
   readonly path: string
   readonly status: number
   readonly responded: boolean
+  /** Status of a gRPC call by name; '' where none is known, undefined where it is none. */
+  readonly grpcStatus: string | undefined
   readonly version: number
   readonly requestId: string
   readonly traceId: string
@@ -109,6 +112,7 @@ export function viewExchange(
     path: redactor.path(path),
     status: low(L.H_STATUS),
     responded: has(L.F_RESPONSE),
+    grpcStatus: viewRpc(int32[half + L.H_TRACE_FLAGS]! >>> L.RPC_SHIFT),
     version: (int32[half + L.H_ERROR]! >>> 16) & 0xff,
     requestId,
     traceId,
@@ -159,6 +163,11 @@ const linkOf = (ids: string): { traceId: string; spanId: string } => ({
   traceId: ids.slice(0, 32),
   spanId: ids.slice(32),
 })
+
+function viewRpc(bits: number): string | undefined {
+  if (bits === 0) return undefined
+  return bits < L.RPC_STATUS ? '' : grpcStatusName(bits - L.RPC_STATUS)
+}
 
 const viewTcp = (int32: Int32Array, half: number): L.TcpFacts => ({
   downstreamRttUs: int32[half + L.H_TCP]!,

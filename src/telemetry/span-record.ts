@@ -2,6 +2,7 @@
  * A finished exchange written into the ring: numbers into slots and all strings by one native call. This is the whole
  * price of a span on the data thread, so it makes no objects and formats nothing.
  */
+import { RPC_NONE } from '../core/grpc.ts'
 import type { KnownName } from '../core/headers.ts'
 import { knownId } from '../core/headers.ts'
 import type { Exchange } from '../exchange/exchange.ts'
@@ -128,7 +129,8 @@ export class SpanRecorder {
     int32[half + L.H_ERRNO_DETAIL] = errno.length | (detail.length << 16)
     int32[half + L.H_UPSTREAM] = upstream
     int32[half + L.H_TAIL] = tail.length
-    int32[half + L.H_TRACE_FLAGS] = trace === undefined ? 0 : trace.flags
+    const rpc = x.rpc === RPC_NONE ? 0 : x.grpcStatus + L.RPC_STATUS
+    int32[half + L.H_TRACE_FLAGS] = (trace === undefined ? 0 : trace.flags & 0xff) | (rpc << L.RPC_SHIFT)
     float64[at + L.W_START] = x.timing.startUs
     float64[at + L.W_DURATION] = x.durationUs
     const first = at + L.W_PHASES

@@ -1,7 +1,9 @@
 /** Telemetry as the rest of the program sees it: one call a finished exchange, everything else off the data thread. */
 import { wallUs } from '../core/clock.ts'
+import { isGrpcFailure, RPC_NONE } from '../core/grpc.ts'
 import type { Logger } from '../core/log.ts'
 import { type Exchange, PHASES, phasesInto } from '../exchange/exchange.ts'
+import { finalGrpcStatus } from '../exchange/grpc-status.ts'
 import { callExported, type OpaqueCallFacts, writeCall } from './call-record.ts'
 import { type ExporterCounts, readCounts, SharedCounters } from './counters.ts'
 import { FlightRecorder } from './flight-recorder.ts'
@@ -102,10 +104,11 @@ class RunningTelemetry implements Telemetry {
   onFinish(x: Exchange): undefined {
     const phases = this.#phases
     phasesInto(x.timing, phases)
+    x.grpcStatus = finalGrpcStatus(x)
     const method = L.methodIndex(x.request.method)
     this.metrics.record(x, method, phases)
     if (x.webSocket !== undefined) this.#webSockets.record(x)
-    const failed = x.error !== undefined || x.status >= 500
+    const failed = x.error !== undefined || x.status >= 500 || failedCall(x)
     let flags = 0
     if (x.sampled && this.#exports && x.trace !== undefined) flags |= L.F_EXPORT
     if (this.#accessLog === 'all' || (failed && this.#accessLog === 'errors')) flags |= L.F_LOG
@@ -168,6 +171,11 @@ class RunningTelemetry implements Telemetry {
     this.#accessLog = 'off'
     return this.#thread.close(deadlineMs)
   }
+}
+
+/** A gRPC call whose server is to blame. */
+function failedCall(x: Exchange): boolean {
+  return x.rpc !== RPC_NONE && x.grpcStatus >= 0 && isGrpcFailure(x.grpcStatus, false)
 }
 
 function workerOptions(options: TelemetryOptions, ring: SharedArrayBuffer, counters: SharedCounters): WorkerOptions {
