@@ -104,9 +104,10 @@ export class ThriftReader extends UnitReader {
   /** What a reply says of a failure; `whole`: no more of it will come. */
   #failure(head: ThriftHead, buf: Buffer, at: number, stop: number, whole: boolean): CallError | undefined | 'more' {
     if (head.type !== REPLY && head.type !== EXCEPTION) return undefined
-    const failure = readFailure(this.#encoding, head.type === EXCEPTION, buf, at, stop)
-    if (failure !== 'more') return failure
     const enough = head.type === EXCEPTION ? EXCEPTION_BYTES : FIRST_FIELD_BYTES
+    // No more than that, even where more is there: the answer must not depend on how the bytes were split.
+    const failure = readFailure(this.#encoding, head.type === EXCEPTION, buf, at, Math.min(stop, at + enough))
+    if (failure !== 'more') return failure
     if (!whole && stop - at < enough) return 'more'
     return head.type === EXCEPTION ? { type: 'exception', message: '' } : undefined
   }
