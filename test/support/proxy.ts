@@ -9,6 +9,7 @@ import type { Direction, IdempotencyOutcome } from '../../src/exchange/exchange.
 import { PHASES, type Phase, phaseUs } from '../../src/exchange/exchange.ts'
 import type { IdempotencyStore } from '../../src/exchange/idempotency-store.ts'
 import type { Stage } from '../../src/exchange/stage.ts'
+import { UpstreamTls } from '../../src/tls/upstream-tls.ts'
 import { Peer } from './client.ts'
 import { Origin, type Script } from './origin.ts'
 
@@ -63,6 +64,7 @@ export class TestProxy {
     const plane = await DataPlane.start({
       config: loaded.config,
       placement: placement(upstreamUrl, options.direction),
+      dial: { tls: new UpstreamTls(loaded.config.upstream.tls) },
       sample: () => options.sample ?? true,
       observers: [recorder(exchanges)],
       idempotency: options.store === undefined ? undefined : { store: options.store },
