@@ -24,8 +24,6 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
   x!: Exchange
   #bodyBytes = 0
   #bodiless = false
-  /** The request broke the rules: the answer is followed by a reset that says so. */
-  malformed = false
   #tunnels = false
   /** The driver knows of it. */
   started = false
@@ -147,7 +145,8 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
     giveRequestHead(this.head)
     if (this.malformed && !this.closed) this.session.resetStream(this, h2.PROTOCOL_ERROR, true)
     else if (this.malformed) this.session.output.reset(this.id, h2.PROTOCOL_ERROR)
-    else if (!this.closed && !this.receivedEnd && this.sentAll) this.session.resetStream(this, h2.NO_ERROR, false)
+    else if (!this.closed && !this.receivedEnd && this.waitingBytes === 0)
+      this.session.resetStream(this, h2.NO_ERROR, false)
     else if (!this.closed && !this.receivedEnd) this.resume()
   }
 

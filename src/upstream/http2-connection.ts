@@ -7,7 +7,8 @@ import type { Endpoint } from '../exchange/exchange.ts'
 import * as h2 from '../http/message/http2/frames.ts'
 import { HPACK_FAULT } from '../http/message/http2/hpack-decoder.ts'
 import { requestBlock } from '../http/message/http2/send-fields.ts'
-import { type Http2Limits, type Http2Role, Http2Session } from '../http/message/http2/session.ts'
+import { Http2Session } from '../http/message/http2/session.ts'
+import type { Http2Limits, Http2Role } from '../http/message/http2/session-role.ts'
 import type { Http2Stream } from '../http/message/http2/stream.ts'
 import { plainAddress, type Wire } from '../net/wire.ts'
 import type { Http2Attempt } from './http2-attempt.ts'
@@ -69,9 +70,9 @@ export class Http2Connection implements Http2Role, Deadlined {
 
   /** Whether another stream may be opened. */
   get hasRoom(): boolean {
-    const { closed, goingAway, streams, peerSettingsSeen, peerMaxStreams, lastStreamId, wire } = this.#session
+    const { closed, goingAway, streams, peer, lastStreamId, wire } = this.#session
     if (closed || goingAway || wire.ended || lastStreamId >= LAST_STREAM_ID) return false
-    const most = peerSettingsSeen ? Math.min(peerMaxStreams, STREAMS_AT_MOST) : STREAMS_BEFORE_SETTINGS
+    const most = peer.seen ? Math.min(peer.maxStreams, STREAMS_AT_MOST) : STREAMS_BEFORE_SETTINGS
     return streams.size + this.#reserved < most
   }
 
@@ -81,7 +82,7 @@ export class Http2Connection implements Http2Role, Deadlined {
 
   /** The peer's settings are there. */
   get knowsPeer(): boolean {
-    return this.#session.peerSettingsSeen
+    return this.#session.peer.seen
   }
 
   /** Call back when they are. */
@@ -91,7 +92,7 @@ export class Http2Connection implements Http2Role, Deadlined {
 
   /** The peer takes WebSockets on streams (RFC 8441). */
   get takesWebSockets(): boolean {
-    return this.#session.peerConnectProtocol
+    return this.#session.peer.connectProtocol
   }
 
   reserve(): void {
@@ -167,10 +168,7 @@ export class Http2Connection implements Http2Role, Deadlined {
   onGoaway(lastStreamId: number): void {
     const session = this.#session
     for (const stream of [...session.streams.values()]) {
-      if (stream.id <= lastStreamId) continue
-      session.streams.delete(stream.id)
-      stream.forget()
-      stream.wasReset(h2.REFUSED_STREAM, undefined)
+      if (stream.id > lastStreamId) session.notServed(stream)
     }
     if (this.idle) session.finish()
   }

@@ -10,6 +10,8 @@ const CONTROL_PER_S = 100
 /** A DATA frame of ours may be answered by an update of two windows. */
 const CONTROL_PER_DATA = 3
 const CONTROL_PER_STREAM = 6
+/** A stream that we gave up may bring its head, its trailers, and updates of its window. */
+const CONTROL_PER_RESET = 6
 
 /** Streams that ended before their answer did, by the peer's reset or by ours for a fault of the peer. */
 const RESET_BURST = 100
@@ -54,6 +56,11 @@ export class FloodGuard {
   /** We sent a DATA frame. */
   sentData(): void {
     if (this.#control < CONTROL_BURST) this.#control += CONTROL_PER_DATA
+  }
+
+  /** We gave a stream up: the peer has no part in that, and what it sends on it meanwhile is no fault. */
+  resetByUs(): void {
+    if (this.#control < CONTROL_BURST) this.#control += CONTROL_PER_RESET
   }
 
   /** A stream ran to its end as it should. */

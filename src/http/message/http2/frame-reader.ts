@@ -55,6 +55,9 @@ export class FrameReader {
   readonly #limits: FrameLimits
   #state: number
   #error = 0
+  #stopped = false
+  /** Frames begun, those of one header block as one: tells whether it is still the same that is not complete. */
+  units = 0
   /** Bytes of the preface or of the frame header seen so far. */
   #have = 0
   readonly #head = Buffer.alloc(FRAME_HEADER)
@@ -107,7 +110,7 @@ export class FrameReader {
   /** Take `buf[start, end)`. Returns 0, or the error code the connection has to end with; then nothing more is read. */
   read(buf: Buffer, start: number, end: number): number {
     let at = start
-    while (at < end && this.#error === 0) {
+    while (at < end && this.#error === 0 && !this.#stopped) {
       switch (this.#state) {
         case IN_HEADER:
           at = this.#readHeader(buf, at, end)
@@ -126,6 +129,11 @@ export class FrameReader {
       }
     }
     return this.#error
+  }
+
+  /** Read nothing more, not even the rest of what is being read. */
+  stop(): void {
+    this.#stopped = true
   }
 
   #readPreface(buf: Buffer, at: number, end: number): number {
@@ -165,6 +173,7 @@ export class FrameReader {
     this.#streamId = uint32(buf, at + 5) & MAX_31
     this.#error = this.#headerFault()
     if (this.#error !== 0) return
+    if (this.#blockStream === 0) this.units++
     this.#first = false
     if (this.#type === DATA) this.#beginData()
     else if (this.#type > CONTINUATION) this.#beginOther()

@@ -3,6 +3,7 @@ import type { FieldReceiver, HeaderBlock } from '../../../core/headers.ts'
 import { knownId } from '../../../core/headers.ts'
 import { CHUNKED, type RequestHead, type ResponseHead, UNTIL_CLOSE } from '../../../core/message.ts'
 import { ABSENT, writeFraming } from '../framing.ts'
+import { mayTrail } from '../trailers.ts'
 import type { HpackEncoder } from './hpack-encoder.ts'
 
 const CONTENT_LENGTH = knownId('content-length')
@@ -24,12 +25,13 @@ const NOT_SENT = new Set([
 /** Field names of HTTP/1 messages in lower case; bounded, for nearly all are always the same. */
 const lowerNames = new Map<string, string>()
 const LOWER_NAMES_AT_MOST = 1024
+const LONGEST_KNOWN = 64
 
 function lowerCase(name: string): string {
   const known = lowerNames.get(name)
   if (known !== undefined) return known
   const lower = name.toLowerCase()
-  if (lowerNames.size < LOWER_NAMES_AT_MOST) lowerNames.set(name, lower)
+  if (lowerNames.size < LOWER_NAMES_AT_MOST && name.length <= LONGEST_KNOWN) lowerNames.set(name, lower)
   return lower
 }
 
@@ -48,6 +50,31 @@ const sender = new FieldSender()
 function sendFields(encoder: HpackEncoder, headers: HeaderBlock): Buffer {
   sender.encoder = encoder
   headers.sendTo(sender)
+  return encoder.finish()
+}
+
+/** Hands over trailers that may stand there. Without an encoder they are only counted. */
+class TrailerSender implements FieldReceiver {
+  encoder: HpackEncoder | undefined
+  fields = 0
+
+  onField(name: string, value: string, neverIndex: boolean): void {
+    const lower = lowerCase(name)
+    if (!mayTrail(lower)) return
+    this.fields++
+    this.encoder?.field(lower, value, neverIndex)
+  }
+}
+
+/** Those of the trailers that may stand there; undefined: none. */
+export function trailerBlock(encoder: HpackEncoder, trailers: HeaderBlock): Buffer | undefined {
+  const to = new TrailerSender()
+  trailers.sendTo(to)
+  // A block that is begun has to be sent: it may tell the peer of a change of the table.
+  if (to.fields === 0) return undefined
+  encoder.begin()
+  to.encoder = encoder
+  trailers.sendTo(to)
   return encoder.finish()
 }
 

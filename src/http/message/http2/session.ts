@@ -5,7 +5,7 @@
 import { nowUs } from '../../../core/clock.ts'
 import type { HeaderBlock } from '../../../core/headers.ts'
 import type { Wire, WireHandler } from '../../../net/wire.ts'
-import { mayTrail } from '../trailers.ts'
+import { ClosedStreams } from './closed-streams.ts'
 import { FieldSection } from './field-section.ts'
 import { FloodGuard } from './flood-guard.ts'
 import { FrameOutput } from './frame-output.ts'
@@ -14,22 +14,20 @@ import type { FrameSink } from './frame-sink.ts'
 import * as h2 from './frames.ts'
 import { HpackDecoder, type HpackResult } from './hpack-decoder.ts'
 import { HpackEncoder } from './hpack-encoder.ts'
+import { linger } from './linger.ts'
+import { PeerSettings } from './peer-settings.ts'
 import { ReceiveWindow } from './receive-window.ts'
+import { trailerBlock } from './send-fields.ts'
 import { SendTurns } from './send-turns.ts'
 import type { Http2Limits, Http2Role } from './session-role.ts'
 import type { Http2Stream } from './stream.ts'
 
 const HPACK_TABLE_BYTES = 4096
-/** Settings in one frame: there are eight that mean something. */
-const SETTINGS_AT_MOST = 64
-/** Streams that we reset and on which frames may still be on their way. */
-const REMEMBERED_RESETS = 1024
 /** A client that gives up a request after so long does not do it to make us work. */
 const PATIENT_US = 1_000_000
-/** How long the peer may take to read our GOAWAY. */
-const LINGER_MS = 500
-/** The same where the last bytes of an answer are on their way as well, and none of them is taken. */
-const LINGER_UNREAD_MS = 10_000
+/** How long a peer may take nothing of what we wrote last: after a fault, and after an end that we agreed on. */
+const PATIENCE_AFTER_FAULT_MS = 500
+const PATIENCE_MS = 10_000
 const PING_BYTES = Buffer.from('hopscope', 'latin1')
 
 export class Http2Session implements FrameSink, WireHandler {
@@ -46,15 +44,9 @@ export class Http2Session implements FrameSink, WireHandler {
   readonly #client: boolean
   readonly turns = new SendTurns()
   readonly received: ReceiveWindow
-  readonly #resets = new Set<number>()
-  /** DATA that may still be on its way for streams that we reset, bytes. */
-  #stray = 0
+  readonly #reset = new ClosedStreams()
+  readonly peer = new PeerSettings()
   readonly ownStreamWindow: number
-  /** The peer's settings (RFC 9113 §6.5.2). */
-  peerInitialWindow = h2.DEFAULT_WINDOW
-  peerMaxStreams = Number.POSITIVE_INFINITY
-  peerConnectProtocol = false
-  peerSettingsSeen = false
   settingsAcked = false
   /** Highest stream id that the peer, or we as a client, opened. */
   lastStreamId = 0
@@ -69,7 +61,6 @@ export class Http2Session implements FrameSink, WireHandler {
   #flushes = false
   /** What the connection was ended with by us; 0 where it was no fault. */
   code = 0
-  #settings = 0
   lastReadUs: number
   /** Since when a frame or header block has been incomplete, monotonic microseconds; -1 while none is. */
   partialSinceUs = -1
@@ -149,7 +140,7 @@ export class Http2Session implements FrameSink, WireHandler {
 
   onEnd(): void {
     if (!this.closed) this.#close(undefined)
-    this.#linger(LINGER_MS)
+    this.#linger(PATIENCE_AFTER_FAULT_MS)
   }
 
   /** Nothing goes on any more: close. */
@@ -157,7 +148,7 @@ export class Http2Session implements FrameSink, WireHandler {
     this.goAway(h2.NO_ERROR)
     this.output.flush()
     this.#close(undefined)
-    this.#linger(LINGER_UNREAD_MS)
+    this.#linger(PATIENCE_MS)
   }
 
   onDrain(): void {
@@ -176,24 +167,13 @@ export class Http2Session implements FrameSink, WireHandler {
     this.output.goaway(this.#client ? 0 : this.#lastServed, code, debug)
     this.output.flush()
     this.#close(undefined)
-    this.#linger(LINGER_MS)
+    this.#linger(PATIENCE_AFTER_FAULT_MS)
   }
 
-  /** FIN behind what was written; what still comes is thrown away. A peer that takes nothing for so long is cut off. */
   #linger(patienceMs: number): void {
-    this.wire.finish()
     if (this.#lingers) return
     this.#lingers = true
-    let mark = this.wire.takenMark
-    let stuckMs = 0
-    const timer = setInterval(() => {
-      const { closed, queuedBytes, takenMark } = this.wire
-      stuckMs = takenMark === mark ? stuckMs + LINGER_MS : 0
-      mark = takenMark
-      if (!closed && queuedBytes > 0 && stuckMs < patienceMs) return
-      clearInterval(timer)
-      this.wire.destroy()
-    }, LINGER_MS).unref()
+    linger(this.wire, patienceMs)
   }
 
   #close(cause: Error | undefined): void {
@@ -205,20 +185,11 @@ export class Http2Session implements FrameSink, WireHandler {
     this.streams.clear()
     this.turns.clear()
     for (const stream of open) {
-      if (this.#isWhole(stream)) stream.stopSending()
-      else {
-        stream.forget()
-        stream.wasReset(this.code === 0 ? h2.CANCEL : this.code, cause)
-      }
+      this.#lost(stream, this.code === 0 ? h2.CANCEL : this.code, cause)
       this.#role.onStreamClosed(stream)
     }
     this.output.drop()
     this.#role.onSessionClosed(this.code, cause)
-  }
-
-  /** The whole response is here and is still being taken: what becomes of its stream does not matter to it. */
-  #isWhole(stream: Http2Stream): boolean {
-    return this.#client && stream.receivedEnd && stream.holds
   }
 
   /** No new streams; those under way go on. */
@@ -244,21 +215,36 @@ export class Http2Session implements FrameSink, WireHandler {
     if (!this.#client) this.#lastServed = stream.id
   }
 
-  /** One side of a stream ended: gone when both have, and when all that came was taken. */
+  /** One side of a stream ended: gone when both have. */
   sideClosed(stream: Http2Stream): void {
-    if (!stream.sentEnd || !stream.receivedEnd || stream.closed || stream.holds) return
+    if (!stream.sentEnd || !stream.receivedEnd || stream.closed || stream.completed) return
     if (!stream.malformed) this.guard.completed()
-    this.#remove(stream)
-    stream.over()
+    this.#leave(stream)
+    // A request that was answered already is wanted by nobody.
+    if (!this.#client && !stream.isChannel) stream.forget()
+    else stream.complete()
+  }
+
+  /** The peer will say no more. A response that came whole is still to be taken, for that is what it was sent for. */
+  #lost(stream: Http2Stream, code: number, cause: Error | undefined): void {
+    if (this.#client && stream.receivedEnd && stream.holds) stream.complete()
+    else {
+      stream.forget()
+      stream.wasReset(code, cause)
+    }
   }
 
   /** Reset a stream. `peerFault`: it counts among what a peer may bring about. */
   resetStream(stream: Http2Stream, code: number, peerFault: boolean): void {
     if (stream.closed) return
+    if (stream.completed) {
+      stream.forget()
+      return
+    }
     if (!this.closed) this.output.reset(stream.id, code)
-    this.#remember(stream.id)
-    this.#stray += stream.mayReceive
-    this.#remove(stream)
+    this.#reset.add(stream.id, stream.mayReceive)
+    stream.forget()
+    this.#leave(stream)
     if (peerFault) this.countReset()
     else this.guard.resetByUs()
   }
@@ -266,15 +252,14 @@ export class Http2Session implements FrameSink, WireHandler {
   /** Reset a stream that never came to be, for a fault of the peer. Returns 0, or the code that ends the connection. */
   refuseStream(id: number, code: number): number {
     this.output.reset(id, code)
-    this.#remember(id)
+    this.#reset.add(id, 0)
     return this.guard.reset() ? 0 : h2.ENHANCE_YOUR_CALM
   }
 
   /** Reset a stream that we have no place for. Returns 0, or the code that ends the connection. */
   turnAway(id: number): number {
     this.output.reset(id, h2.REFUSED_STREAM)
-    this.#remember(id)
-    this.#stray += this.ownStreamWindow
+    this.#reset.add(id, this.ownStreamWindow)
     // Before it has read our settings, or our GOAWAY, the peer could not know better.
     const knew = this.settingsAcked && !this.goingAway
     return (knew ? this.guard.reset() : this.guard.control()) ? 0 : h2.ENHANCE_YOUR_CALM
@@ -285,27 +270,21 @@ export class Http2Session implements FrameSink, WireHandler {
     if (!this.guard.reset()) this.fail(h2.ENHANCE_YOUR_CALM, 'too many streams were reset')
   }
 
-  /** Take a stream from the table without a word to the peer, who knows. */
-  abandon(stream: Http2Stream): void {
-    if (!stream.closed) this.#remove(stream)
+  /** The peer says that it did not look at this stream, and will not. */
+  notServed(stream: Http2Stream): void {
+    this.#leave(stream)
+    this.#lost(stream, h2.REFUSED_STREAM, undefined)
   }
 
-  #remove(stream: Http2Stream): void {
-    stream.forget()
+  #leave(stream: Http2Stream): void {
     this.streams.delete(stream.id)
     this.turns.remove(stream)
-    this.received.giveBack()
     this.#role.onStreamClosed(stream)
-  }
-
-  #remember(id: number): void {
-    this.#resets.add(id)
-    if (this.#resets.size > REMEMBERED_RESETS) this.#resets.delete(this.#resets.values().next().value!)
   }
 
   /** Whether frames on this stream id may come although there is no such stream: we reset it a moment ago. */
   wasReset(id: number): boolean {
-    return this.#resets.has(id)
+    return this.#reset.has(id)
   }
 
   /** Decode a header block into {@link section}, whose `begin` was called. */
@@ -313,21 +292,11 @@ export class Http2Session implements FrameSink, WireHandler {
     return this.#decoder.decode(buf, start, end, this.#limits.headBytes, this.#limits.headFields, this.section)
   }
 
-  /** Trailers that may stand there; none left: an empty DATA frame ends the stream. */
-  sendTrailers(id: number, trailers: HeaderBlock): void {
-    const { encoder } = this
-    encoder.begin()
-    let fields = 0
-    trailers.sendTo({
-      onField: (name, value, neverIndex) => {
-        const lower = name.toLowerCase()
-        if (!mayTrail(lower)) return
-        encoder.field(lower, value, neverIndex)
-        fields++
-      },
-    })
-    if (fields > 0) this.output.headers(id, encoder.finish(), true)
-    else this.output.endStream(id)
+  /** The last frame of a stream. */
+  sendEnd(id: number, trailers: HeaderBlock | undefined): void {
+    const block = trailers === undefined ? undefined : trailerBlock(this.encoder, trailers)
+    if (block === undefined) this.output.endStream(id)
+    else this.output.headers(id, block, true)
   }
 
   /** The socket is full: producers should stop. */
@@ -368,11 +337,7 @@ export class Http2Session implements FrameSink, WireHandler {
     if (this.isIdle(id)) return h2.PROTOCOL_ERROR
     // All streams of a client are its own: it knows that it gave this one up.
     const expected = this.#client || this.wasReset(id)
-    if (expected && flowBytes > 0 && this.#stray >= flowBytes) {
-      this.#stray -= flowBytes
-      return 0
-    }
-    if (!endOfFrame) return 0
+    if ((expected && this.#reset.excuses(flowBytes)) || !endOfFrame) return 0
     if (!this.guard.control()) return h2.ENHANCE_YOUR_CALM
     return expected ? 0 : this.refuseStream(id, h2.STREAM_CLOSED)
   }
@@ -394,31 +359,29 @@ export class Http2Session implements FrameSink, WireHandler {
   }
 
   onSetting(id: number, value: number): number {
-    if (++this.#settings > SETTINGS_AT_MOST) return h2.ENHANCE_YOUR_CALM
+    const before = this.peer.initialWindow
+    if (!this.peer.take(id, value)) return h2.ENHANCE_YOUR_CALM
     if (id === h2.SETTINGS_HEADER_TABLE_SIZE) this.encoder.setPeerTableSize(value)
-    else if (id === h2.SETTINGS_MAX_CONCURRENT_STREAMS) this.peerMaxStreams = value
     else if (id === h2.SETTINGS_MAX_FRAME_SIZE) this.output.maxFrameBytes = Math.min(value, 4 * h2.MIN_MAX_FRAME)
-    else if (id === h2.SETTINGS_ENABLE_CONNECT_PROTOCOL) this.peerConnectProtocol = value === 1
-    else if (id === h2.SETTINGS_INITIAL_WINDOW_SIZE) return this.#initialWindow(value)
+    else if (id === h2.SETTINGS_INITIAL_WINDOW_SIZE) return this.#windowsChanged(value - before)
     return 0
   }
 
-  #initialWindow(value: number): number {
-    const change = value - this.peerInitialWindow
-    this.peerInitialWindow = value
+  /** All streams' windows change with the first one's size, and may become negative (RFC 9113 §6.9.2). */
+  #windowsChanged(change: number): number {
     for (const stream of this.streams.values()) {
       stream.sendWindow += change
       if (stream.sendWindow > h2.MAX_31) return h2.FLOW_CONTROL_ERROR
     }
-    if (change > 0) this.turns.go()
     return 0
   }
 
   onSettingsEnd(): number {
-    this.#settings = 0
+    this.peer.end()
     if (!this.guard.control()) return h2.ENHANCE_YOUR_CALM
     this.output.settingsAck()
-    this.peerSettingsSeen = true
+    // Behind the acknowledgement, by which the peer knows that its windows count.
+    this.turns.go()
     this.#role.onPeerSettings()
     return 0
   }
@@ -451,10 +414,6 @@ export class Http2Session implements FrameSink, WireHandler {
     if (stream === undefined) {
       if (this.isIdle(id)) return h2.PROTOCOL_ERROR
       return this.guard.control() ? 0 : h2.ENHANCE_YOUR_CALM
-    }
-    if (this.#isWhole(stream)) {
-      stream.stopSending()
-      return 0
     }
     // An upstream that refuses is busy; a client that throws its requests away makes others work for nothing.
     const premature = !this.#client && !stream.sentEnd && this.lastReadUs - stream.openedUs < PATIENT_US

@@ -3,7 +3,8 @@
  * so are bytes that were received and nobody takes yet; both are bounded, by the producer that is told to stop and by
  * the window that is not given back. A stream that stands still stalls no other.
  */
-import type { HeaderBlock } from '../../../core/headers.ts'
+import { HeaderBlock } from '../../../core/headers.ts'
+import { ByteQueue } from './byte-queue.ts'
 import { errorName } from './frames.ts'
 import type { Http2Session } from './session.ts'
 import { StreamChannel } from './stream-channel.ts'
@@ -17,20 +18,16 @@ export abstract class Http2Stream {
   #receiveWindow: number
   /** Taken by the consumer and not given back to the peer yet. */
   #consumed = 0
-  #held: Buffer[] = []
+  readonly #held = new ByteQueue()
   /** The stream was ended by the peer; told to the consumer when all that is held was taken. */
   #heldEnd = false
   #heldTrailers: HeaderBlock | undefined
   #paused = false
   #delivering = false
 
-  readonly #waiting: Buffer[] = []
-  /** Offset into the first piece that waits. */
-  #waitingAt = 0
+  readonly #waiting = new ByteQueue()
   #endWaits = false
   #trailersWait: HeaderBlock | undefined
-  /** Bytes that wait for a window. */
-  waitingBytes = 0
   /** The producer was told to stop and waits for {@link drained}. */
   blocked = false
   /** No frame of ours follows. */
@@ -41,6 +38,9 @@ export abstract class Http2Stream {
   closed = false
   /** Both sides ended; {@link closed} as well once all was taken. */
   completed = false
+  /** The peer broke a rule on it. */
+  malformed = false
+  readonly openedUs: number
   /** Body bytes that were sent. */
   bytesSent = 0
   /** The stream has left HTTP: its bytes go here. */
@@ -49,8 +49,9 @@ export abstract class Http2Stream {
   constructor(id: number, session: Http2Session) {
     this.id = id
     this.session = session
-    this.sendWindow = session.peerInitialWindow
+    this.sendWindow = session.peer.initialWindow
     this.#receiveWindow = session.ownStreamWindow
+    this.openedUs = session.lastReadUs
   }
 
   /** Body bytes for the consumer, valid during the call; it may call {@link pause}. */
@@ -90,8 +91,8 @@ export abstract class Http2Stream {
   }
 
   #hold(buf: Buffer, start: number, end: number): void {
-    this.#held.push(Buffer.from(buf.subarray(start, end)))
-    this.session.heldBytes += end - start
+    this.#held.push(buf, start, end)
+    this.session.received.hold(end - start)
   }
 
   /** Session only: END_STREAM came, with trailers or without. */
@@ -119,13 +120,14 @@ export abstract class Http2Stream {
     if (this.#delivering || this.closed) return
     this.#delivering = true
     while (this.#held.length > 0 && !this.#paused && !this.closed) {
-      const piece = this.#held.shift()!
-      this.session.heldBytes -= piece.length
+      const piece = this.#held.first
+      this.#held.drop(piece.length)
+      this.session.received.hold(-piece.length)
       this.#deliver(piece, 0, piece.length)
       this.#take(piece.length)
     }
     this.#delivering = false
-    this.session.giveBackWindow()
+    this.session.received.giveBack()
     if (this.#heldEnd && this.#held.length === 0 && !this.#paused && !this.closed) {
       this.#heldEnd = false
       this.#deliverEnd(this.#heldTrailers)
@@ -136,6 +138,11 @@ export abstract class Http2Stream {
   /** Bytes are kept here because nobody takes them. */
   get holds(): boolean {
     return this.#held.length > 0 || this.#heldEnd
+  }
+
+  /** What the peer may still send, bytes. */
+  get mayReceive(): number {
+    return this.receivedEnd ? 0 : Math.max(this.#receiveWindow, 0)
   }
 
   #take(bytes: number): void {
@@ -154,25 +161,23 @@ export abstract class Http2Stream {
     if (this.closed || this.sentEnd) return true
     let at = start
     if (this.#waiting.length === 0) at = this.#sendNow(buf, start, end)
-    if (at < end) {
-      this.#waiting.push(Buffer.from(buf.subarray(at, end)))
-      this.waitingBytes += end - at
-    }
+    if (at < end) this.#waiting.push(buf, at, end)
     this.blocked = this.#waiting.length > 0 || this.session.congested
-    if (this.blocked) this.session.waits(this)
+    if (this.blocked) this.session.turns.add(this)
     return !this.blocked
   }
 
   #sendNow(buf: Buffer, start: number, end: number): number {
     const { session } = this
+    const { turns } = session
     let at = start
     while (at < end) {
-      const size = Math.min(end - at, this.sendWindow, session.sendWindow, session.output.maxFrameBytes)
+      const size = Math.min(end - at, this.sendWindow, turns.window, session.output.maxFrameBytes)
       if (size <= 0) break
       session.output.data(this.id, buf, at, at + size, false)
       session.guard.sentData()
       this.sendWindow -= size
-      session.sendWindow -= size
+      turns.window -= size
       this.bytesSent += size
       at += size
     }
@@ -184,25 +189,22 @@ export abstract class Http2Stream {
     if (this.closed || this.sentEnd) return
     if (this.#waiting.length > 0) {
       this.#endWaits = true
-      this.#trailersWait = trailers
+      // The connection that they came on may read others meanwhile.
+      this.#trailersWait = trailers === undefined ? undefined : HeaderBlock.from(trailers.entries())
       return
     }
     this.sentEnd = true
-    if (trailers === undefined) this.session.output.endStream(this.id)
-    else this.session.sendTrailers(this.id, trailers)
+    this.session.sendEnd(this.id, trailers)
     this.session.sideClosed(this)
   }
 
   /** Session only: a window opened or the socket drained. */
   sendWaiting(): void {
     while (this.#waiting.length > 0) {
-      const piece = this.#waiting[0]!
-      const to = this.#sendNow(piece, this.#waitingAt, piece.length)
-      this.waitingBytes -= to - this.#waitingAt
-      this.#waitingAt = to
-      if (to < piece.length) return
-      this.#waiting.shift()
-      this.#waitingAt = 0
+      const piece = this.#waiting.first
+      const sent = this.#sendNow(piece, 0, piece.length)
+      this.#waiting.drop(sent)
+      if (sent < piece.length) return
     }
     if (this.#endWaits) {
       this.#endWaits = false
@@ -210,15 +212,15 @@ export abstract class Http2Stream {
     }
     if (this.session.congested || this.closed) return
     this.blocked = false
-    this.session.waitsNoMore(this)
+    this.session.turns.remove(this)
     if (this.sentEnd) return
     if (this.#channel !== undefined) this.#channel.handler.onDrain()
     else this.onDrained()
   }
 
-  /** Everything that was given is with the socket. */
-  get sentAll(): boolean {
-    return this.#waiting.length === 0
+  /** Bytes that wait for a window. */
+  get waitingBytes(): number {
+    return this.#waiting.length
   }
 
   /** Session only: the peer reset the stream, or the connection is gone. */
@@ -229,7 +231,8 @@ export abstract class Http2Stream {
 
   /** Session only: both sides ended, and the table has let go of the stream. What is kept is still to be taken. */
   complete(): void {
-    this.completed = true
+    this.completed = this.sentEnd = true
+    this.#waiting.clear()
     if (!this.holds) this.#over()
   }
 
@@ -251,10 +254,10 @@ export abstract class Http2Stream {
   /** Drop what is kept. */
   forget(): void {
     this.closed = true
-    for (const piece of this.#held) this.session.heldBytes -= piece.length
-    this.#held = []
-    this.#waiting.length = 0
-    this.waitingBytes = 0
+    this.session.received.hold(-this.#held.length)
+    this.#held.clear()
+    this.#waiting.clear()
+    this.session.received.giveBack()
   }
 }
 
