@@ -305,32 +305,6 @@ export class SpanEncoder {
     else sink.range(K.QUERY, bytes, question + 1, end)
   }
 
-  /** Header attributes are lists of strings: ArrayValue { values: AnyValue }. */
-  #requestId(start: number, end: number): void {
-    if (end - start <= 112 && this.#shortRequestId(start, end)) return
-    this.#field(9, keyValue('http.request.header.x-request-id', [textOf(this.#bytes, start, end)]).finish())
-  }
-
-  /** Up to 112 bytes of ASCII all lengths are single bytes: of the AnyValue, of its ArrayValue, of the item. */
-  #shortRequestId(start: number, end: number): boolean {
-    const sink = this.#sink
-    const begin = sink.at
-    const length = end - start
-    sink.byte(0x4a)
-    sink.varint(K.REQUEST_ID.length + 1 + length + 6)
-    sink.block(K.REQUEST_ID)
-    sink.byte(length + 6)
-    sink.byte(0x2a)
-    sink.byte(length + 4)
-    sink.byte(0x0a)
-    sink.byte(length + 2)
-    sink.byte(0x0a)
-    sink.byte(length)
-    if (sink.ascii(this.#bytes, start, end)) return true
-    sink.at = begin
-    return false
-  }
-
   /** Whole microseconds, so that the phases and `self` add up to the rounded duration exactly. */
   #timings(at: number, durationUs: number): void {
     const { float64 } = this.#memory
