@@ -93,7 +93,15 @@ function path(stages: readonly Stage[]): () => number {
   })
   const none = (): void => {}
   const log = { debug: none, info: none, warn: none, error: none }
-  const driver = new Driver({ stages: compileStages(stages), upstream, rescue, failureTrailers, log, sweeper, detachedMs: 0 })
+  const driver = new Driver({
+    stages: compileStages(stages),
+    upstream,
+    rescue,
+    failureTrailers,
+    log,
+    sweeper,
+    detachedMs: 0,
+  })
   const draining = (): boolean => false
   const [client, server] = [new Sink(), new Sink()]
   const info: ConnectionInfo = {
