@@ -150,7 +150,7 @@ export class ModelStore implements IdempotencyStore {
         watchers.delete(done)
         resolve()
       }
-      const timer = setTimeout(done, timeoutMs)
+      const timer = setTimeout(done, timeoutMs).unref()
       watchers.add(done)
     })
   }

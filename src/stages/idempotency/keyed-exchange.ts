@@ -143,14 +143,16 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   #readOn(landing: Landing | undefined): Promise<Verdict> {
     const x = this.#x
     this.#landing = landing
+    const verdict = new Promise<Verdict>((resolve) => {
+      this.#resolve = resolve
+    })
     if (this.#fingerprint === '' && !x.discardsRequest) {
       x.discardsRequest = true
       // The upstream will not ask for the body this time.
       if (x.request.expectContinue) x.down.informational(continueHead())
+      x.down.resumeRequest()
     }
-    return new Promise((resolve) => {
-      this.#resolve = resolve
-    })
+    return verdict
   }
 
   get mayLead(): boolean {
