@@ -191,7 +191,7 @@ export class Http2Server implements Http2Role, Deadlined {
     const session = this.#session
     session.section.begin('trailers', new HeaderBlock(8))
     if (session.decode(buf, start, end) === HPACK_FAULT) return h2.COMPRESSION_ERROR
-    if (session.wasReset(id)) return session.guard.control() ? 0 : h2.ENHANCE_YOUR_CALM
+    if (session.recentlyReset.has(id)) return session.guard.control() ? 0 : h2.ENHANCE_YOUR_CALM
     return h2.STREAM_CLOSED
   }
 

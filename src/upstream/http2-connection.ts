@@ -168,7 +168,7 @@ export class Http2Connection implements Http2Role, Deadlined {
   onGoaway(lastStreamId: number): void {
     const session = this.#session
     for (const stream of [...session.streams.values()]) {
-      if (stream.id > lastStreamId) session.notServed(stream)
+      if (stream.id > lastStreamId) session.endedByPeer(stream, h2.REFUSED_STREAM)
     }
     if (this.idle) session.finish()
   }

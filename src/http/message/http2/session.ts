@@ -10,27 +10,25 @@ import { FieldSection } from './field-section.ts'
 import { FloodGuard } from './flood-guard.ts'
 import { FrameOutput } from './frame-output.ts'
 import { FrameReader } from './frame-reader.ts'
-import type { FrameSink } from './frame-sink.ts'
 import * as h2 from './frames.ts'
 import { HpackDecoder, type HpackResult } from './hpack-decoder.ts'
 import { HpackEncoder } from './hpack-encoder.ts'
 import { linger } from './linger.ts'
 import { PeerSettings } from './peer-settings.ts'
 import { ReceiveWindow } from './receive-window.ts'
+import { ReceivedFrames } from './received-frames.ts'
 import { trailerBlock } from './send-fields.ts'
 import { SendTurns } from './send-turns.ts'
 import type { Http2Limits, Http2Role } from './session-role.ts'
 import type { Http2Stream } from './stream.ts'
 
 const HPACK_TABLE_BYTES = 4096
-/** A client that gives up a request after so long does not do it to make us work. */
-const PATIENT_US = 1_000_000
 /** How long a peer may take nothing of what we wrote last: after a fault, and after an end that we agreed on. */
 const PATIENCE_AFTER_FAULT_MS = 500
 const PATIENCE_MS = 10_000
 const PING_BYTES = Buffer.from('hopscope', 'latin1')
 
-export class Http2Session implements FrameSink, WireHandler {
+export class Http2Session implements WireHandler {
   readonly wire: Wire
   readonly output: FrameOutput
   readonly guard: FloodGuard
@@ -39,12 +37,13 @@ export class Http2Session implements FrameSink, WireHandler {
   readonly streams = new Map<number, Http2Stream>()
   readonly #decoder = new HpackDecoder(HPACK_TABLE_BYTES)
   readonly #reader: FrameReader
-  readonly #role: Http2Role
+  readonly role: Http2Role
   readonly #limits: Http2Limits
-  readonly #client: boolean
+  /** We opened the connection, and all of its streams. */
+  readonly client: boolean
   readonly turns = new SendTurns()
   readonly received: ReceiveWindow
-  readonly #reset = new ClosedStreams()
+  readonly recentlyReset = new ClosedStreams()
   readonly peer = new PeerSettings()
   readonly ownStreamWindow: number
   settingsAcked = false
@@ -70,24 +69,27 @@ export class Http2Session implements FrameSink, WireHandler {
 
   constructor(wire: Wire, role: Http2Role, limits: Http2Limits, client: boolean) {
     this.wire = wire
-    this.#role = role
+    this.role = role
     this.#limits = limits
-    this.#client = client
+    this.client = client
     this.output = new FrameOutput(wire)
     this.received = new ReceiveWindow(this.output)
     this.lastReadUs = nowUs()
     this.guard = new FloodGuard(this.lastReadUs)
     this.ownStreamWindow = limits.streamWindowBytes
-    this.#reader = new FrameReader(h2.MIN_MAX_FRAME, this, { maxBlockBytes: limits.headBytes * 2, preface: !client })
+    this.#reader = new FrameReader(h2.MIN_MAX_FRAME, new ReceivedFrames(this), {
+      maxBlockBytes: limits.headBytes * 2,
+      preface: !client,
+    })
     wire.handler = this
     this.#greet()
   }
 
   #greet(): void {
     const { maxStreams, streamWindowBytes, headBytes } = this.#limits
-    if (this.#client) this.output.raw(h2.PREFACE)
+    if (this.client) this.output.raw(h2.PREFACE)
     this.output.settings([
-      ...(this.#client
+      ...(this.client
         ? ([[h2.SETTINGS_ENABLE_PUSH, 0]] as const)
         : ([
             [h2.SETTINGS_MAX_CONCURRENT_STREAMS, maxStreams],
@@ -108,7 +110,7 @@ export class Http2Session implements FrameSink, WireHandler {
     const code = this.#reader.read(buf, start, end)
     if (code !== 0) this.fail(code, h2.errorName(code))
     this.#timePartial()
-    this.#role.onBatchEnd()
+    this.role.onBatchEnd()
     this.touched.length = 0
     this.output.flush()
   }
@@ -164,7 +166,7 @@ export class Http2Session implements FrameSink, WireHandler {
   fail(code: number, debug: string): void {
     if (this.closed) return
     this.code = code
-    this.output.goaway(this.#client ? 0 : this.#lastServed, code, debug)
+    this.output.goaway(this.client ? 0 : this.#lastServed, code, debug)
     this.output.flush()
     this.#close(undefined)
     this.#linger(PATIENCE_AFTER_FAULT_MS)
@@ -186,17 +188,17 @@ export class Http2Session implements FrameSink, WireHandler {
     this.turns.clear()
     for (const stream of open) {
       this.#lost(stream, this.code === 0 ? h2.CANCEL : this.code, cause)
-      this.#role.onStreamClosed(stream)
+      this.role.onStreamClosed(stream)
     }
     this.output.drop()
-    this.#role.onSessionClosed(this.code, cause)
+    this.role.onSessionClosed(this.code, cause)
   }
 
   /** No new streams; those under way go on. */
   goAway(code: number): void {
     if (this.goingAway || this.closed) return
     this.goingAway = true
-    this.output.goaway(this.#client ? 0 : this.#lastServed, code, '')
+    this.output.goaway(this.client ? 0 : this.#lastServed, code, '')
     this.output.flush()
   }
 
@@ -212,7 +214,7 @@ export class Http2Session implements FrameSink, WireHandler {
   /** Add a stream to the table. */
   add(stream: Http2Stream): void {
     this.streams.set(stream.id, stream)
-    if (!this.#client) this.#lastServed = stream.id
+    if (!this.client) this.#lastServed = stream.id
   }
 
   /** One side of a stream ended: gone when both have. */
@@ -221,13 +223,13 @@ export class Http2Session implements FrameSink, WireHandler {
     if (!stream.malformed) this.guard.completed()
     this.#leave(stream)
     // A request that was answered already is wanted by nobody.
-    if (!this.#client && !stream.isChannel) stream.forget()
+    if (!this.client && !stream.isChannel) stream.forget()
     else stream.complete()
   }
 
   /** The peer will say no more. A response that came whole is still to be taken, for that is what it was sent for. */
   #lost(stream: Http2Stream, code: number, cause: Error | undefined): void {
-    if (this.#client && stream.receivedEnd && stream.holds) stream.complete()
+    if (this.client && stream.receivedEnd && stream.holds) stream.complete()
     else {
       stream.forget()
       stream.wasReset(code, cause)
@@ -242,7 +244,7 @@ export class Http2Session implements FrameSink, WireHandler {
       return
     }
     if (!this.closed) this.output.reset(stream.id, code)
-    this.#reset.add(stream.id, stream.mayReceive)
+    this.recentlyReset.add(stream.id, stream.mayReceive)
     stream.forget()
     this.#leave(stream)
     if (peerFault) this.countReset()
@@ -252,14 +254,14 @@ export class Http2Session implements FrameSink, WireHandler {
   /** Reset a stream that never came to be, for a fault of the peer. Returns 0, or the code that ends the connection. */
   refuseStream(id: number, code: number): number {
     this.output.reset(id, code)
-    this.#reset.add(id, 0)
+    this.recentlyReset.add(id, 0)
     return this.guard.reset() ? 0 : h2.ENHANCE_YOUR_CALM
   }
 
   /** Reset a stream that we have no place for. Returns 0, or the code that ends the connection. */
   turnAway(id: number): number {
     this.output.reset(id, h2.REFUSED_STREAM)
-    this.#reset.add(id, this.ownStreamWindow)
+    this.recentlyReset.add(id, this.ownStreamWindow)
     // Before it has read our settings, or our GOAWAY, the peer could not know better.
     const knew = this.settingsAcked && !this.goingAway
     return (knew ? this.guard.reset() : this.guard.control()) ? 0 : h2.ENHANCE_YOUR_CALM
@@ -270,21 +272,16 @@ export class Http2Session implements FrameSink, WireHandler {
     if (!this.guard.reset()) this.fail(h2.ENHANCE_YOUR_CALM, 'too many streams were reset')
   }
 
-  /** The peer says that it did not look at this stream, and will not. */
-  notServed(stream: Http2Stream): void {
+  /** The peer ended the stream before its time, or says that it never looked at it. */
+  endedByPeer(stream: Http2Stream, code: number): void {
     this.#leave(stream)
-    this.#lost(stream, h2.REFUSED_STREAM, undefined)
+    this.#lost(stream, code, undefined)
   }
 
   #leave(stream: Http2Stream): void {
     this.streams.delete(stream.id)
     this.turns.remove(stream)
-    this.#role.onStreamClosed(stream)
-  }
-
-  /** Whether frames on this stream id may come although there is no such stream: we reset it a moment ago. */
-  wasReset(id: number): boolean {
-    return this.#reset.has(id)
+    this.role.onStreamClosed(stream)
   }
 
   /** Decode a header block into {@link section}, whose `begin` was called. */
@@ -304,28 +301,6 @@ export class Http2Session implements FrameSink, WireHandler {
     return this.wire.full
   }
 
-  // === frames ===
-
-  onData(
-    id: number,
-    buf: Buffer,
-    start: number,
-    end: number,
-    flowBytes: number,
-    endOfFrame: boolean,
-    endStream: boolean,
-  ): number {
-    if (!this.received.received(flowBytes)) return h2.FLOW_CONTROL_ERROR
-    if (start === end && !endStream && !this.guard.control()) return h2.ENHANCE_YOUR_CALM
-    const stream = this.streams.get(id)
-    if (stream === undefined) return this.#dataOnClosed(id, flowBytes, endOfFrame)
-    this.touched.push(stream)
-    if (stream.receivedEnd) this.#streamFault(stream, h2.STREAM_CLOSED)
-    else if (!stream.receive(buf, start, end, flowBytes)) this.#streamFault(stream, h2.FLOW_CONTROL_ERROR)
-    else if (endStream && !stream.closed) this.endReceived(stream, undefined)
-    return 0
-  }
-
   /** END_STREAM came. */
   endReceived(stream: Http2Stream, trailers: HeaderBlock | undefined): void {
     this.touched.push(stream)
@@ -333,108 +308,9 @@ export class Http2Session implements FrameSink, WireHandler {
     this.sideClosed(stream)
   }
 
-  #dataOnClosed(id: number, flowBytes: number, endOfFrame: boolean): number {
-    if (this.isIdle(id)) return h2.PROTOCOL_ERROR
-    // All streams of a client are its own: it knows that it gave this one up.
-    const expected = this.#client || this.wasReset(id)
-    if ((expected && this.#reset.excuses(flowBytes)) || !endOfFrame) return 0
-    if (!this.guard.control()) return h2.ENHANCE_YOUR_CALM
-    return expected ? 0 : this.refuseStream(id, h2.STREAM_CLOSED)
-  }
-
   /** Never opened, by either side. */
   isIdle(id: number): boolean {
     return id > this.lastStreamId || (id & 1) === 0
-  }
-
-  /** The peer broke a rule on one stream: reset it, and tell whoever uses it. */
-  #streamFault(stream: Http2Stream, code: number): void {
-    this.resetStream(stream, code, true)
-    stream.wasReset(code, new Error(h2.errorName(code)))
-  }
-
-  onHeaders(id: number, endStream: boolean, buf: Buffer, start: number, end: number, continuations: number): number {
-    if (continuations > 1 && !this.guard.control()) return h2.ENHANCE_YOUR_CALM
-    return this.#role.onHeaderBlock(id, this.streams.get(id), endStream, buf, start, end)
-  }
-
-  onSetting(id: number, value: number): number {
-    const before = this.peer.initialWindow
-    if (!this.peer.take(id, value)) return h2.ENHANCE_YOUR_CALM
-    if (id === h2.SETTINGS_HEADER_TABLE_SIZE) this.encoder.setPeerTableSize(value)
-    else if (id === h2.SETTINGS_MAX_FRAME_SIZE) this.output.maxFrameBytes = Math.min(value, 4 * h2.MIN_MAX_FRAME)
-    else if (id === h2.SETTINGS_INITIAL_WINDOW_SIZE) return this.#windowsChanged(value - before)
-    return 0
-  }
-
-  /** All streams' windows change with the first one's size, and may become negative (RFC 9113 §6.9.2). */
-  #windowsChanged(change: number): number {
-    for (const stream of this.streams.values()) {
-      stream.sendWindow += change
-      if (stream.sendWindow > h2.MAX_31) return h2.FLOW_CONTROL_ERROR
-    }
-    return 0
-  }
-
-  onSettingsEnd(): number {
-    this.peer.end()
-    if (!this.guard.control()) return h2.ENHANCE_YOUR_CALM
-    this.output.settingsAck()
-    // Behind the acknowledgement, by which the peer knows that its windows count.
-    this.turns.go()
-    this.#role.onPeerSettings()
-    return 0
-  }
-
-  onSettingsAck(): number {
-    this.settingsAcked = true
-    return this.guard.control() ? 0 : h2.ENHANCE_YOUR_CALM
-  }
-
-  onPing(ack: boolean, buf: Buffer, start: number): number {
-    if (!this.guard.control()) return h2.ENHANCE_YOUR_CALM
-    if (ack) this.#role.onPingAck()
-    else this.output.ping(true, buf, start)
-    return 0
-  }
-
-  onWindowUpdate(id: number, increment: number): number {
-    if (!this.guard.control()) return h2.ENHANCE_YOUR_CALM
-    if (id === 0) return this.turns.open(increment) ? 0 : h2.FLOW_CONTROL_ERROR
-    const stream = this.streams.get(id)
-    if (stream === undefined) return this.isIdle(id) ? h2.PROTOCOL_ERROR : 0
-    stream.sendWindow += increment
-    if (stream.sendWindow > h2.MAX_31) this.#streamFault(stream, h2.FLOW_CONTROL_ERROR)
-    else if (stream.blocked) stream.sendWaiting()
-    return 0
-  }
-
-  onRstStream(id: number, code: number): number {
-    const stream = this.streams.get(id)
-    if (stream === undefined) {
-      if (this.isIdle(id)) return h2.PROTOCOL_ERROR
-      return this.guard.control() ? 0 : h2.ENHANCE_YOUR_CALM
-    }
-    // An upstream that refuses is busy; a client that throws its requests away makes others work for nothing.
-    const premature = !this.#client && !stream.sentEnd && this.lastReadUs - stream.openedUs < PATIENT_US
-    this.#leave(stream)
-    this.#lost(stream, code, undefined)
-    return premature && !this.guard.reset() ? h2.ENHANCE_YOUR_CALM : 0
-  }
-
-  onGoaway(lastStreamId: number, code: number): number {
-    if (!this.guard.control()) return h2.ENHANCE_YOUR_CALM
-    this.goingAway = this.peerGoingAway = true
-    this.#role.onGoaway(lastStreamId, code)
-    return 0
-  }
-
-  onPriority(): number {
-    return this.guard.control() ? 0 : h2.ENHANCE_YOUR_CALM
-  }
-
-  onOther(): number {
-    return this.guard.control() ? 0 : h2.ENHANCE_YOUR_CALM
   }
 
   /** Ask for a sign of life. */
