@@ -43,9 +43,10 @@ const COLLECTOR = 4317
 export async function startSidecar(
   pod: Namespace,
   flags: readonly string[] = [],
-  { mode = 'redirect', asRoot = false } = {},
+  { mode = 'redirect', asRoot = false, ports = '80,443' } = {},
 ): Promise<Sidecar> {
-  const applied = pod.exec([...HOPSCOPE, 'iptables', 'apply', '--intercept-mode', mode])
+  const rules = ['--intercept-mode', mode, '--intercept-ports', ports]
+  const applied = pod.exec([...HOPSCOPE, 'iptables', 'apply', ...rules])
   assert.equal(applied.status, 0, applied.stderr)
   const receiver = pod.start(program('span-receiver', COLLECTOR))
   await receiver.line((line) => line === 'listening')
