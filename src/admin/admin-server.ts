@@ -19,6 +19,8 @@ export interface AdminOptions {
   /** The effective configuration, secrets masked already. */
   readonly config: () => unknown
   readonly exchanges: (query: RecorderQuery) => unknown | Promise<unknown>
+  /** Counts of requests with an Idempotency-Key and of their records; never keys. */
+  readonly idempotency: () => unknown | Promise<unknown>
   /** Fail readiness and let connections run out; further calls change nothing. */
   readonly drain: () => void
   /** End the process in good order. The answer is sent first. */
@@ -40,6 +42,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   },
   '/config': { GET: (options) => json(200, options.config()) },
   '/exchanges': { GET: (options, request) => exchanges(options, request) },
+  '/idempotency': { GET: async (options) => json(200, await options.idempotency()) },
   '/drain': {
     POST: (options) => {
       options.drain()

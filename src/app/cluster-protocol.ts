@@ -5,6 +5,7 @@ import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
 export type Question =
   | { readonly ask: 'snapshot' }
   | { readonly ask: 'exchanges'; readonly query: RecorderQuery }
+  | { readonly ask: 'idempotency' }
   | { readonly ask: 'drain' }
   | { readonly ask: 'reload' }
   /** Base64. */

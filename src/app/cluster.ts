@@ -115,6 +115,10 @@ class Group implements Served {
     return newestFirst.slice(0, query.limit ?? newestFirst.length)
   }
 
+  async idempotency(): Promise<unknown> {
+    return { processes: await this.ask({ ask: 'idempotency' }) }
+  }
+
   /** Pass the signal on; resolves when all have ended, by force where one outlives `deadlineMs`. */
   async end(deadlineMs: number): Promise<void> {
     this.draining = true

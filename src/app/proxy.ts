@@ -93,6 +93,11 @@ export class RunningProxy implements Served {
     return this.telemetry.recorder.read(query)
   }
 
+  /** Counts of requests with an Idempotency-Key. */
+  idempotency(): unknown {
+    return this.plane.idempotency?.describe() ?? { store: 'off' }
+  }
+
   /** Take over settings that may change while running. */
   reconfigure(config: Config): void {
     this.plane.setTimeouts(config.timeouts)

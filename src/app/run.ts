@@ -59,6 +59,8 @@ function serveQuestions(proxy: RunningProxy, live: LiveConfig): void {
         return proxy.telemetry.metrics.snapshot()
       case 'exchanges':
         return proxy.exchanges(question.query)
+      case 'idempotency':
+        return proxy.idempotency()
       case 'drain':
         return proxy.plane.startDraining()
       case 'reload':

@@ -13,6 +13,7 @@ export interface Served {
   logLevel: LogLevel
   scrape(): Promise<ScrapeResult>
   exchanges(query: RecorderQuery): unknown
+  idempotency(): unknown
 }
 
 export interface ServersOptions {
@@ -58,6 +59,7 @@ function adminOptions(options: ServersOptions, address: { host: string; port: nu
     readiness: () => (served.draining ? { ready: false, reason: 'draining' } : { ready: true }),
     config: options.describeConfig,
     exchanges: (query) => served.exchanges(query),
+    idempotency: () => served.idempotency(),
     drain: options.onDrain,
     quit: options.onQuit,
     logLevel: () => served.logLevel,

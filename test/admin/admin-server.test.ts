@@ -38,6 +38,7 @@ async function withAdmin(run: (port: number, state: State) => Promise<void>): Pr
       state.queries.push(query)
       return [{ path: '/x' }]
     },
+    idempotency: () => Promise.resolve({ store: 'memory', waiting: 1 }),
     drain: () => {
       state.drained++
     },
@@ -85,6 +86,8 @@ test('config and exchanges are read as JSON, with limit, failed and id', async (
     assert.equal(got.headers['cache-control'], 'no-store')
     assert.deepEqual(state.queries, [{ limit: 7, failed: true, id: 'abc' }])
     assert.equal((await call(port, 'GET', '/exchanges?limit=-1')).status, 400)
+    assert.deepEqual(JSON.parse((await call(port, 'GET', '/idempotency')).body), { store: 'memory', waiting: 1 })
+    assert.equal((await call(port, 'POST', '/idempotency')).status, 405)
   })
 })
 
