@@ -26,7 +26,7 @@ export interface IntakeOptions {
   readonly segments: number
   /** Oldest that a segment may become before it is sealed, milliseconds. */
   readonly sealMs: number
-  /** Largest number of ids remembered in each of two generations; a power of two. */
+  /** Ids of spans that are remembered; a power of two. */
   readonly recentIds?: number
   /** A segment is sealed and written: to be stored. */
   readonly onSealed: (segment: HotSegment) => void
@@ -96,7 +96,7 @@ export class Intake {
     for (const sequence of openWalFolder(walFolder)) {
       this.#nextSequence = Math.max(this.#nextSequence, sequence + 1)
       if (sequence < storedBelow) {
-        removeWalFile(walFolder, sequence)
+        void removeWalFile(walFolder, sequence)
         continue
       }
       const bytes = readWalFile(walFolder, sequence)
@@ -117,7 +117,7 @@ export class Intake {
       if (segment.rows === 0) {
         this.live.pop()
         this.#recycle(segment)
-        removeWalFile(walFolder, sequence)
+        void removeWalFile(walFolder, sequence)
       } else this.#options.onSealed(segment)
     }
   }
@@ -132,25 +132,31 @@ export class Intake {
     return undefined
   }
 
-  /** Take an ExportTraceServiceRequest. Resolves when it is written, or at once where it is not taken. */
-  accept(payload: Uint8Array): Intook | Promise<Intook> {
+  /** Take an ExportTraceServiceRequest, in parts as it came. Resolves when it is written, or at once where it is not taken. */
+  accept(parts: readonly Uint8Array[]): Intook | Promise<Intook> {
     const { counters } = this
-    const segment = this.#roomFor(payload.length)
+    let length = 0
+    for (const part of parts) length += part.length
+    const segment = this.#roomFor(length)
     if (segment === undefined) {
       counters.refused++
       return { kind: 'refused', reason: this.pressure ?? 'no room', retryMs: RETRY_MS }
     }
     counters.requests++
-    if (payload.length === 0) return { kind: 'accepted', spans: 0, rejected: 0, duplicates: 0 }
+    if (length === 0) return { kind: 'accepted', spans: 0, rejected: 0, duplicates: 0 }
     const at = segment.bytes
-    segment.view.raw.set(payload, at + FRAME_HEADER_BYTES)
+    let to = at + FRAME_HEADER_BYTES
+    for (const part of parts) {
+      segment.view.raw.set(part, to)
+      to += part.length
+    }
     const receivedMs = wallUs(nowUs()) / 1000
-    const scanned = this.#scanFrame(segment, at, payload.length, receivedMs)
+    const scanned = this.#scanFrame(segment, at, length, receivedMs)
     if (scanned.fault !== undefined) {
       counters.malformed++
       return { kind: 'malformed', fault: scanned.fault }
     }
-    const duplicates = this.#keep(segment, scanned, at, payload.length, receivedMs)
+    const duplicates = this.#keep(segment, scanned, at, length, receivedMs)
     counters.spans += scanned.rows - duplicates
     counters.duplicates += duplicates
     counters.rejected += scanned.rejected
@@ -161,7 +167,7 @@ export class Intake {
   stored(segment: HotSegment): void {
     const index = this.live.indexOf(segment)
     if (index >= 0) this.live.splice(index, 1)
-    if (this.#options.walFolder !== undefined) removeWalFile(this.#options.walFolder, segment.sequence)
+    if (this.#options.walFolder !== undefined) void removeWalFile(this.#options.walFolder, segment.sequence)
     this.#recycle(segment)
   }
 

@@ -3,56 +3,17 @@
  * decoder would: what is accepted here can be read at any later time. Values stay where they are in the raw bytes, but
  * for the few that have a column.
  */
-import { MAX_DEPTH } from '../otlp-attributes.ts'
 import { MAX_SPANS, MAX_VALUES } from '../otlp-decode.ts'
 import type { WireFault } from '../wire-cursor.ts'
-import { findKey, type Known, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './known-attributes.ts'
+import { AttributeScan } from './attribute-scan.ts'
+import { EVENT, LINK, REQUEST, RESOURCE, RESOURCE_SPANS, SCOPE, SCOPE_SPANS, SPAN, STATUS } from './field-names.ts'
+import { type Known, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './known-attributes.ts'
 import { hashOf, type Names } from './names.ts'
 import { pathOfUrl, routeBytes, routeOfPath } from './route-of-path.ts'
 import { SEGMENT_ROWS, SEGMENT_SCOPES, type SegmentView } from './segment.ts'
-import { WireScan } from './wire-scan.ts'
 
 /** ScopeSpans of one request. */
 export const MAX_SCOPES = 16_384
-
-const REQUEST = { 1: 'ExportTraceServiceRequest.resource_spans' }
-const RESOURCE_SPANS = { 1: 'ResourceSpans.resource', 2: 'ResourceSpans.scope_spans' }
-const RESOURCE = { 1: 'Resource.attributes' }
-const SCOPE_SPANS = { 1: 'ScopeSpans.scope', 2: 'ScopeSpans.spans' }
-const SPAN = {
-  1: 'Span.trace_id',
-  2: 'Span.span_id',
-  3: 'Span.trace_state',
-  4: 'Span.parent_span_id',
-  5: 'Span.name',
-  6: 'Span.kind',
-  7: 'Span.start_time_unix_nano',
-  8: 'Span.end_time_unix_nano',
-  9: 'Span.attributes',
-  11: 'Span.events',
-  13: 'Span.links',
-  15: 'Span.status',
-  16: 'Span.flags',
-}
-const EVENT = { 1: 'Event.time_unix_nano', 2: 'Event.name', 3: 'Event.attributes' }
-const LINK = { 1: 'Link.trace_id', 2: 'Link.span_id', 3: 'Link.trace_state', 4: 'Link.attributes' }
-const SCOPE = {
-  1: 'InstrumentationScope.name',
-  2: 'InstrumentationScope.version',
-  3: 'InstrumentationScope.attributes',
-}
-const STATUS = { 2: 'Status.message', 3: 'Status.code' }
-const KEY_VALUE = { 1: 'KeyValue.key', 2: 'KeyValue.value' }
-const LIST = { 1: 'values' }
-const ANY_VALUE = {
-  1: 'AnyValue.string_value',
-  2: 'AnyValue.bool_value',
-  3: 'AnyValue.int_value',
-  4: 'AnyValue.double_value',
-  5: 'AnyValue.array_value',
-  6: 'AnyValue.kvlist_value',
-  7: 'AnyValue.bytes_value',
-}
 
 const DIRECTIONS = new Map([
   [7, 1], // inbound
@@ -71,10 +32,9 @@ export interface Scanned {
   readonly rejected: number
 }
 
-export class SpanScan extends WireScan {
+export class SpanScan extends AttributeScan {
   readonly #names: Names
   #view!: SegmentView
-  #values = 0
   #row = 0
   #firstRow = 0
   #scope = 0
@@ -87,10 +47,6 @@ export class SpanScan extends WireScan {
   #resourceEnd = 0
   #frameAt = 0
   #received = 0
-  /** The scalar that was read last: its bytes where it is text, its number where it is an integer. */
-  #textAt = 0
-  #textEnd = 0
-  #integer = 0
   #routeRank = 0
 
   constructor(names: Names) {
@@ -111,7 +67,7 @@ export class SpanScan extends WireScan {
     this.at = place.start
     this.origin = place.start
     this.fault = undefined
-    this.#values = MAX_VALUES
+    this.values = MAX_VALUES
     this.#row = this.#firstRow = place.row
     this.#scope = this.#firstScope = place.scope
     this.#rejected = 0
@@ -126,10 +82,6 @@ export class SpanScan extends WireScan {
     return { fault, rows: this.#row - place.row, scopes: this.#scope - place.scope, rejected: this.#rejected }
   }
 
-  #spend(): void {
-    if (--this.#values < 0) this.fail(this.at, 'too many attribute values, events and links')
-  }
-
   #resourceSpans(end: number): void {
     const start = this.at
     this.#service = 0
@@ -137,7 +89,7 @@ export class SpanScan extends WireScan {
     this.#hostRank = 0
     this.#resourceAt = 0
     this.#resourceEnd = 0
-    this.#spend()
+    this.spend()
     // The resource may stand behind its spans: it is looked for first.
     let scopes = 0
     while (this.at < end) {
@@ -171,9 +123,9 @@ export class SpanScan extends WireScan {
         this.skip(tag, end, RESOURCE)
         continue
       }
-      const known = this.#attribute(this.block(end), RESOURCE_ATTRIBUTES)
-      if (known === undefined || this.#textEnd === 0) continue
-      const id = this.#names.idOf(this.bytes, this.#textAt, this.#textEnd)
+      const known = this.attribute(this.block(end), RESOURCE_ATTRIBUTES)
+      if (known === undefined || this.textEnd === 0) continue
+      const id = this.#names.idOf(this.bytes, this.textAt, this.textEnd)
       if (known === 'service') this.#service = id
       const rank = HOST_RANKS[known] ?? 0
       if (rank <= this.#hostRank) continue
@@ -214,7 +166,7 @@ export class SpanScan extends WireScan {
   #message(end: number, names: Readonly<Record<number, string>>, attributesTag: number): void {
     while (this.at < end) {
       const tag = this.tag(end)
-      if (tag === attributesTag) this.#attribute(this.block(end), undefined)
+      if (tag === attributesTag) this.attribute(this.block(end), undefined)
       else if ((tag === 0x0a || tag === 0x12 || tag === 0x1a) && names[tag >>> 3] !== undefined) {
         const stop = this.block(end)
         if (this.fault === undefined) this.at = stop
@@ -246,30 +198,30 @@ export class SpanScan extends WireScan {
           const stop = this.block(end)
           traceAt = this.at
           traceLength = stop - traceAt
-          this.#to(stop)
+          this.to(stop)
           break
         }
         case 0x12: {
           const stop = this.block(end)
           spanAt = this.at
           spanLength = stop - spanAt
-          this.#to(stop)
+          this.to(stop)
           break
         }
         case 0x22: {
           const stop = this.block(end)
           parentAt = this.at
           parentLength = stop - parentAt
-          this.#to(stop)
+          this.to(stop)
           break
         }
         case 0x1a:
-          this.#to(this.block(end))
+          this.to(this.block(end))
           break
         case 0x2a: {
           nameEnd = this.block(end)
           nameAt = this.at
-          this.#to(nameEnd)
+          this.to(nameEnd)
           break
         }
         case 0x30:
@@ -282,11 +234,11 @@ export class SpanScan extends WireScan {
           endAt = this.take(8, end)
           break
         case 0x5a:
-          this.#spend()
+          this.spend()
           this.#message(this.block(end), EVENT, 0x1a)
           break
         case 0x6a:
-          this.#spend()
+          this.spend()
           this.#message(this.block(end), LINK, 0x22)
           break
         case 0x7a:
@@ -327,10 +279,6 @@ export class SpanScan extends WireScan {
     this.#row = row + 1
   }
 
-  #to(stop: number): void {
-    if (this.fault === undefined) this.at = stop
-  }
-
   #clearRow(row: number): void {
     const view = this.#view
     this.#routeRank = 0
@@ -349,20 +297,20 @@ export class SpanScan extends WireScan {
       if (tag === 0x18) {
         const code = this.varint(end)
         this.#view.status[row] = code > 2 ? 0 : code
-      } else if (tag === 0x12) this.#to(this.block(end))
+      } else if (tag === 0x12) this.to(this.block(end))
       else this.skip(tag, end, STATUS)
     }
   }
 
   #spanAttribute(end: number, row: number): void {
-    const known = this.#attribute(end, SPAN_ATTRIBUTES)
+    const known = this.attribute(end, SPAN_ATTRIBUTES)
     if (known === undefined) return
     const view = this.#view
     if (known === 'http') {
-      view.http[row] = this.#textEnd === 0 ? this.#integer & 0xffff : 0
+      view.http[row] = this.textEnd === 0 ? this.integer & 0xffff : 0
       return
     }
-    const [at, stop] = [this.#textAt, this.#textEnd]
+    const [at, stop] = [this.textAt, this.textEnd]
     if (stop <= at) return
     switch (known) {
       case 'route':
@@ -411,92 +359,6 @@ export class SpanScan extends WireScan {
     if (rank <= this.#routeRank || end <= at) return
     this.#routeRank = rank
     this.#view.route[row] = this.#names.idOf(routeBytes, 0, routeOfPath(this.bytes, at, end))
-  }
-
-  /** Step over a KeyValue; if `table` knows the key, its value is in the scalar fields afterwards. */
-  #attribute(end: number, table: typeof SPAN_ATTRIBUTES | undefined): Known | undefined {
-    let keyAt = 0
-    let keyEnd = 0
-    this.#textAt = 0
-    this.#textEnd = 0
-    this.#integer = 0
-    this.#spend()
-    while (this.at < end) {
-      const tag = this.tag(end)
-      if (tag === 0x0a) {
-        keyEnd = this.block(end)
-        keyAt = this.at
-        this.#to(keyEnd)
-      } else if (tag === 0x12) this.#value(this.block(end), 0)
-      else this.skip(tag, end, KEY_VALUE)
-    }
-    if (table === undefined || this.fault !== undefined) return undefined
-    return findKey(table, this.bytes, keyAt, keyEnd)
-  }
-
-  /** A text in a list counts as well: header attributes are lists of one. */
-  #value(end: number, depth: number): void {
-    if (depth >= MAX_DEPTH) this.fail(this.at, `values nested over ${MAX_DEPTH} deep`)
-    while (this.at < end) {
-      const tag = this.tag(end)
-      switch (tag) {
-        case 0x0a: {
-          const stop = this.block(end)
-          this.#textAt = this.at
-          this.#textEnd = stop
-          this.#to(stop)
-          break
-        }
-        case 0x10:
-          this.varint(end)
-          break
-        case 0x18:
-          this.#integer = this.varint(end)
-          break
-        case 0x21:
-          this.take(8, end)
-          break
-        case 0x2a:
-          this.#list(this.block(end), depth + 1)
-          break
-        case 0x32:
-          this.#map(this.block(end), depth + 1)
-          break
-        case 0x3a:
-          this.#to(this.block(end))
-          break
-        default:
-          this.skip(tag, end, ANY_VALUE)
-      }
-    }
-  }
-
-  #list(end: number, depth: number): void {
-    while (this.at < end) {
-      const tag = this.tag(end)
-      if (tag === 0x0a) {
-        this.#spend()
-        this.#value(this.block(end), depth)
-      } else this.skip(tag, end, LIST)
-    }
-  }
-
-  #map(end: number, depth: number): void {
-    while (this.at < end) {
-      const tag = this.tag(end)
-      if (tag !== 0x0a) {
-        this.skip(tag, end, LIST)
-        continue
-      }
-      this.#spend()
-      const stop = this.block(end)
-      while (this.at < stop) {
-        const inner = this.tag(stop)
-        if (inner === 0x0a) this.#to(this.block(stop))
-        else if (inner === 0x12) this.#value(this.block(stop), depth)
-        else this.skip(inner, stop, KEY_VALUE)
-      }
-    }
   }
 }
 

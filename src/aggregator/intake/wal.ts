@@ -3,8 +3,8 @@
  * that was appended while the last write was under way goes with the next one. A frame that a crash cut short ends a
  * file when it is read back; nothing behind it was acknowledged.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { FRAME_HEADER_BYTES } from './segment.ts'
@@ -31,8 +31,9 @@ export function readWalFile(folder: string, sequence: number): Buffer {
   return readFileSync(join(folder, fileName(sequence)))
 }
 
-export function removeWalFile(folder: string, sequence: number): void {
-  unlinkSync(join(folder, fileName(sequence)))
+/** A file that stays is looked at, and removed, at the next start. */
+export async function removeWalFile(folder: string, sequence: number): Promise<void> {
+  await rm(join(folder, fileName(sequence)), { force: true }).catch(() => {})
 }
 
 /** Writes the header of the frame at `at`, whose payload stands behind it already. */
@@ -81,7 +82,7 @@ export class WalFile {
   async write(raw: Buffer, length: number, sync: boolean): Promise<void> {
     if (this.#handle === undefined) {
       this.#handle = await open(this.#path, 'w', 0o600)
-      if (sync) syncFolder(this.#folder)
+      if (sync) await syncFolder(this.#folder)
     }
     while (this.#written < length) {
       const { bytesWritten } = await this.#handle.write(raw, this.#written, length - this.#written, this.#written)
@@ -110,11 +111,11 @@ export class WalFile {
 }
 
 /** A new file's name is only safe with its folder. */
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r')
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
   try {
-    fsyncSync(fd)
+    await handle.sync()
   } finally {
-    closeSync(fd)
+    await handle.close()
   }
 }

@@ -67,7 +67,7 @@ export async function jaegerTraces(query: JaegerQuery, context: QueryContext): P
     failed: failed === undefined ? undefined : failed === 'true',
     attributes,
   }
-  const hits = await context.reader.search(filter, query.limit * 8, context.window)
+  const hits = await context.reader.search(filter, query.limit * 8, context.window, query.limit)
   const ids = [...new Set(hits.map(({ traceId }) => traceId))].slice(0, query.limit)
   const traces: ReceivedSpan[][] = []
   for (const id of ids) {

@@ -49,7 +49,7 @@ export async function search(parameters: Parameters, context: QueryContext): Pro
 
 /** Traces with a span that matches, latest first. */
 export async function findTraces(filter: SpanFilter, limit: number, context: QueryContext): Promise<TraceSummary[]> {
-  const hits = await context.reader.search(filter, limit * SPANS_PER_TRACE, context.window)
+  const hits = await context.reader.search(filter, limit * SPANS_PER_TRACE, context.window, limit)
   const matched = new Map<string, number>()
   for (const { traceId } of hits) {
     const count = matched.get(traceId)

@@ -147,19 +147,22 @@ class Call {
 
   async #end(): Promise<void> {
     if (this.#over) return
-    const { length } = this.#parts
-    const whole = length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts, this.#length)
-    const fault = prefixFault(whole)
+    const parts = this.#parts
+    // The prefix is in one piece, but for a client that wants to know.
+    if (parts.length > 1 && parts[0]!.length < PREFIX_BYTES) parts.splice(0, parts.length, Buffer.concat(parts))
+    const first = parts[0] ?? Buffer.alloc(0)
+    const fault = prefixFault(first, this.#length)
     if (fault !== undefined) {
       this.#fail(fault)
       return
     }
-    const packed = whole[0] === 1
+    const packed = first[0] === 1
     if (packed && !this.#gzip) {
       this.#fail({ code: INVALID_ARGUMENT, message: 'compressed without grpc-encoding' })
       return
     }
-    const answer = await this.#receiver.take(whole.subarray(PREFIX_BYTES), packed)
+    parts[0] = first.subarray(PREFIX_BYTES)
+    const answer = packed ? await this.#receiver.take(Buffer.concat(parts), true) : await this.#receiver.accept(parts)
     this.#release()
     this.#answer(answer)
   }
@@ -199,9 +202,9 @@ class Call {
   }
 }
 
-function prefixFault(whole: Buffer): Failure | undefined {
-  const length = whole.length < PREFIX_BYTES ? -1 : whole.readUInt32BE(1)
-  if (length >= 0 && length === whole.length - PREFIX_BYTES && whole[0]! <= 1) return undefined
-  const message = `not one gRPC message: ${whole.length} bytes, of which the prefix claims ${length}`
+function prefixFault(first: Buffer, bytes: number): Failure | undefined {
+  const length = first.length < PREFIX_BYTES ? -1 : first.readUInt32BE(1)
+  if (length >= 0 && length === bytes - PREFIX_BYTES && first[0]! <= 1) return undefined
+  const message = `not one gRPC message: ${bytes} bytes, of which the prefix claims ${length}`
   return { code: INVALID_ARGUMENT, message }
 }

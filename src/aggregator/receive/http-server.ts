@@ -83,7 +83,7 @@ async function take(body: Buffer, gzip: boolean, kind: Kind, receiver: Receiver)
       message: `not an ExportTraceServiceRequest: ${where} should be ${request.expected}`,
     }
   }
-  return receiver.accept(request)
+  return receiver.accept([request])
 }
 
 function kindOf(type: string | undefined): Kind | undefined {

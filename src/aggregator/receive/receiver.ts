@@ -69,16 +69,17 @@ export class Receiver {
   async take(body: Buffer, gzip: boolean): Promise<Answer> {
     const unpacked = gzip ? await this.#unpacked(body) : body
     if (!Buffer.isBuffer(unpacked)) return this.#count(unpacked)
-    return this.accept(unpacked)
+    return this.accept([unpacked])
   }
 
-  /** Take an unpacked ExportTraceServiceRequest. */
-  async accept(request: Uint8Array): Promise<Answer> {
-    const intook = await this.#options.intake.accept(request)
+  /** Take an unpacked ExportTraceServiceRequest in parts as it came. */
+  async accept(parts: readonly Uint8Array[]): Promise<Answer> {
+    const intook = await this.#options.intake.accept(parts)
     if (intook.kind === 'accepted') return this.#count({ rejected: intook.rejected })
     if (intook.kind === 'malformed') {
       const { reason, offset } = intook.fault
-      const message = `not an ExportTraceServiceRequest: ${reason}, at byte ${offset} of ${request.length}`
+      const length = parts.reduce((sum, part) => sum + part.length, 0)
+      const message = `not an ExportTraceServiceRequest: ${reason}, at byte ${offset} of ${length}`
       return this.#count({ code: INVALID_ARGUMENT, message })
     }
     return this.#count({ code: UNAVAILABLE, message: intook.reason, retryMs: intook.retryMs })

@@ -1,16 +1,19 @@
-/** Walks the attributes of spans that were checked before, and gives each scalar as bytes of key and text of value. */
+/** Walks the attributes of spans that were checked before, and gives each scalar as hash of its key and text of its value. */
 import { WireScan } from '../intake/wire-scan.ts'
-import type { TokenSet } from './bloom.ts'
+import { keyHash, type TokenSet } from './bloom.ts'
 
-const SCRATCH = 1024
 /** Longer values are not indexed; they are found by reading. */
 export const MAX_INDEXED_BYTES = 256
+/** Longest text of a number. */
+const DIGITS = 32
 
 const view = new DataView(new ArrayBuffer(8))
+const TRUE = Buffer.from('true')
+const FALSE = Buffer.from('false')
+const NO_NAMES = {}
 
 export class AttributeTokens extends WireScan {
-  /** Key and text of a number that has to be written out. */
-  readonly #scratch = Buffer.alloc(SCRATCH)
+  readonly #digits = new Uint8Array(DIGITS)
 
   /** Attributes of the message at `at` … `end` whose attributes have `tag` (0x4a of a Span, 0x0a of a Resource). */
   collect(bytes: Uint8Array, at: number, end: number, tag: number, into: TokenSet): void {
@@ -25,40 +28,37 @@ export class AttributeTokens extends WireScan {
   }
 
   #attribute(end: number, into: TokenSet): void {
-    let keyAt = 0
-    let keyEnd = 0
-    while (this.at < end) {
-      const tag = this.tag(end)
-      if (tag === 0x0a) {
-        keyEnd = this.block(end)
-        keyAt = this.at
-        this.at = keyEnd
-      } else if (tag === 0x12) this.#value(this.block(end), keyAt, keyEnd, into)
-      else this.skip(tag, end, NO_NAMES)
-    }
-  }
-
-  #value(end: number, keyAt: number, keyEnd: number, into: TokenSet): void {
-    if (keyEnd - keyAt > MAX_INDEXED_BYTES) {
-      this.at = end
-      return
-    }
+    let key = 0
     while (this.at < end) {
       const tag = this.tag(end)
       if (tag === 0x0a) {
         const stop = this.block(end)
-        if (stop - this.at <= MAX_INDEXED_BYTES) into.add(this.bytes, keyAt, keyEnd, this.at, stop)
+        key = keyHash(this.bytes, this.at, stop)
         this.at = stop
-      } else if (tag === 0x10) this.#text(this.varint(end) === 0 ? 'false' : 'true', keyAt, keyEnd, into)
-      else if (tag === 0x18) this.#text(this.#integer(end), keyAt, keyEnd, into)
-      else if (tag === 0x21) this.#text(this.#double(this.take(8, end)), keyAt, keyEnd, into)
-      else if (tag === 0x2a) this.#list(this.block(end), keyAt, keyEnd, into)
+      } else if (tag === 0x12) this.#value(this.block(end), key, into)
+      else this.skip(tag, end, NO_NAMES)
+    }
+  }
+
+  #value(end: number, key: number, into: TokenSet): void {
+    while (this.at < end) {
+      const tag = this.tag(end)
+      if (tag === 0x0a) {
+        const stop = this.block(end)
+        if (stop - this.at <= MAX_INDEXED_BYTES) into.add(key, this.bytes, this.at, stop)
+        this.at = stop
+      } else if (tag === 0x10) {
+        const text = this.varint(end) === 0 ? FALSE : TRUE
+        into.add(key, text, 0, text.length)
+      } else if (tag === 0x18) this.#integer(this.varint(end), key, into)
+      else if (tag === 0x21) this.#double(this.take(8, end), key, into)
+      else if (tag === 0x2a) this.#list(this.block(end), key, into)
       else this.skip(tag, end, NO_NAMES)
     }
   }
 
   /** Each item of a list is found by itself: header attributes are lists of one. */
-  #list(end: number, keyAt: number, keyEnd: number, into: TokenSet): void {
+  #list(end: number, key: number, into: TokenSet): void {
     while (this.at < end) {
       const tag = this.tag(end)
       if (tag !== 0x0a) {
@@ -68,28 +68,27 @@ export class AttributeTokens extends WireScan {
       const stop = this.block(end)
       const scalar = this.bytes[this.at]
       if (scalar === 0x2a || scalar === 0x32) this.at = stop
-      else this.#value(stop, keyAt, keyEnd, into)
+      else this.#value(stop, key, into)
     }
   }
 
-  #integer(end: number): string {
-    const value = this.varint(end)
-    // Beyond 2^63 as a double: a negative number, which few attributes are.
-    return value < 2 ** 53 ? String(value) : ''
+  /** Beyond 2^53 it is a negative number or nearly so, and not indexed. */
+  #integer(value: number, key: number, into: TokenSet): void {
+    if (value >= 2 ** 53) return
+    const digits = this.#digits
+    let at = DIGITS
+    let rest = value
+    do {
+      const tens = Math.floor(rest / 10)
+      digits[--at] = 0x30 + (rest - tens * 10)
+      rest = tens
+    } while (rest > 0)
+    into.add(key, digits, at, DIGITS)
   }
 
-  #double(at: number): string {
+  #double(at: number, key: number, into: TokenSet): void {
     for (let i = 0; i < 8; i++) view.setUint8(i, this.bytes[at + i] ?? 0)
-    return String(view.getFloat64(0, true))
-  }
-
-  #text(text: string, keyAt: number, keyEnd: number, into: TokenSet): void {
-    const scratch = this.#scratch
-    const keyLength = keyEnd - keyAt
-    for (let i = 0; i < keyLength; i++) scratch[i] = this.bytes[keyAt + i]!
-    const length = scratch.write(text, keyLength, 'latin1')
-    into.add(scratch, 0, keyLength, keyLength, keyLength + length)
+    const text = Buffer.from(String(view.getFloat64(0, true)))
+    into.add(key, text, 0, text.length)
   }
 }
-
-const NO_NAMES = {}

@@ -1,5 +1,5 @@
 /** Spans out of packed blocks: unpacked and scanned as they were when they came. */
-import { Names } from '../intake/names.ts'
+import type { Names } from '../intake/names.ts'
 import { allocateSegment, type SegmentExtent, SegmentView } from '../intake/segment.ts'
 import { SpanScan } from '../intake/span-scan.ts'
 import { framesOf } from '../intake/wal.ts'
@@ -33,8 +33,12 @@ export function decodeRow(view: SegmentView, extent: SegmentExtent, row: number)
 
 export class BlockReader {
   readonly #view = new SegmentView(allocateSegment())
-  /** Takes no names: what it would number is numbered already. */
-  readonly #scan = new SpanScan(new Names({ max: 0 }))
+  readonly #scan: SpanScan
+
+  /** `names` must be one that takes no new ones: what is read here is numbered already. */
+  constructor(names: Names) {
+    this.#scan = new SpanScan(names)
+  }
 
   /** The spans of a block by the rows of a scan; valid until the next call. */
   async read(file: SpanFile, block: number): Promise<{ view: SegmentView; extent: SegmentExtent }> {

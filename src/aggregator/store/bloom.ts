@@ -12,17 +12,16 @@ export interface Token {
 
 /** Of an attribute; `value` is its text. */
 export function tokenOf(key: string, value: string): Token {
-  const bytes = Buffer.from(key + value)
-  const keyBytes = Buffer.byteLength(key)
-  return hashes(bytes, 0, keyBytes, keyBytes, bytes.length)
+  const [keyBytes, bytes] = [Buffer.from(key), Buffer.from(value)]
+  const hash = keyHash(keyBytes, 0, keyBytes.length)
+  const a = hashOf(bytes, 0, bytes.length, hash)
+  return { a, b: secondOf(a, hash) }
 }
 
 /** Distinct texts with the same first hash share the second: what differs is found when the block is read. */
-function hashes(bytes: Uint8Array, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): Token {
-  const key = hashOf(bytes, keyAt, keyEnd)
-  const a = hashOf(bytes, valueAt, valueEnd, key)
-  return { a, b: (Math.imul(a ^ key, 0x9e3779b1) ^ (a >>> 7)) | 1 }
-}
+const secondOf = (a: number, key: number): number => (Math.imul(a ^ key, 0x9e3779b1) ^ (a >>> 7)) | 1
+
+export const keyHash = hashOf
 
 /** Distinct tokens of one block, and the filter made of them. */
 export class TokenSet {
@@ -30,9 +29,10 @@ export class TokenSet {
   #slots = new Uint32Array(32_768)
   #count = 0
 
-  add(bytes: Uint8Array, keyAt: number, keyEnd: number, valueAt: number, valueEnd: number): void {
-    const { a, b } = hashes(bytes, keyAt, keyEnd, valueAt, valueEnd)
-    this.put(a, b)
+  /** `key` is the hash of the key by {@link keyHash}; the value stands in `bytes` from `at` to `end`. */
+  add(key: number, bytes: Uint8Array, at: number, end: number): void {
+    const a = hashOf(bytes, at, end, key)
+    this.put(a, secondOf(a, key))
   }
 
   put(a: number, b: number): void {

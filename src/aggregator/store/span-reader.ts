@@ -18,18 +18,18 @@ export interface Window {
 
 /** Spans of one trace that are read; more is not looked at. */
 export const MAX_TRACE_SPANS = 50_000
-const BLOCKS_AT_ONCE = 32
 
 export class SpanReader {
   readonly #store: SpanStore
   readonly #names: Names
-  readonly #blocks = new BlockReader()
+  readonly #blocks: BlockReader
   /** Blocks are read into one buffer: one reading at a time. */
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(store: SpanStore, names: Names) {
     this.#store = store
     this.#names = names
+    this.#blocks = new BlockReader(names)
   }
 
   /** All spans of a trace (32 hex digits), each id once, the first that came. */
@@ -62,20 +62,25 @@ export class SpanReader {
     )
   }
 
-  /** Spans that match, latest first, at most `limit`. */
-  async search(filter: SpanFilter, limit: number, window: Window): Promise<SpanRow[]> {
+  /**
+   * Spans that match, latest first, at most `limit`. By attribute, where each block has to be read, it stops as soon as
+   * there are spans of `traces` traces.
+   */
+  async search(filter: SpanFilter, limit: number, window: Window, traces = limit): Promise<SpanRow[]> {
     const found = this.#searchHot(filter, limit, window)
+    const byAttribute = filter.attributes.length > 0
+    const enough = (more: readonly SpanRow[]): boolean =>
+      found.length + more.length >= limit || new Set([...found, ...more].map(({ traceId }) => traceId)).size >= traces
     const files = this.#store.files.filter((file) => file.overlaps(filter.fromNs, filter.toNs))
     for (const file of files.reverse()) {
-      found.push(
-        ...(filter.attributes.length === 0
-          ? await this.#searchFile(file, filter, limit, window)
-          : await this.#searchBlocks(file, filter, limit - found.length, window)),
-      )
       // Files follow each other in time, but for spans that came late.
-      if (found.length >= limit && filter.attributes.length > 0) break
+      if (byAttribute && enough([])) break
+      const more = byAttribute
+        ? await this.#searchBlocks(file, filter, enough)
+        : await this.#searchFile(file, filter, limit, window)
+      for (const row of more) found.push(row)
     }
-    return found.sort(latestFirst).slice(0, limit)
+    return distinct(found.sort(latestFirst)).slice(0, limit)
   }
 
   /** Rows of the given traces. */
@@ -117,6 +122,7 @@ export class SpanReader {
 
   #holds(view: SegmentView, extent: SegmentExtent, row: number, filter: SpanFilter): boolean {
     if (filter.attributes.length === 0) return true
+    if (!filter.attributes.every((one) => mayStand(view, row, one.value))) return false
     const stored = decodeRow(view, extent, row)
     return stored !== undefined && filter.attributes.every(({ key, value }) => hasAttribute(stored.span, key, value))
   }
@@ -129,24 +135,15 @@ export class SpanReader {
   }
 
   /** By attribute: blocks whose filter lets it through, latest first, are read until there is enough. */
-  async #searchBlocks(file: SpanFile, filter: SpanFilter, limit: number, window: Window): Promise<SpanRow[]> {
-    const blocks = await this.#candidates(file, filter)
+  async #searchBlocks(file: SpanFile, filter: SpanFilter, enough: Enough): Promise<SpanRow[]> {
     const found: SpanRow[] = []
-    for (let i = 0; i < blocks.length && found.length < limit; i += BLOCKS_AT_ONCE) {
-      const some = blocks.slice(i, i + BLOCKS_AT_ONCE)
-      const rows = await this.#store.engine.rows(
-        `SELECT ${ROW_COLUMNS}, block FROM ${file.db}.spans WHERE ${sqlOf(filter)} AND block BETWEEN ${Math.min(...some)} AND ${Math.max(...some)} AND block IN (${some}) AND seg < ${window.committedBelow} ORDER BY start_ns DESC`,
-      )
-      const byBlock = new Map<number, SpanRow[]>()
-      for (const values of rows) {
-        const block = Number(values.at(-1))
-        byBlock.set(block, [...(byBlock.get(block) ?? []), rowOfColumns(values, this.#names)])
-      }
-      for (const block of some) {
-        if (found.length >= limit) break
-        const candidates = byBlock.get(block)
-        if (candidates !== undefined) found.push(...(await this.#withAttributes(file, block, candidates, filter)))
-      }
+    for (const block of await this.#candidates(file, filter)) {
+      if (enough(found)) break
+      await this.#inBlock(file, block, (view, extent) => {
+        for (const row of matching(view, extent, filter)) {
+          if (this.#holds(view, extent, row, filter)) found.push(rowOfView(view, extent, row, this.#names))
+        }
+      })
     }
     return found
   }
@@ -163,29 +160,6 @@ export class SpanReader {
     })
   }
 
-  async #withAttributes(
-    file: SpanFile,
-    block: number,
-    candidates: readonly SpanRow[],
-    { attributes }: SpanFilter,
-  ): Promise<SpanRow[]> {
-    const wanted = new Map(candidates.map((row) => [row.traceId + row.spanId, row]))
-    const found: SpanRow[] = []
-    await this.#inBlock(file, block, (view, extent) => {
-      for (let row = 0; row < extent.rows; row++) {
-        const key = idText(view, row)
-        const candidate = wanted.get(key)
-        if (candidate === undefined) continue
-        const stored = decodeRow(view, extent, row)
-        if (stored === undefined || !attributes.every(({ key, value }) => hasAttribute(stored.span, key, value)))
-          continue
-        found.push(candidate)
-        wanted.delete(key)
-      }
-    })
-    return found
-  }
-
   #inBlock(file: SpanFile, block: number, look: (view: SegmentView, extent: SegmentExtent) => void): Promise<void> {
     const done = this.#turn.then(async () => {
       const { view, extent } = await this.#blocks.read(file, block)
@@ -196,12 +170,30 @@ export class SpanReader {
   }
 }
 
-const latestFirst = (x: SpanRow, y: SpanRow): number => (x.startNs < y.startNs ? 1 : x.startNs > y.startNs ? -1 : 0)
-
-function idText(view: SegmentView, row: number): string {
-  const trace = Buffer.from(view.trace.buffer, view.trace.byteOffset + row * 16, 16).toString('hex')
-  return trace + Buffer.from(view.span.buffer, view.span.byteOffset + row * 8, 8).toString('hex')
+/** Texts stand in the raw bytes as they are; numbers do not, so that they are let through. */
+function mayStand(view: SegmentView, row: number, value: string): boolean {
+  if (/^(-?[\d.]+(e[-+]?\d+)?|true|false|NaN|-?Infinity)?$/.test(value)) return true
+  const scope = view.scope[row]!
+  return (
+    view.raw.subarray(view.spanAt[row]!, view.spanEnd[row]!).includes(value) ||
+    view.raw.subarray(view.resourceAt[scope]!, view.resourceEnd[scope]!).includes(value)
+  )
 }
+
+type Enough = (found: readonly SpanRow[]) => boolean
+
+/** A span that came again long after it was stored is in two places. */
+function distinct(rows: readonly SpanRow[]): SpanRow[] {
+  const seen = new Set<string>()
+  return rows.filter(({ traceId, spanId }) => {
+    const key = traceId + spanId
+    if (seen.has(key)) return false
+    seen.add(key)
+    return true
+  })
+}
+
+const latestFirst = (x: SpanRow, y: SpanRow): number => (x.startNs < y.startNs ? 1 : x.startNs > y.startNs ? -1 : 0)
 
 function rowsOfTrace(view: SegmentView, extent: SegmentExtent, a: bigint, b: bigint): number[] {
   const words = new Uint32Array(BigUint64Array.of(a, b).buffer)

@@ -14,7 +14,8 @@ import { SpanStore } from './span-store.ts'
 
 const settings = workerData as StoreSettings
 const port = parentPort!
-const names = new Names({ max: Number.POSITIVE_INFINITY })
+// Finds numbers and gives none: the intake thread does that, and tells.
+const names = new Names({ max: 0 })
 const views = new WeakMap<SharedArrayBuffer, SegmentView>()
 const EXPIRE_EVERY_MS = 10_000
 const TAIL_EVERY_MS = 250
