@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts'
 import { newSpanId, newTraceId } from '../core/ids.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import type { Stage } from '../exchange/stage.ts'
+import { loadMqtt } from '../net/protocols/mqtt-packets.ts'
 import { onHandlerFault } from '../net/wire.ts'
 import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
 import { createLog, type OperationalLog } from '../telemetry/log.ts'
@@ -208,6 +209,7 @@ function placement({ command, config, certificates }: ProxyOptions, parts: Parts
       certificates === undefined && tls.runtime.handshakes !== undefined && config.tls.clearText === 'refuse'
     return edgePlacement(command, config, termination && { termination, required, opaque: opaque() })
   }
+  if (config.opaque.calls) loadMqtt()
   const fd = config.intercept.mode === 'tproxy' ? transparentSocket(config) : undefined
   return sidecarPlacement(
     config,

@@ -1,8 +1,9 @@
 /** Settings of connections that are forwarded unread. */
+import { SERVERS } from './commands.ts'
 import { group, setting } from './setting.ts'
 import { bool, int } from './values.ts'
 
-const commands = ['sidecar'] as const
+const commands = SERVERS
 
 export const opaque = group({
   calls: setting(bool, {
