@@ -256,6 +256,15 @@ export class HeaderBlock {
     return added === -1 ? undefined : this.#addedValues[added]
   }
 
+  /** All values of the fields named `name` (lower case) as received and not dropped, in their order. */
+  values(name: string): string[] {
+    const values: string[] = []
+    for (let i = 0; i < this.count; i++) {
+      if (this.#edits[i] !== DROPPED && this.#hasName(i, name)) values.push(this.valueAt(i))
+    }
+    return values
+  }
+
   #hasName(index: number, lowerCase: string): boolean {
     if (this.#pairs.length > 0) return this.#pairs[index * 2] === lowerCase
     const start = this.#marks[index * STRIDE]!

@@ -94,12 +94,14 @@ export class Driver implements AttemptEvents {
 
   requestEnd(x: Exchange, trailers: HeaderBlock | undefined): void {
     x.requestEnded = true
-    if (x.guard !== undefined) this.#guarded(x, x.guard, (guard) => guard.onRequestEnd(x))
-    if (x.finished) return
     if (x.gatherNext >= 0) {
       x.replayTrailers = trailers === undefined ? undefined : HeaderBlock.from(trailers.entries())
       this.#gathered(x)
-    } else if (!x.discardsRequest && isSending(x)) x.attempt!.end(trailers)
+      return
+    }
+    if (x.guard !== undefined) this.#guarded(x, x.guard, (guard) => guard.onRequestEnd(x))
+    if (x.finished) return
+    if (!x.discardsRequest && isSending(x)) x.attempt!.end(trailers)
   }
 
   /** The end of a batch of client events. */
@@ -221,16 +223,18 @@ export class Driver implements AttemptEvents {
 
   /** False: the bytes go no further. */
   #guardTakes(x: Exchange, guard: Guard, chunk: Buffer): boolean {
-    this.#guarded(x, guard, () => guard.onRequestData(x, chunk))
-    if (x.finished) return false
-    if (x.refusal !== undefined && !x.discardsRequest) {
-      this.downstreamFailed(x, x.refusal)
+    if (x.gatherNext >= 0) {
+      x.requestBytes += chunk.length
+      x.replayBody!.push(Buffer.from(chunk))
       return false
     }
-    if (x.gatherNext < 0) return true
-    x.requestBytes += chunk.length
-    x.replayBody!.push(Buffer.from(chunk))
-    return false
+    try {
+      guard.onRequestData(x, chunk)
+    } catch (error) {
+      this.#guardThrew(x, guard, error)
+    }
+    if (x.refusal !== undefined && !x.discardsRequest && !x.finished) this.downstreamFailed(x, x.refusal)
+    return !x.finished
   }
 
   /** Call a hook of a guard; its throw fails the exchange. */
@@ -238,9 +242,13 @@ export class Driver implements AttemptEvents {
     try {
       return call(guard)
     } catch (error) {
-      this.#stageThrew(x, { stage: guard.name, decides: true, run: call }, error)
+      this.#guardThrew(x, guard, error)
       return undefined
     }
+  }
+
+  #guardThrew(x: Exchange, guard: Guard, error: unknown): void {
+    this.#stageThrew(x, { stage: guard.name, decides: true, run: undefined }, error)
   }
 
   /** An observer's fault is counted and traffic goes on; a decider's fails the exchange. */
@@ -406,11 +414,19 @@ export class Driver implements AttemptEvents {
       if (x.finished) return
     }
     if (x.guard !== undefined) {
-      this.#guarded(x, x.guard, (guard) => guard.onResponseData(x, buf.subarray(start, end)))
+      this.#guardReads(x, x.guard, buf.subarray(start, end))
       if (x.finished) return
     }
     if (this.#holdsEnd(x)) x.heldBack = Buffer.from(buf.subarray(start, end))
     else if (!x.down.data(buf, start, end)) attempt.pauseResponse()
+  }
+
+  #guardReads(x: Exchange, guard: Guard, chunk: Buffer): void {
+    try {
+      guard.onResponseData(x, chunk)
+    } catch (error) {
+      this.#guardThrew(x, guard, error)
+    }
   }
 
   /**

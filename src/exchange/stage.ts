@@ -47,10 +47,13 @@ export interface Stage {
 export interface Guard {
   /** For logs, as {@link Stage.name}. */
   readonly name: string
-  /** Request bytes as they are read, also those that go nowhere (`x.discardsRequest`). To refuse, set `x.refusal`. */
+  /**
+   * Request bytes as they are read, also those that go nowhere (`x.discardsRequest`); not those that are gathered. To
+   * refuse, set `x.refusal`.
+   */
   onRequestData(x: Exchange, chunk: Buffer): undefined
   onRequestEnd(x: Exchange): undefined
-  /** After GATHER: the request is here as a whole. May wait. */
+  /** After GATHER: the request is here as a whole, its body in `x.replayBody`. May wait. */
   onGathered(x: Exchange): Verdict | Promise<Verdict>
   /**
    * A connection stands and no byte of this attempt has left. May wait, as a store must; ANSWERED means that nothing is

@@ -1,7 +1,6 @@
 /** What makes two requests the same: the id of their record, and the fingerprint that is held against the first one's. */
 import { createHash, type Hash, hash } from 'node:crypto'
 import type { RequestHead } from '../../core/message.ts'
-import { valuesOf } from './fields.ts'
 
 /**
  * The record of a key: method, host, path with query, principal and key, hashed. None of them can hold a NUL, so that
@@ -14,8 +13,8 @@ export function recordId(request: RequestHead, principal: string, key: string): 
 
 /** What beside its body a repeat must have in common. Trace, date and agent headers differ and mean nothing. */
 function preamble(request: RequestHead): string {
-  const type = valuesOf(request.headers, 'content-type').join(',')
-  const encoding = valuesOf(request.headers, 'content-encoding').join(',')
+  const type = request.headers.values('content-type').join(',')
+  const encoding = request.headers.values('content-encoding').join(',')
   return `1\0${request.method}\0${request.path}\0${type}\0${encoding}\0`
 }
 
@@ -39,7 +38,7 @@ export class Fingerprint {
   }
 }
 
-/** The same for a request without a body. */
-export function bodilessFingerprint(request: RequestHead): string {
-  return hash('sha256', Buffer.from(preamble(request), 'latin1'), 'base64url')
+/** The same of a body that is here as a whole. */
+export function fingerprintOf(request: RequestHead, body: readonly Buffer[]): string {
+  return hash('sha256', Buffer.concat([Buffer.from(preamble(request), 'latin1'), ...body]), 'base64url')
 }

@@ -3,7 +3,6 @@
  * one: both mean the same key.
  */
 import type { HeaderBlock } from '../../core/headers.ts'
-import { valuesOf } from './fields.ts'
 
 /** What came: no key, a key without its quotes, or why it is none. */
 export type KeyReading =
@@ -20,9 +19,9 @@ const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)"(?:[ \t]*;.*)?$/
 const fault = (text: string): KeyReading => ({ kind: 'fault', fault: text })
 
 export function readKey(headers: HeaderBlock): KeyReading {
-  if (headers.get('idempotency-key') === undefined) return NONE
-  const values = valuesOf(headers, 'idempotency-key')
-  return values.length > 1 ? fault('there is more than one') : parseKey(values[0] ?? '')
+  const values = headers.values('idempotency-key')
+  if (values.length === 0) return NONE
+  return values.length > 1 ? fault('there is more than one') : parseKey(values[0]!)
 }
 
 /** One field value; parameters behind a quoted key are passed over. */

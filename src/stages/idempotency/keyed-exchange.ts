@@ -14,7 +14,7 @@ import { ANSWERED, CONTINUE, GATHER, GATHER_BYTES, type Guard, type Verdict } fr
 import { parseTraceparent } from '../w3c.ts'
 import { Execution, type Shared } from './execution.ts'
 import { type Flight, isInFlight, type Landing, type Passenger } from './flights.ts'
-import { bodilessFingerprint, Fingerprint } from './identity.ts'
+import { Fingerprint, fingerprintOf } from './identity.ts'
 import type { CompiledPolicy } from './policy.ts'
 import { replayed } from './response.ts'
 import { settle } from './soon.ts'
@@ -51,13 +51,13 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
     const { request } = this.#x
     if (request.bodyLength > this.#policy.maxBodyBytes) return this.#refuse('idempotency_body_too_large', 'refused')
     if (request.bodyLength === 0) {
-      this.#fingerprint = bodilessFingerprint(request)
+      this.#fingerprint = fingerprintOf(request, [])
       return this.#decide()
     }
-    this.#hash = new Fingerprint(request)
     // A small body is here in a moment: with it a repeat is known for what it is before anything is decided.
-    const gathers = request.bodyLength > 0 && request.bodyLength <= GATHER_BYTES && !request.expectContinue
-    return gathers ? GATHER : this.#decide()
+    if (request.bodyLength > 0 && request.bodyLength <= GATHER_BYTES && !request.expectContinue) return GATHER
+    this.#hash = new Fingerprint(request)
+    return this.#decide()
   }
 
   // === the request ===
@@ -79,7 +79,8 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
     else if (this.#flight !== undefined && !x.finished) this.onFingerprint(this.#flight.fingerprint)
   }
 
-  onGathered(): Verdict | Promise<Verdict> {
+  onGathered(x: Exchange): Verdict | Promise<Verdict> {
+    this.#fingerprint = fingerprintOf(x.request, x.replayBody ?? [])
     return this.#decide()
   }
 

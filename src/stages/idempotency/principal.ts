@@ -1,6 +1,5 @@
 /** Whose key it is. Keys of different principals are different keys, so that nobody reads another's response. */
 import type { Exchange } from '../../exchange/exchange.ts'
-import { valuesOf } from './fields.ts'
 
 /** The principal of a request, undefined where it has none. Never stored or logged: it goes into a hash. */
 export type PrincipalReader = (x: Exchange) => string | undefined
@@ -8,7 +7,7 @@ export type PrincipalReader = (x: Exchange) => string | undefined
 /** `authorization`, `header:NAME`, `jwt:CLAIM`, `mtls` or `address`. */
 export function principalReader(spec: string): PrincipalReader {
   if (spec === 'authorization') return fieldReader('authorization')
-  if (spec === 'mtls') return (x) => (x.connection as unknown as { peerIdentity?: string }).peerIdentity || undefined
+  if (spec === 'mtls') return (x) => x.connection.peerIdentity?.principal || undefined
   if (spec === 'address') return (x) => x.connection.peer.address
   const colon = spec.indexOf(':')
   const name = spec.slice(colon + 1)
@@ -20,9 +19,7 @@ export function principalReader(spec: string): PrincipalReader {
 /** With several fields of the name all count: it is not known which of them the upstream will believe. */
 function fieldReader(name: string): PrincipalReader {
   return (x) => {
-    const { headers } = x.request
-    if (headers.get(name) === undefined) return undefined
-    const value = valuesOf(headers, name).join('\n')
+    const value = x.request.headers.values(name).join('\n')
     return value === '' ? undefined : value
   }
 }
@@ -32,7 +29,7 @@ function fieldReader(name: string): PrincipalReader {
  * where something before this proxy has verified it.
  */
 function claimOf(x: Exchange, claim: string): string | undefined {
-  const values = valuesOf(x.request.headers, 'authorization')
+  const values = x.request.headers.values('authorization')
   const token = values.length === 1 ? /^bearer +([^\s.]+)\.([^\s.]+)\.[^\s.]*$/i.exec(values[0]!) : null
   if (token === null) return undefined
   try {
