@@ -19,6 +19,7 @@ import { stack } from '../stages/stack.ts'
 import type { TlsRules } from '../stages/tls-rules.ts'
 import type { SampleDecision } from '../stages/trace-context.ts'
 import type { Destination, DialOptions } from '../upstream/dial.ts'
+import { GrpcWebUpstream } from '../upstream/grpc-web.ts'
 import { NameResolver } from '../upstream/resolver.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { type IdempotencyParts, idempotencyStage } from './idempotency.ts'
@@ -117,7 +118,7 @@ export class DataPlane {
           observers: options.observers,
         }),
       ),
-      upstream: this.upstream,
+      upstream: config.grpc.web === 'translate' ? new GrpcWebUpstream(this.upstream) : this.upstream,
       rescue,
       failureTrailers,
       log: options.log,

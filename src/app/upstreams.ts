@@ -1,5 +1,6 @@
 /** Puts the upstream side together: both codecs, their pools, and the choice between them. */
 import type { Config } from '../config/schema.ts'
+import { RPC_GRPC, RPC_NONE } from '../core/grpc.ts'
 import type { Sweeper } from '../core/timers.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Destination, DialOptions } from '../upstream/dial.ts'
@@ -45,18 +46,24 @@ export function upstreams(
         pingMs: http2.pingMs,
       },
     }),
-    protocolOf: protocolChoice(config.upstream.protocol, placement),
+    protocolOf: protocolChoice(config, placement),
   })
 }
 
-/** In clear text nothing is negotiated: a reverse proxy is told, a sidecar speaks what the client spoke to its peer. */
+/**
+ * In clear text nothing is negotiated: a reverse proxy is told, a sidecar speaks what the client spoke to its peer, and gRPC
+ * has HTTP/2 alone.
+ */
 function protocolChoice(
-  setting: Config['upstream']['protocol'],
+  { upstream, grpc }: Config,
   placement: Placement,
 ): (x: Exchange, destination: Destination) => UpstreamProtocol | 'negotiate' {
-  if (setting !== 'auto') return () => setting
+  const { protocol } = upstream
+  if (protocol !== 'auto') return () => protocol
+  const translates = grpc.web === 'translate'
   return (x, { tls }) => {
     if (tls) return 'negotiate'
+    if (x.rpc === RPC_GRPC || (translates && x.rpc !== RPC_NONE)) return 'h2'
     return placement.keepsProtocol && x.request.version === 20 ? 'h2' : 'http1'
   }
 }

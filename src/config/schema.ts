@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import { type Command, INTERCEPT, SERVERS, SERVING } from './commands.ts'
 import { aggregator } from './schema-aggregator.ts'
+import { grpc } from './schema-grpc.ts'
 import { http2 } from './schema-http2.ts'
 import { idempotency } from './schema-idempotency.ts'
 import { opaque } from './schema-opaque.ts'
@@ -79,7 +80,7 @@ const upstream = group({
     requiredBy: ['proxy'],
   }),
   protocol: setting(oneOf('auto', 'http1', 'h2'), {
-    doc: 'What the upstream is spoken to in. auto: with TLS what it chooses (ALPN); in clear text HTTP/1.1, and in a sidecar what the client speaks.',
+    doc: 'What the upstream is spoken to in. auto: with TLS what it chooses (ALPN); in clear text HTTP/1.1, but for gRPC HTTP/2, and in a sidecar what the client speaks.',
     default: 'auto',
     ...serving,
   }),
@@ -349,6 +350,7 @@ export const configSchema = z.strictObject({
   intercept,
   opaque,
   http2,
+  grpc,
   tls,
   idempotency,
   aggregator,

@@ -1,5 +1,5 @@
 /** Codes of HTTP/2 and gRPC. */
-import { type CodeFacts, server } from './error-kinds.ts'
+import { type CodeFacts, client, server } from './error-kinds.ts'
 
 export const HTTP2_CODES = {
   stream_refused: server(
@@ -29,5 +29,11 @@ export const HTTP2_CODES = {
     'The deadline of the call passed before it was answered in full',
     'The client said in `grpc-timeout` how long it would wait; after that nobody wants the answer, and the upstream was told to stop.',
     'The phases of the span say where the time went. The client may set its deadlines too short, or spend them before it sends.',
+  ),
+  bad_grpc_web: client(
+    400,
+    'The body of a gRPC-Web call is malformed',
+    'A body of `application/grpc-web-text` is not base64, or ends within a group of four characters.',
+    'Look at the client; or something on the way has changed the body or its Content-Type.',
   ),
 } as const satisfies Record<string, CodeFacts>

@@ -18,6 +18,7 @@ const BY_CODE: Readonly<Partial<Record<ErrorCode, GrpcStatusName>>> = {
   response_idle_timeout: 'DEADLINE_EXCEEDED',
   exchange_timeout: 'DEADLINE_EXCEEDED',
   deadline_exceeded: 'DEADLINE_EXCEEDED',
+  bad_grpc_web: 'INVALID_ARGUMENT',
   client_closed: 'CANCELLED',
   client_too_slow: 'CANCELLED',
   connect_refused: 'UNIMPLEMENTED',

@@ -24,6 +24,8 @@ const definition = {
   Fail: method(SERVICE, 'Fail', false, false),
   /** Sends one message, then fails with that status. */
   FailLate: method(SERVICE, 'FailLate', false, true),
+  /** Sends the request back five times. */
+  Repeat: method(SERVICE, 'Repeat', false, true),
   /** Never answers; a message of `begin` is echoed first. */
   Hang: method(SERVICE, 'Hang', false, true),
 }
@@ -80,6 +82,10 @@ export async function startEcho(t: TestContext, options: grpc.ServerOptions = {}
     FailLate: (call: grpc.ServerWritableStream<Buffer, Buffer>) => {
       call.write(call.request)
       call.emit('error', { code: call.request[0]!, details: 'too late' })
+    },
+    Repeat: (call: grpc.ServerWritableStream<Buffer, Buffer>) => {
+      for (let i = 0; i < 5; i++) call.write(call.request)
+      call.end(trailersOf(call))
     },
     Hang: (call: grpc.ServerWritableStream<Buffer, Buffer>) => {
       metadata.push(call.metadata)
