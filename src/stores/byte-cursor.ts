@@ -1,0 +1,119 @@
+/** Writing and reading of the stores' own binary form: little endian, strings latin1 as on the wire, led by their length. */
+
+type Fields = readonly (readonly [string, string])[]
+
+/** Thrown by {@link ByteReader} where the bytes end before the form does; never leaves the codec. */
+export class OutOfBytes extends Error {}
+
+export function stringSize(text: string): number {
+  return 4 + text.length
+}
+
+export function fieldsSize(fields: Fields): number {
+  let bytes = 4
+  for (const [name, value] of fields) bytes += stringSize(name) + stringSize(value)
+  return bytes
+}
+
+/** Into a buffer whose size was reckoned before. */
+export class ByteWriter {
+  readonly bytes: Buffer
+  #at = 0
+
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafe(size)
+  }
+
+  get at(): number {
+    return this.#at
+  }
+
+  u8(value: number): void {
+    this.#at = this.bytes.writeUInt8(value, this.#at)
+  }
+
+  u16(value: number): void {
+    this.#at = this.bytes.writeUInt16LE(value, this.#at)
+  }
+
+  u32(value: number): void {
+    this.#at = this.bytes.writeUInt32LE(value, this.#at)
+  }
+
+  f64(value: number): void {
+    this.#at = this.bytes.writeDoubleLE(value, this.#at)
+  }
+
+  string(text: string): void {
+    this.u32(text.length)
+    this.#at += this.bytes.write(text, this.#at, 'latin1')
+  }
+
+  raw(bytes: Buffer): void {
+    this.#at += bytes.copy(this.bytes, this.#at)
+  }
+
+  fields(fields: Fields): void {
+    this.u32(fields.length)
+    for (const [name, value] of fields) {
+      this.string(name)
+      this.string(value)
+    }
+  }
+}
+
+export class ByteReader {
+  readonly #bytes: Buffer
+  #at: number
+
+  constructor(bytes: Buffer, at = 0) {
+    this.#bytes = bytes
+    this.#at = at
+  }
+
+  get left(): number {
+    return this.#bytes.length - this.#at
+  }
+
+  #take(size: number): number {
+    if (size > this.left) throw new OutOfBytes()
+    const from = this.#at
+    this.#at += size
+    return from
+  }
+
+  u8(): number {
+    return this.#bytes.readUInt8(this.#take(1))
+  }
+
+  u16(): number {
+    return this.#bytes.readUInt16LE(this.#take(2))
+  }
+
+  u32(): number {
+    return this.#bytes.readUInt32LE(this.#take(4))
+  }
+
+  f64(): number {
+    return this.#bytes.readDoubleLE(this.#take(8))
+  }
+
+  string(): string {
+    const length = this.u32()
+    const from = this.#take(length)
+    return this.#bytes.toString('latin1', from, from + length)
+  }
+
+  /** A view, not a copy. */
+  raw(length: number): Buffer {
+    const from = this.#take(length)
+    return this.#bytes.subarray(from, from + length)
+  }
+
+  fields(): [string, string][] {
+    const count = this.u32()
+    // Eight bytes a field at the least: a count that cannot be is not allocated for.
+    if (count * 8 > this.left) throw new OutOfBytes()
+    return Array.from({ length: count }, () => [this.string(), this.string()])
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * Records in an LMDB file that several processes share. Every write is conditional on the version that was read: the
+ * library's writer thread checks it inside of the write transaction, so that no lock is held while this thread thinks.
+ * Large bodies lie under a key of their own beside the record, in the same transaction, so that leases, looks and sweeps
+ * do not touch them.
+ */
+import { randomInt } from 'node:crypto'
+import type { StoredResponse } from '../exchange/idempotency-store.ts'
+import { CRC32_IS_FAST, crc32 } from './crc32.ts'
+import { type Entry, withoutBody } from './lifecycle.ts'
+import type { LmdbDatabase, LmdbStats } from './lmdb-database.ts'
+import { type BodyFiling, decodeEntry, encodeEntry, NO_BODY } from './record-codec.ts'
+import { asStoreError, StoreError } from './store-error.ts'
+
+/** A record as it was read. */
+export interface Kept {
+  /** Undefined: `damaged`, or written by another version of this program. */
+  readonly entry: Entry | undefined
+  readonly damaged: boolean
+  readonly version: number
+  /** Length of the body apart, else -1. */
+  readonly apart: number
+  readonly apartCrc: number
+}
+
+/** A body of more than that lies apart; below, it is on the same page as its record. */
+const INLINE_BYTES = 1024
+/** On Node 20 a sum is made in JavaScript, a millisecond for so much. */
+const SLOW_SUM_BYTES = 256 * 1024
+/** Sizes are looked at again after so many writes, or so much of the bound. */
+const LOOK_WRITES = 64
+const LOOK_SHARE = 64
+
+const BODY_SUFFIX = Buffer.from('\0b', 'latin1')
+
+export class FileRecords {
+  readonly #db: LmdbDatabase
+  readonly #maxBytes: number
+  /** Versions are never used twice, by no process: a conditional write can't mistake a later record for the one it read. */
+  readonly #versionBase = randomInt(2 ** 20) * 2 ** 32
+  #versions = randomInt(2 ** 31)
+  #closed = false
+  #stats: LmdbStats
+  #writesLeft = LOOK_WRITES
+  #bytesLeft: number
+  /** Records that could not be read. */
+  damaged = 0
+  /** Bodies that were not kept for want of room, or found damaged. */
+  bodiesLost = 0
+
+  constructor(db: LmdbDatabase, maxBytes: number) {
+    this.#db = db
+    this.#maxBytes = maxBytes
+    this.#stats = db.getStats()
+    this.#bytesLeft = maxBytes / LOOK_SHARE
+  }
+
+  /** What is committed now. */
+  get(id: string): Kept | undefined {
+    this.#assertOpen()
+    this.#db.resetReadTxn()
+    return this.#read(keyOf(id))
+  }
+
+  #read(key: Buffer): Kept | undefined {
+    const found = this.#db.getEntry(key)
+    if (found === undefined) return undefined
+    const decoded = decodeEntry(found.value)
+    const version = found.version ?? 0
+    if (decoded.kind === 'entry') return { ...decoded, damaged: false, version }
+    if (decoded.kind === 'damaged') this.damaged++
+    return { entry: undefined, damaged: decoded.kind === 'damaged', version, apart: -1, apartCrc: 0 }
+  }
+
+  /** The version of a record, to see whether it changed. */
+  versionOf(id: string): number | undefined {
+    this.#assertOpen()
+    this.#db.resetReadTxn()
+    return this.#db.getEntry(keyOf(id))?.version
+  }
+
+  /** The response of a record with its body, right after {@link get}: of the same moment. */
+  responseOf(id: string, kept: Kept): StoredResponse | undefined {
+    const response = kept.entry?.response
+    if (response === undefined || kept.apart < 0) return response
+    const body = this.#db.getBinary(bodyKeyOf(id))
+    const sound =
+      body !== undefined && body.length === kept.apart && (kept.apartCrc === 0 || crc32(body) === kept.apartCrc)
+    if (sound) return { ...response, body }
+    this.bodiesLost++
+    return response
+  }
+
+  /** Write an entry in the place of what was read, or of nothing. False: it is not as read any more. */
+  replace(id: string, old: Kept | undefined, entry: Entry): Promise<boolean> {
+    this.#assertOpen()
+    const body = entry.response?.body
+    const key = keyOf(id)
+    const version = this.#newVersion()
+    const was = old === undefined ? null : old.version
+    if (body !== undefined && !this.#hasRoomFor(body.length)) return this.#replaceWithoutBody(id, old, entry)
+    const apart = body !== undefined && body.length > INLINE_BYTES
+    const filing: BodyFiling =
+      body === undefined ? NO_BODY : apart ? { place: 'apart', crc: sumOf(body) } : { place: 'inline', crc: 0 }
+    const value = encodeEntry(entry, filing)
+    this.#wrote(value.length + (apart ? body.length : 0))
+    const orphan = !apart && old !== undefined && old.apart >= 0
+    if (!apart && !orphan) return settled(this.#db.put(key, value, version, was))
+    return settled(
+      this.#db.ifVersion(key, was, () => {
+        void this.#db.put(key, value, version)
+        if (apart) void this.#db.put(bodyKeyOf(id), body, version)
+        else void this.#db.remove(bodyKeyOf(id))
+      }),
+    )
+  }
+
+  /** The outcome is kept in any case: what there is no room for is its body. */
+  #replaceWithoutBody(id: string, old: Kept | undefined, entry: Entry): Promise<boolean> {
+    this.bodiesLost++
+    return this.replace(id, old, { ...entry, response: withoutBody(entry.response!) })
+  }
+
+  /** Take away what was read. False: it is not as read any more. */
+  remove(id: string, old: Kept): Promise<boolean> {
+    this.#assertOpen()
+    const key = keyOf(id)
+    this.#wrote(0)
+    if (old.apart < 0) return settled(this.#db.remove(key, old.version))
+    return settled(
+      this.#db.ifVersion(key, old.version, () => {
+        void this.#db.remove(key)
+        void this.#db.remove(bodyKeyOf(id))
+      }),
+    )
+  }
+
+  /** The next `limit` ids after `after` in the order of the file, and a last key to go on from, undefined at the end. */
+  idsAfter(after: Buffer | undefined, limit: number): { readonly ids: string[]; readonly last: Buffer | undefined } {
+    this.#assertOpen()
+    this.#db.resetReadTxn()
+    const ids: string[] = []
+    let last: Buffer | undefined
+    let seen = 0
+    const start = after === undefined ? {} : { start: Buffer.concat([after, Buffer.of(0)]) }
+    for (const key of this.#db.getKeys({ ...start, limit, snapshot: false })) {
+      seen++
+      last = Buffer.from(key)
+      if (!isBodyKey(key)) ids.push(key.toString('latin1'))
+    }
+    return { ids, last: seen < limit ? undefined : last }
+  }
+
+  /** Whether one more claim may be taken. */
+  get hasRoom(): boolean {
+    return this.usedBytes < this.#maxBytes
+  }
+
+  /** Room for a body: the file itself grows to twice the bound at the most, where free pages lie too scattered for it. */
+  #hasRoomFor(bytes: number): boolean {
+    const used = this.usedBytes + bytes
+    const fileBytes = (this.#stats.lastPageNumber + 1) * this.#stats.pageSize
+    return used < this.#maxBytes && (bytes <= INLINE_BYTES || fileBytes + bytes < 2 * this.#maxBytes)
+  }
+
+  /** Bytes of pages that records are on, as of the last look. */
+  get usedBytes(): number {
+    const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = this.#stats
+    return pageSize * (treeBranchPageCount + treeLeafPageCount + overflowPages)
+  }
+
+  /** Records and bodies, as of the last look. */
+  get keys(): number {
+    return this.#stats.entryCount
+  }
+
+  get lastTxnId(): number {
+    return this.#db.getStats().lastTxnId
+  }
+
+  #wrote(bytes: number): void {
+    this.#bytesLeft -= bytes
+    if (--this.#writesLeft <= 0 || this.#bytesLeft <= 0) this.look()
+  }
+
+  /** Learn the sizes anew. */
+  look(): void {
+    this.#writesLeft = LOOK_WRITES
+    this.#bytesLeft = this.#maxBytes / LOOK_SHARE
+    this.#stats = this.#db.getStats()
+  }
+
+  #newVersion(): number {
+    this.#versions = (this.#versions + 1) % 2 ** 32
+    return this.#versionBase + this.#versions
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new StoreError('closed', 'the file store is closed')
+  }
+
+  readerCheck(): void {
+    this.#db.readerCheck()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#db.close()
+  }
+}
+
+function sumOf(body: Buffer): number {
+  return CRC32_IS_FAST || body.length <= SLOW_SUM_BYTES ? crc32(body) : 0
+}
+
+const keyOf = (id: string): Buffer => Buffer.from(id, 'latin1')
+const bodyKeyOf = (id: string): Buffer => Buffer.concat([keyOf(id), BODY_SUFFIX])
+const isBodyKey = (key: Buffer): boolean => key.length > 2 && key.subarray(-2).equals(BODY_SUFFIX)
+
+/** What a write came to. A commit that failed tells its cause by a second promise, which must not go unheard. */
+async function settled(write: Promise<boolean>): Promise<boolean> {
+  try {
+    return await write
+  } catch (error) {
+    const cause = await causeOf(error)
+    const text = cause instanceof Error ? cause.message : String(cause)
+    if (/no space|MAP_FULL|quota/i.test(text)) throw new StoreError('full', `writing: ${text}`, cause)
+    throw asStoreError(cause, 'writing')
+  }
+}
+
+async function causeOf(error: unknown): Promise<unknown> {
+  const commitError = (error as { readonly commitError?: Promise<unknown> }).commitError
+  if (commitError === undefined) return error
+  const late = new Promise<unknown>((resolve) => {
+    setTimeout(resolve, 1000, error).unref()
+  })
+  return Promise.race([commitError.catch((cause: unknown) => cause), late])
+}

@@ -1,0 +1,198 @@
+/**
+ * Records in a file, shared by the processes of one host (LMDB). A record that was told as written survives the death of the
+ * process; with `sync` that of the machine too. The file is bounded: where it is full, claims are refused, and outcomes
+ * are kept without their body; nothing is evicted.
+ */
+import { wallNowMs } from '../core/clock.ts'
+import type {
+  Claim,
+  ClaimRequest,
+  ClaimResult,
+  IdempotencyRecord,
+  IdempotencyStore,
+  RecordState,
+  Soon,
+  StoredResponse,
+} from '../exchange/idempotency-store.ts'
+import { FileRecords, type Kept } from './file-records.ts'
+import { FileSweep } from './file-sweep.ts'
+import { FileWatch } from './file-watch.ts'
+import {
+  completeEntry,
+  dispatchEntry,
+  type Entry,
+  isClaimable,
+  markEntryUnknown,
+  mayRelease,
+  newEntry,
+  nextFence,
+  recordOf,
+  renewEntry,
+  type Standing,
+  standingOf,
+} from './lifecycle.ts'
+import { openLmdb } from './lmdb-database.ts'
+import { StoreError } from './store-error.ts'
+
+export interface FileStoreOptions {
+  /** Made where it is missing. */
+  readonly folder: string
+  /** On the disk before it is told: survives a loss of power, and waits for the disk. */
+  readonly sync: boolean
+  /** Bytes of all records. The file itself may grow to twice that, where free pages lie scattered. */
+  readonly maxBytes: number
+  /** Wall clock, milliseconds. */
+  readonly now?: () => number
+}
+
+/** Tries of a conditional write: each one that fails means that another process or request got its own through. */
+const TRIES = 32
+
+/** What stands for a record that cannot be read, or that another version of this program wrote: in doubt. */
+const UNREADABLE: IdempotencyRecord = {
+  state: 'unknown',
+  fingerprint: '',
+  createdMs: 0,
+  requestId: '',
+  traceparent: '',
+  response: undefined,
+}
+
+export class FileStore implements IdempotencyStore {
+  readonly name = 'file'
+  readonly #records: FileRecords
+  readonly #watch: FileWatch
+  readonly #sweep: FileSweep
+  readonly #now: () => number
+  #fence = 0
+
+  private constructor(records: FileRecords, now: () => number) {
+    this.#records = records
+    this.#now = now
+    this.#watch = new FileWatch(records)
+    this.#sweep = new FileSweep(records, now)
+    this.#sweep.start()
+  }
+
+  static async open(options: FileStoreOptions): Promise<FileStore> {
+    const db = await openLmdb(options.folder, options.sync)
+    return new FileStore(new FileRecords(db, options.maxBytes), options.now ?? wallNowMs)
+  }
+
+  /** Records that could not be read, and bodies that were lost or had no room, since the start. */
+  get losses(): { readonly damaged: number; readonly bodies: number } {
+    return { damaged: this.#records.damaged, bodies: this.#records.bodiesLost }
+  }
+
+  claim(request: ClaimRequest): Soon<ClaimResult> {
+    return this.#claim(request, TRIES)
+  }
+
+  #claim(request: ClaimRequest, tries: number): Soon<ClaimResult> {
+    const { id, owner } = request
+    const now = this.#now()
+    const kept = this.#records.get(id)
+    const standing = standingOfKept(kept, now)
+    if (!isClaimable(standing, request.overUnknown))
+      return { kind: 'exists', record: this.#record(id, kept!, standing) }
+    if (!this.#records.hasRoom) return Promise.reject(new StoreError('full', 'the file is full'))
+    if (tries === 0) return Promise.reject(new StoreError('down', 'others were always faster'))
+    this.#fence = nextFence(Math.max(this.#fence, kept?.entry?.fence ?? 0), now)
+    const entry = newEntry(request, this.#fence, now)
+    return this.#records.replace(id, kept, entry).then((written) => {
+      return written ? { kind: 'claimed', claim: { id, owner, fence: entry.fence } } : this.#claim(request, tries - 1)
+    })
+  }
+
+  dispatch(claim: Claim, fingerprint: string, leaseMs: number): Promise<boolean> {
+    return this.#change(claim, (entry, now) => dispatchEntry(entry, claim, fingerprint, leaseMs, now))
+  }
+
+  renew(claim: Claim, fingerprint: string, leaseMs: number): Promise<boolean> {
+    return this.#change(claim, (entry, now) => renewEntry(entry, claim, fingerprint, leaseMs, now))
+  }
+
+  complete(claim: Claim, fingerprint: string, response: StoredResponse): Promise<boolean> {
+    return this.#change(claim, (entry, now) => completeEntry(entry, claim, fingerprint, response, now))
+  }
+
+  markUnknown(claim: Claim, fingerprint: string): Promise<boolean> {
+    return this.#change(claim, (entry, now) => markEntryUnknown(entry, claim, fingerprint, now))
+  }
+
+  /** Read, change, write where nobody wrote in between; else again. */
+  async #change(claim: Claim, change: (entry: Entry, now: number) => boolean): Promise<boolean> {
+    const { id } = claim
+    for (let tries = TRIES; tries > 0; tries--) {
+      const kept = this.#records.get(id)
+      if (kept?.entry === undefined) return false
+      const before = kept.entry.state
+      if (!change(kept.entry, this.#now())) return false
+      // Its outcome is there already, asked for again.
+      if (before === 'completed') return true
+      if (await this.#records.replace(id, kept, kept.entry)) {
+        this.#watch.notify(id)
+        return true
+      }
+    }
+    throw new StoreError('down', 'others were always faster')
+  }
+
+  async release(claim: Claim): Promise<boolean> {
+    const { id } = claim
+    for (let tries = TRIES; tries > 0; tries--) {
+      const kept = this.#records.get(id)
+      if (kept?.entry === undefined || !mayRelease(kept.entry, claim, this.#now())) return false
+      if (await this.#records.remove(id, kept)) {
+        this.#watch.notify(id)
+        return true
+      }
+    }
+    throw new StoreError('down', 'others were always faster')
+  }
+
+  read(id: string): IdempotencyRecord | undefined {
+    const kept = this.#records.get(id)
+    const standing = standingOfKept(kept, this.#now())
+    return standing === 'free' ? undefined : this.#record(id, kept!, standing)
+  }
+
+  #record(id: string, kept: Kept, standing: Standing): IdempotencyRecord {
+    if (kept.entry === undefined) return UNREADABLE
+    const record = recordOf(kept.entry, standing as RecordState)
+    return record.response === undefined ? record : { ...record, response: this.#records.responseOf(id, kept) }
+  }
+
+  async changed(id: string, timeoutMs: number): Promise<void> {
+    let kept: Kept | undefined
+    try {
+      kept = this.#records.get(id)
+    } catch {
+      return // the read that follows tells the failure
+    }
+    const now = this.#now()
+    const standing = standingOfKept(kept, now)
+    if (kept?.entry === undefined || (standing !== 'claimed' && standing !== 'dispatched')) return
+    await this.#watch.wait(id, kept.version, Math.min(timeoutMs, kept.entry.leaseUntilMs - now))
+  }
+
+  counts(): Readonly<Partial<Record<RecordState, number>>> {
+    return this.#sweep.counts
+  }
+
+  /** One step of the sweep, for tests: true at the end of a walk. */
+  sweep(keys: number): Promise<boolean> {
+    return this.#sweep.step(keys)
+  }
+
+  async close(): Promise<void> {
+    this.#sweep.stop()
+    this.#watch.close()
+    await this.#records.close()
+  }
+}
+
+function standingOfKept(kept: Kept | undefined, now: number): Standing {
+  if (kept === undefined) return 'free'
+  return kept.entry === undefined ? 'unknown' : standingOf(kept.entry, now)
+}

@@ -1,0 +1,14 @@
+/** Folders that go with the test. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface TempFolder {
+  readonly path: string
+  remove(): void
+}
+
+export function tempFolder(): TempFolder {
+  const path = mkdtempSync(join(tmpdir(), 'hopscope-store-'))
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+}
