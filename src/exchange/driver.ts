@@ -334,7 +334,7 @@ export class Driver implements AttemptEvents {
 
   /** Small bodies of repeatable requests on reused connections are kept until the response begins. */
   #keepForReplay(x: Exchange, attempt: Attempt, buf: Buffer, start: number, end: number): void {
-    if (!attempt.reused || x.responded) return
+    if (!(attempt.reused || attempt.refusable) || x.responded) return
     if (x.requestBytes === 0) x.replayBody = []
     if (x.replayBody === undefined) return
     if (x.requestBytes + end - start > GATHER_BYTES) x.replayBody = undefined
@@ -347,7 +347,8 @@ export class Driver implements AttemptEvents {
     if (attempt.bytesSent > 0 && error.retry !== 'safe') x.reached = true
     x.gated = false
     // What provably was not sent costs the upstream nothing: no budget for it.
-    if (mayReplay(x, attempt, error) && (attempt.bytesSent === 0 || this.#budget.spend())) {
+    const unread = attempt.bytesSent === 0 || error.code === 'stream_refused'
+    if (mayReplay(x, attempt, error) && (unread || this.#budget.spend())) {
       this.#logAttempt(x, nowUs(), 0, error)
       x.timing.dnsUs = x.timing.connectUs = x.timing.tlsUs = x.timing.sendUs = x.timing.sentUs = -1
       this.#attempt(x)

@@ -85,6 +85,8 @@ export interface Attempt {
   /** Bytes of the request that the kernel took. */
   readonly bytesSent: number
   readonly reused: boolean
+  /** The server may say that it did not look at the request (HTTP/2): small bodies are kept for that. */
+  readonly refusable?: boolean
   /** Write the request head; it may be held until `flush` or the first data. */
   begin(): void
   /** False: the upstream's socket is full; wait for `onAttemptDrain`. */

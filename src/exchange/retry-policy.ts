@@ -33,15 +33,18 @@ export class RetryBudget {
 }
 
 /**
- * The one case in which the attempt loop tries again: a reused connection that failed before any response byte, once,
- * when no byte of the request left or the request may be repeated as a whole. Where the exchange has a guard, that knows
- * more than the method says: it is asked instead.
+ * The cases in which the attempt loop tries again, once, before any response byte: a reused connection that failed, when
+ * no byte of the request left or the request may be repeated as a whole; and a stream that was refused, which was not
+ * looked at (RFC 9113 §8.7), on whatever connection and by any method, while all of its body is here. Where the exchange
+ * has a guard, that knows more than the method says: it is asked instead.
  */
 export function mayReplay(x: Exchange, attempt: Attempt, error: ProxyError): boolean {
-  if (x.responded || x.attempts > 1 || !attempt.reused || x.timing.responseUs >= 0) return false
-  if (error.retry === 'never') return false
+  const refused = error.code === 'stream_refused'
+  if (x.responded || x.attempts > 1 || x.timing.responseUs >= 0) return false
+  if (error.retry === 'never' || !(attempt.reused || refused)) return false
   const consumed = x.requestBytes > 0
-  if (x.guard !== undefined) return (!consumed || x.replayBody !== undefined) && x.guard.mayRepeat(x, error)
-  if (attempt.bytesSent === 0 && !consumed) return true
-  return isIdempotent(x.request.method) && (!consumed || x.replayBody !== undefined)
+  const whole = !consumed || x.replayBody !== undefined
+  if (x.guard !== undefined) return whole && x.guard.mayRepeat(x, error)
+  if (refused || (attempt.bytesSent === 0 && !consumed)) return whole
+  return isIdempotent(x.request.method) && whole
 }

@@ -1,6 +1,7 @@
 /** One stream of a client: a request and its response, as the driver sees them. */
 import { nowUs } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
+import { RPC_NONE } from '../core/grpc.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import { CHUNKED, type RequestHead, type ResponseHead } from '../core/message.ts'
 import { type Driver, phaseOf } from '../exchange/driver.ts'
@@ -74,7 +75,13 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
   }
 
   fail(error: ProxyError): void {
-    if (!this.x.finished) this.#driver.downstreamFailed(this.x, error)
+    if (this.x.finished) return
+    if (this.started) this.#driver.downstreamFailed(this.x, error)
+    else {
+      // Of the same batch as its head.
+      this.started = true
+      this.#driver.refuse(this.x, error)
+    }
   }
 
   protected onReset(code: number, cause: Error | undefined): void {
@@ -142,12 +149,21 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
 
   /** The answer is complete: a request that still comes is not wanted any more (RFC 9113 §8.1). */
   finished(): void {
-    giveRequestHead(this.head)
-    if (this.malformed && !this.closed) this.session.resetStream(this, h2.PROTOCOL_ERROR, true)
-    else if (this.malformed) this.session.output.reset(this.id, h2.PROTOCOL_ERROR)
-    else if (!this.closed && !this.receivedEnd && this.waitingBytes === 0)
-      this.session.resetStream(this, h2.NO_ERROR, false)
+    // A stage that still waits may look at the head of an exchange that broke off.
+    if (this.x.error === undefined) giveRequestHead(this.head)
+    if (this.malformed) this.#tellFault()
+    else if (!this.closed && !this.receivedEnd && this.sentEnd) this.session.resetStream(this, h2.NO_ERROR, false)
     else if (!this.closed && !this.receivedEnd) this.resume()
+  }
+
+  /** A malformed request was answered all the same, so that somebody can see why. */
+  #tellFault(): void {
+    const { session } = this
+    if (!this.closed) session.resetStream(this, h2.PROTOCOL_ERROR, true)
+    else if (this.sentEnd && this.receivedEnd && !session.closed) {
+      session.output.reset(this.id, h2.PROTOCOL_ERROR)
+      session.countReset()
+    }
   }
 
   /** Leave HTTP on this stream; the 101 of HTTP/1.1 is a 200 here (RFC 8441 §5). */
@@ -170,11 +186,24 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
       if (!this.closed && this.deadlines.readerStuck(now, this.waitingBytes, this.bytesSent)) this.abort()
       return
     }
+    const { wire } = this.session
+    const waiting = this.waitingBytes
     const code = this.deadlines.exchangeOver(now, {
-      readingBody: !this.receivedEnd && !this.holds && this.#driver.takesData(x),
-      queuedBytes: this.waitingBytes + this.session.wire.queuedBytes,
-      takenMark: this.bytesSent + this.session.wire.takenMark,
+      readingBody: this.#owesBody(),
+      rated: this.head.bodyLength !== CHUNKED,
+      // What waits for this stream's window does not move because other streams do.
+      queuedBytes: waiting > 0 ? waiting : wire.queuedBytes,
+      takenMark: waiting > 0 ? this.bytesSent : wire.takenMark,
     })
     if (code !== undefined) this.fail(new ProxyError(code, phaseOf(x)))
+  }
+  /**
+   * It is the client's turn to send. A stream without a length may be a conversation: it has to say something until it is
+   * answered, and a gRPC call not even that. A client that is gone is found by the ping of its connection.
+   */
+  #owesBody(): boolean {
+    const { x } = this
+    if (this.receivedEnd || this.holds || this.paused || !this.#driver.takesData(x)) return false
+    return this.head.bodyLength !== CHUNKED || (!x.responded && x.rpc === RPC_NONE)
   }
 }

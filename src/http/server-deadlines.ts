@@ -70,13 +70,16 @@ export class DownstreamDeadlines {
     return now >= due(this.headStartUs, this.#timeouts.headMs)
   }
 
-  /** The timeout that an exchange has run into, if any. `queuedBytes`: written and not taken by the client. */
+  /**
+   * The timeout that an exchange has run into, if any. `queuedBytes`: written and not taken by the client. `rated` (unless
+   * false): the body is an upload that has to come at some rate.
+   */
   exchangeOver(
     now: number,
-    state: { readingBody: boolean; queuedBytes: number; takenMark: number },
+    state: { readingBody: boolean; queuedBytes: number; takenMark: number; rated?: boolean },
   ): ErrorCode | undefined {
     if (now >= due(this.#startUs, this.#timeouts.exchangeMs)) return 'exchange_timeout'
-    if (state.readingBody && this.#bodyTooSlow(now)) return 'body_timeout'
+    if (state.readingBody && this.#bodyTooSlow(now, state.rated !== false)) return 'body_timeout'
     return this.readerStuck(now, state.queuedBytes, state.takenMark) ? 'client_too_slow' : undefined
   }
 
@@ -90,11 +93,11 @@ export class DownstreamDeadlines {
     return now >= due(this.#queuedSinceUs, this.#timeouts.slowReaderMs)
   }
 
-  #bodyTooSlow(now: number): boolean {
+  #bodyTooSlow(now: number, rated: boolean): boolean {
     if (this.#timeouts.bodyIdleMs === 0) return false
     if (now >= due(this.#progressUs, this.#timeouts.bodyIdleMs)) return true
     const elapsedUs = now - this.#startUs
-    return elapsedUs > RATE_GRACE_US && this.#bodyBytes < (elapsedUs / 1e6) * RATE_BYTES_PER_S
+    return rated && elapsedUs > RATE_GRACE_US && this.#bodyBytes < (elapsedUs / 1e6) * RATE_BYTES_PER_S
   }
 
   /** When to look again. */

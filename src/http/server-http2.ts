@@ -15,6 +15,7 @@ import { finishRequestHead, giveRequestHead, takeRequestHead } from './message/h
 import { Http2Session } from './message/http2/session.ts'
 import type { Http2Role } from './message/http2/session-role.ts'
 import type { Http2Stream } from './message/http2/stream.ts'
+import { DownstreamDeadlines } from './server-deadlines.ts'
 import type { ServerOptions } from './server-options.ts'
 
 /** Settings of HTTP/2 on the client's side. */
@@ -34,8 +35,8 @@ export interface Http2ServerOptions extends ServerOptions {
 const LOOK_US = 1_000_000
 /** How long a client may take to acknowledge our settings, or a ping. */
 const ANSWER_US = 10_000_000
-/** How long an idle connection stays when the proxy drains. */
-const DRAIN_IDLE_US = 1_000_000
+/** How long a client may take to read that no more requests are wanted; until then they are served. */
+const NOTICE_US = 1_000_000
 
 export class Http2Server implements Http2Role, Deadlined {
   readonly #options: Http2ServerOptions
@@ -47,6 +48,10 @@ export class Http2Server implements Http2Role, Deadlined {
   readonly #openedUs: number
   #idleSinceUs: number
   #pingedUs = -1
+  /** When the client was told that the connection ends; -1 while it does not. */
+  #noticeUs = -1
+  /** Whether the client takes what is written to the connection at all. */
+  readonly #reading: DownstreamDeadlines
   deadlineUs: number
 
   constructor(wire: Wire, info: ConnectionInfo, options: Http2ServerOptions, onClosed: () => void) {
@@ -54,6 +59,7 @@ export class Http2Server implements Http2Role, Deadlined {
     this.#info = info
     this.#onClosed = onClosed
     this.#openedUs = this.#idleSinceUs = nowUs()
+    this.#reading = new DownstreamDeadlines(options.timeouts)
     this.#session = new Http2Session(
       wire,
       this,
@@ -87,12 +93,21 @@ export class Http2Server implements Http2Role, Deadlined {
     return this.#info.direction === 'outbound'
   }
 
-  /** No new streams; the connection closes behind the last one. Outbound calls go on as ever. */
+  /**
+   * The connection closes behind its last stream. Requests that are on their way when the client reads of it are still
+   * served: it answers a PING, and only what it opens after that is refused (RFC 9113 §6.8). Outbound calls go on as ever.
+   */
   drain(): void {
-    if (this.outbound) return
+    if (this.outbound || this.#noticeUs !== -1) return
+    this.#noticeUs = nowUs()
+    this.#session.announceGoAway()
+    this.deadlineUs = Math.min(this.deadlineUs, this.#noticeUs + NOTICE_US)
+  }
+
+  /** The client knows. */
+  #noMoreRequests(): void {
     this.#session.goAway(h2.NO_ERROR)
-    this.#idleSinceUs = nowUs()
-    this.deadlineUs = Math.min(this.deadlineUs, nowUs() + DRAIN_IDLE_US)
+    if (this.idle) this.#session.finish()
   }
 
   destroy(): void {
@@ -118,10 +133,10 @@ export class Http2Server implements Http2Role, Deadlined {
     session.section.begin('request', head.headers)
     const result = session.decode(buf, start, end)
     if (result === HPACK_FAULT) return h2.COMPRESSION_ERROR
-    const refused = this.#mayOpen() ? 0 : h2.REFUSED_STREAM
-    if (refused !== 0) {
+    if (result === HPACK_TOO_LARGE && !session.guard.oversized()) return h2.ENHANCE_YOUR_CALM
+    if (!this.#mayOpen()) {
       giveRequestHead(head)
-      return session.refuseStream(id, refused)
+      return session.turnAway(id)
     }
     const now = session.lastReadUs
     const made = new Http2ServerStream(id, session, head, this.#options.driver, this.#options.timeouts)
@@ -139,7 +154,6 @@ export class Http2Server implements Http2Role, Deadlined {
     let error = finishRequestHead(session.section, head, endStream, this.#options.limits.requestLineBytes)
     if (result === HPACK_TOO_LARGE) {
       error = new ProxyError('head_too_large', 'head', 'the header list is over the limit')
-      if (!session.guard.oversized()) return h2.ENHANCE_YOUR_CALM
     }
     if (error === undefined && head.method === 'CONNECT' && head.upgrade === '') {
       error = new ProxyError('connect_refused', 'head')
@@ -199,7 +213,7 @@ export class Http2Server implements Http2Role, Deadlined {
     const { closed } = this.#session
     for (let i = 0; i < this.#fresh.length; i++) {
       const stream = this.#fresh[i]!
-      if (!stream.closed && !closed) stream.start()
+      if (!stream.started && !stream.closed && !closed) stream.start()
     }
     this.#fresh.length = 0
     if (closed) return
@@ -223,6 +237,7 @@ export class Http2Server implements Http2Role, Deadlined {
 
   onPingAck(): void {
     this.#pingedUs = -1
+    if (this.#noticeUs !== -1) this.#noMoreRequests()
   }
 
   onSessionClosed(): void {
@@ -241,12 +256,17 @@ export class Http2Server implements Http2Role, Deadlined {
       session.fail(h2.ENHANCE_YOUR_CALM, 'a header block was not complete in time')
       return
     }
-    if (this.idle) {
-      const limitUs = session.goingAway ? DRAIN_IDLE_US : this.#options.http2.idleMs * 1000
-      if (now - this.#idleSinceUs >= limitUs) session.finish()
+    if (this.#noticeUs !== -1 && now - this.#noticeUs >= NOTICE_US) this.#noMoreRequests()
+    if (session.closed) return
+    for (const stream of [...session.streams.values()]) (stream as Http2ServerStream).overdue(now)
+    if (this.#reading.readerStuck(now, session.wire.queuedBytes, session.wire.takenMark)) {
+      session.wire.destroy()
       return
     }
-    for (const stream of [...session.streams.values()]) (stream as Http2ServerStream).overdue(now)
+    if (this.idle) {
+      if (now - this.#idleSinceUs >= this.#options.http2.idleMs * 1000) session.finish()
+      return
+    }
     this.#askForLife(now)
     session.output.flush()
   }
@@ -256,13 +276,13 @@ export class Http2Server implements Http2Role, Deadlined {
     const { pingMs } = this.#options.http2
     const session = this.#session
     if (pingMs === 0 || session.closed) return
+    // Anything that came after the ping is as good as its answer.
+    if (session.lastReadUs >= this.#pingedUs) this.#pingedUs = -1
     if (this.#pingedUs === -1) {
       if (now - session.lastReadUs < pingMs * 1000) return
       this.#pingedUs = now
       session.ping()
-    } else if (now - this.#pingedUs > ANSWER_US && session.lastReadUs < this.#pingedUs) {
-      session.wire.destroy()
-    }
+    } else if (now - this.#pingedUs > ANSWER_US) session.wire.destroy()
   }
 }
 

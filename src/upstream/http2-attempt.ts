@@ -20,6 +20,8 @@ export class Http2Attempt implements Attempt {
   #stream: Http2UpstreamStream | undefined
   ready = false
   reused = false
+  /** The server has not said how many streams it takes: it may refuse this one. */
+  refusable = false
   #begun = false
   /** Ends the wait for a connection. */
   onCancel: (() => void) | undefined
@@ -43,6 +45,7 @@ export class Http2Attempt implements Attempt {
     const { timing } = this.exchange
     this.#connection = connection
     this.reused = connection.uses > 0
+    this.refusable = !connection.knowsPeer
     connection.reserve()
     this.exchange.upstreamReused = this.reused
     this.exchange.upstreamPeer = connection.peer
@@ -60,8 +63,10 @@ export class Http2Attempt implements Attempt {
   begin(): void {
     const connection = this.#connection
     if (connection === undefined) return
-    if (this.upgrades && !connection.knowsPeer) connection.whenPeerKnown(() => this.begin())
-    else if (this.upgrades && !connection.takesWebSockets) this.fail(new ProxyError('upgrade_unsupported', 'send'))
+    const { closed } = connection
+    if (this.upgrades && !closed && !connection.knowsPeer) connection.whenPeerKnown(() => this.begin())
+    else if (this.upgrades && !closed && !connection.takesWebSockets)
+      this.fail(new ProxyError('upgrade_unsupported', 'send'))
     else {
       this.#begun = true
       this.#stream = connection.open(this)

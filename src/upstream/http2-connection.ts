@@ -85,7 +85,7 @@ export class Http2Connection implements Http2Role, Deadlined {
     return this.#session.peer.seen
   }
 
-  /** Call back when they are. */
+  /** Call back when they are, or never will be. */
   whenPeerKnown(then: () => void): void {
     this.#whenPeerKnown.push(then)
   }
@@ -101,22 +101,44 @@ export class Http2Connection implements Http2Role, Deadlined {
 
   release(): void {
     this.#reserved--
+    this.#roomOrEnd()
+  }
+
+  /** A stream is over, or a place is not used: another may have it, or it was the last one. */
+  #roomOrEnd(): void {
+    const session = this.#session
+    if (session.closed) return
+    if (this.idle) {
+      this.#idleSinceUs = nowUs()
+      if (session.goingAway) session.finish()
+    }
     if (this.hasRoom) this.#options.onRoom(this)
+  }
+
+  /** The connection is gone. */
+  get closed(): boolean {
+    return this.#session.closed
   }
 
   /** Open a stream with the request head of an attempt, in the place it reserved. */
   open(attempt: Http2Attempt): Http2UpstreamStream {
     const session = this.#session
     this.#reserved--
-    this.uses++
-    session.lastStreamId += 2
-    const stream = new Http2UpstreamStream(session.lastStreamId, session, attempt, this.#options.timeouts)
-    if (session.closed) {
-      // It broke between the promise of a place and its use: told when the driver can take it.
+    // It broke, or ends, between the promise of a place and its use.
+    const gone = session.closed || session.peerGoingAway || session.lastStreamId >= LAST_STREAM_ID
+    const id = gone ? 0 : session.lastStreamId + 2
+    const stream = new Http2UpstreamStream(id, session, attempt, this.#options.timeouts)
+    if (gone) {
       stream.forget()
-      queueMicrotask(() => stream.wasReset(h2.REFUSED_STREAM, undefined))
+      // Told when the driver can take it.
+      queueMicrotask(() => {
+        stream.wasReset(h2.REFUSED_STREAM, undefined)
+        this.#roomOrEnd()
+      })
       return stream
     }
+    this.uses++
+    session.lastStreamId = id
     session.add(stream)
     const { scheme, authorityFallback } = this.#options
     const block = requestBlock(session.encoder, attempt.exchange.request, scheme, authorityFallback)
@@ -174,16 +196,7 @@ export class Http2Connection implements Http2Role, Deadlined {
   }
 
   onStreamClosed(): void {
-    const session = this.#session
-    if (session.closed) return
-    if (session.streams.size === 0) {
-      this.#idleSinceUs = nowUs()
-      if (session.goingAway) {
-        session.finish()
-        return
-      }
-    }
-    if (this.hasRoom) this.#options.onRoom(this)
+    this.#roomOrEnd()
   }
 
   onPeerSettings(): void {
@@ -197,12 +210,17 @@ export class Http2Connection implements Http2Role, Deadlined {
 
   onSessionClosed(): void {
     this.#options.sweeper.remove(this)
+    for (const then of this.#whenPeerKnown.splice(0)) then()
     this.#options.onClosed(this)
   }
 
   onDeadline(now: number): void {
     const session = this.#session
     this.deadlineUs = now + LOOK_US
+    if (!session.peer.seen && now - this.openedUs > ANSWER_US) {
+      session.fail(h2.SETTINGS_TIMEOUT, 'no settings came in time')
+      return
+    }
     if (this.idle) {
       if (now - this.#idleSinceUs >= this.#options.idleMs * 1000) session.finish()
       return
@@ -217,10 +235,12 @@ export class Http2Connection implements Http2Role, Deadlined {
     const { pingMs } = this.#options
     const session = this.#session
     if (pingMs === 0 || session.closed) return
+    // Anything that came after the ping is as good as its answer.
+    if (session.lastReadUs >= this.#pingedUs) this.#pingedUs = -1
     if (this.#pingedUs === -1) {
       if (now - session.lastReadUs < pingMs * 1000) return
       this.#pingedUs = now
       session.ping()
-    } else if (now - this.#pingedUs > ANSWER_US && session.lastReadUs < this.#pingedUs) session.wire.destroy()
+    } else if (now - this.#pingedUs > ANSWER_US) session.wire.destroy()
   }
 }

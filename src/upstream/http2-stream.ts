@@ -1,6 +1,7 @@
 /** One stream to an upstream: the request of an attempt, and its response. */
 import { nowUs } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
+import { RPC_NONE } from '../core/grpc.ts'
 import { HeaderBlock } from '../core/headers.ts'
 import { CHUNKED, ResponseHead } from '../core/message.ts'
 import { phaseOf } from '../exchange/driver.ts'
@@ -24,6 +25,7 @@ export class Http2UpstreamStream extends Http2Stream {
   #bodyBytes = 0
   #informational = 0
   #progressUs = -1
+  #sentMark = 0
   #tunnels = false
 
   constructor(id: number, session: Http2Session, attempt: Http2Attempt, timeouts: ResponseTimeouts) {
@@ -95,6 +97,8 @@ export class Http2UpstreamStream extends Http2Stream {
     section.begin('trailers', block)
     const result = this.session.decode(buf, start, end)
     if (result === HPACK_FAULT) return h2.COMPRESSION_ERROR
+    // The response was whole, and may still be on its way to the client.
+    if (this.receivedEnd) return h2.STREAM_CLOSED
     if (!endStream || section.fault !== '' || result !== HPACK_OK) {
       const detail = section.fault === '' ? 'trailers that are too large or do not end the stream' : section.fault
       this.fail(new ProxyError('bad_response', 'receive', detail), h2.PROTOCOL_ERROR)
@@ -140,11 +144,19 @@ export class Http2UpstreamStream extends Http2Stream {
   }
 
   protected onReset(code: number, cause: Error | undefined): void {
-    const phase = phaseOf(this.#attempt.exchange)
-    if (code === h2.REFUSED_STREAM && this.unanswered) this.#attempt.fail(new ProxyError('stream_refused', phase))
-    else if (this.session.closed) {
-      this.#attempt.fail(brokenOff(this.#attempt.exchange, !this.unanswered, true, cause))
-    } else this.#attempt.fail(new ProxyError('stream_reset', phase, '', { errno: h2.errorName(code), cause }))
+    this.#attempt.fail(this.#reasonOf(code, cause))
+  }
+
+  #reasonOf(code: number, cause: Error | undefined): ProxyError {
+    const { session } = this
+    const { exchange } = this.#attempt
+    const phase = phaseOf(exchange)
+    if (code === h2.REFUSED_STREAM && this.unanswered) return new ProxyError('stream_refused', phase)
+    // A fault that we found ourselves, of the connection or, where there is a cause, of the stream.
+    const ours = session.code !== 0 ? session.code : !session.closed && cause !== undefined ? code : 0
+    if (ours !== 0) return new ProxyError('bad_response', phase, `it broke a rule of HTTP/2: ${h2.errorName(ours)}`)
+    if (session.closed) return brokenOff(exchange, !this.unanswered, true, cause)
+    return new ProxyError('stream_reset', phase, '', { errno: h2.errorName(code) })
   }
 
   /** Give the stream up for a fault of the upstream. */
@@ -156,19 +168,25 @@ export class Http2UpstreamStream extends Http2Stream {
   /** Look at the timeouts. */
   overdue(now: number): void {
     const { sentUs } = this.#attempt.exchange.timing
-    // A response that we do not take is not late.
     if (this.#tunnels) return
-    if (this.#gotHead && this.paused) {
+    const { exchange } = this.#attempt
+    // A response that we do not take is not late; one to a request that still goes out is a conversation, and so is a
+    // gRPC call, which may be silent for days: their peers are found out by pings.
+    const moved = this.bytesSent !== this.#sentMark
+    this.#sentMark = this.bytesSent
+    if (this.#gotHead && (this.paused || moved || exchange.rpc !== RPC_NONE)) {
       this.#progressUs = now
       return
     }
+    const { wire } = this.session
+    const waiting = this.waitingBytes
     const code = this.#deadlines.overdue(now, {
       state: this.#gotHead ? 'body' : sentUs < 0 ? 'sending' : 'response',
       sentUs,
       headStartUs: -1,
       progressUs: this.#progressUs,
-      queuedBytes: this.waitingBytes,
-      takenMark: this.bytesSent,
+      queuedBytes: waiting > 0 ? waiting : wire.queuedBytes,
+      takenMark: waiting > 0 ? this.bytesSent : wire.takenMark,
     })
     if (code !== undefined) this.fail(new ProxyError(code, phaseOf(this.#attempt.exchange)), h2.CANCEL)
   }

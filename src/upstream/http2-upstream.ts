@@ -110,9 +110,13 @@ export class Http2Upstream implements Upstream {
         const connection = this.#connection(pool, destination, wire, info)
         this.#serve(pool, connection, dial.times)
         if (pool.waiting.length > 0) this.#dialMore(pool, destination, info)
+        // Its client left meanwhile: nobody else may use it.
+        if (this.#options.perClient && this.#clientPools.get(info) !== pool) connection.retire()
       },
       (error) => {
         pool.dials--
+        // One that stands will have room again.
+        if (pool.connections.length > 0) return
         for (const attempt of pool.waiting.splice(0)) this.#failDial(attempt, dial.times, error)
         this.#forgetEmpty(pool)
       },
@@ -169,8 +173,9 @@ export class Http2Upstream implements Upstream {
   }
 
   #forgetEmpty(pool: Http2Pool): void {
-    if (pool.connections.length > 0 || pool.waiting.length > 0 || pool.dials > 0 || this.#options.perClient) return
+    if (pool.connections.length > 0 || pool.waiting.length > 0 || pool.dials > 0) return
     for (const [key, candidate] of this.#pools) if (candidate === pool) this.#pools.delete(key)
+    for (const [info, candidate] of this.#clientPools) if (candidate === pool) this.#clientPools.delete(info)
     if (this.#lastPool === pool) this.#lastDestination = this.#lastPool = undefined
   }
 }

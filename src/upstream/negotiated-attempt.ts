@@ -58,6 +58,10 @@ export class NegotiatedAttempt implements Attempt, AttemptEvents {
     return this.#inner?.reused ?? false
   }
 
+  get refusable(): boolean {
+    return this.#inner?.refusable ?? false
+  }
+
   begin(): void {
     this.#inner?.begin()
   }
