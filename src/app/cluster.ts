@@ -45,8 +45,8 @@ class Group implements Served {
     const listening = new Promise<Listening['listening']>((resolve) => {
       worker.on('message', (message: Listening) => {
         if (message?.listening === undefined) return
-        void this.#askOne(worker, this.#keysQuestion)
-        resolve(message.listening)
+        const { listening } = message
+        void this.#askOne(worker, this.#keysQuestion).then(() => resolve(listening))
       })
     })
     const ended = once(worker, 'exit').then(([code]) => {
