@@ -2,12 +2,13 @@
  * Collects the fields of one HTTP/2 header block and holds them to RFC 9113 §8.2 and §8.3. Nothing is dropped in silence:
  * the first fault makes the whole message malformed (a security header that vanishes is worse than a refusal).
  */
-import { type FieldReceiver, type HeaderBlock, knownIdOf } from '../../../core/headers.ts'
+import { type FieldReceiver, type HeaderBlock, knownId, knownIdOf } from '../../../core/headers.ts'
 import { LINE, TOKEN } from '../syntax.ts'
 
 /** Names that were found good, with their number; shared, and bounded, for they are nearly always the same. */
 const goodNames = new Map<string, number>()
 const GOOD_NAMES_AT_MOST = 1024
+const LONGEST_KNOWN = 64
 
 /** Fields that speak of one connection of HTTP/1 and may not be here (RFC 9113 §8.2.2). */
 const CONNECTION_SPECIFIC = new Set(['connection', 'proxy-connection', 'keep-alive', 'transfer-encoding', 'upgrade'])
@@ -16,12 +17,17 @@ const CONNECTION_SPECIFIC = new Set(['connection', 'proxy-connection', 'keep-ali
 export type SectionKind = 'request' | 'response' | 'trailers'
 
 const COLON = 58
+const HOST = knownId('host')
 
 export class FieldSection implements FieldReceiver {
   #kind: SectionKind = 'request'
   #headers: HeaderBlock | undefined
-  #cookie = ''
+  #cookie: string | undefined
+  #cookieIsSecret = false
   #fieldsBegan = false
+  /** Host fields of a request, and the first one's value. */
+  hosts = 0
+  host = ''
   method = ''
   scheme = ''
   path = ''
@@ -35,8 +41,11 @@ export class FieldSection implements FieldReceiver {
   begin(kind: SectionKind, headers: HeaderBlock): void {
     this.#kind = kind
     this.#headers = headers
-    this.#cookie = ''
+    this.#cookie = undefined
+    this.#cookieIsSecret = false
     this.#fieldsBegan = false
+    this.hosts = 0
+    this.host = ''
     this.method = this.scheme = this.path = this.protocol = this.status = ''
     this.authority = undefined
     this.fault = ''
@@ -48,7 +57,7 @@ export class FieldSection implements FieldReceiver {
       this.#pseudo(name, value)
       return
     }
-    this.#fieldsBegan = true
+    if (!this.#fieldsBegan) this.#beginFields()
     let id = goodNames.get(name)
     if (id === undefined) {
       if (!isGoodName(name)) {
@@ -60,21 +69,37 @@ export class FieldSection implements FieldReceiver {
         return
       }
       id = knownIdOf(name)
-      if (goodNames.size < GOOD_NAMES_AT_MOST) goodNames.set(name, id)
+      if (goodNames.size < GOOD_NAMES_AT_MOST && name.length <= LONGEST_KNOWN) goodNames.set(name, id)
     }
     if (!isGoodValue(value)) this.#bad(`a character that is not allowed in the value of ${name}`)
     else if (name === 'te' && value.toLowerCase() !== 'trailers') this.#bad('te may say trailers only')
-    else if (name === 'cookie') this.#addCookie(value)
+    else if (name === 'cookie') this.#addCookie(value, neverIndex)
+    else if (id === HOST && this.#kind === 'request') this.#addHost(value)
     else this.#headers!.pushPair(name, value, id, neverIndex)
+  }
+
+  /** :authority is HTTP/1's Host, which should come first (RFC 9110 §7.2). */
+  #beginFields(): void {
+    this.#fieldsBegan = true
+    if (this.authority !== undefined) this.#headers!.pushPair('host', this.authority, HOST, false)
+  }
+
+  #addHost(value: string): void {
+    if (this.hosts++ === 0) this.host = value
+    if (this.authority === undefined) this.#headers!.pushPair('host', value, HOST, false)
   }
 
   /** All fields were seen: cookies, which may come in crumbs, become one field (RFC 9113 §8.2.3). */
   end(): void {
-    if (this.#cookie !== '') this.#headers!.pushPair('cookie', this.#cookie, knownIdOf('cookie'), false)
+    if (!this.#fieldsBegan) this.#beginFields()
+    if (this.#cookie !== undefined) {
+      this.#headers!.pushPair('cookie', this.#cookie, knownIdOf('cookie'), this.#cookieIsSecret)
+    }
   }
 
-  #addCookie(value: string): void {
-    this.#cookie = this.#cookie === '' ? value : `${this.#cookie}; ${value}`
+  #addCookie(value: string, neverIndex: boolean): void {
+    this.#cookie = this.#cookie === undefined ? value : `${this.#cookie}; ${value}`
+    if (neverIndex) this.#cookieIsSecret = true
   }
 
   #pseudo(name: string, value: string): void {

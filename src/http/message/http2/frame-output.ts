@@ -22,6 +22,8 @@ import {
 
 /** Gathered at most, before it is written anyway. */
 const CAPACITY = 96 * 1024
+/** The same where slow readers hold all slabs. */
+const SMALL_CAPACITY = 8 * 1024
 /** From here on the slab itself is handed to the socket, below that a copy of its bytes. */
 const HAND_OVER_BYTES = 8 * 1024
 /** Debug text of a GOAWAY. */
@@ -49,7 +51,7 @@ export class FrameOutput {
     if (this.#buffer === undefined) {
       const slab = takeSlab(Math.max(CAPACITY, bytes))
       this.#isSlab = slab !== undefined
-      this.#buffer = slab ?? Buffer.allocUnsafeSlow(Math.max(CAPACITY, bytes))
+      this.#buffer = slab ?? Buffer.allocUnsafe(Math.max(SMALL_CAPACITY, bytes))
     }
     return this.#length
   }

@@ -54,6 +54,8 @@ const POLICIES = new Map<string, number>([
 const VALUES_AT_MOST = 8
 /** Names that an encoder remembers; those without an entry in the table go first. */
 const NAMES_AT_MOST = 256
+/** Longer names are written out each time: a peer must not fill our memory with them. */
+const LONGEST_NAME = 128
 /** Insertions in vain after which a name is left out of the table, and how many fields later it gets another try. */
 const CREDIT = 4
 const CREDIT_AT_MOST = 32
@@ -182,7 +184,7 @@ export class HpackEncoder implements FieldReceiver {
     }
     const state = new NameState(name)
     // A very large table may hold more names than are remembered: then this one is written out each time.
-    if (this.#names.size < NAMES_AT_MOST) this.#names.set(name, state)
+    if (this.#names.size < NAMES_AT_MOST && name.length <= LONGEST_NAME) this.#names.set(name, state)
     else state.credit = 0
     return state
   }

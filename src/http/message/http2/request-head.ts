@@ -8,7 +8,6 @@ import { TARGET, TOKEN } from '../syntax.ts'
 import { validHost } from '../target.ts'
 import type { FieldSection } from './field-section.ts'
 
-const HOST = knownId('host')
 const TE = knownId('te')
 const EXPECT = knownId('expect')
 const HTTP2_SETTINGS = knownId('http2-settings')
@@ -78,20 +77,15 @@ function methodAndTarget(section: FieldSection, head: RequestHead, maxTarget: nu
   return undefined
 }
 
-/** :authority, or Host in its place; where both are, they agree (RFC 9113 §8.3.1). HTTP/1 gets it as Host, first. */
+/** :authority, or Host in its place; where both are, they agree (RFC 9113 §8.3.1). */
 function authority(section: FieldSection, head: RequestHead): ProxyError | undefined {
-  const { headers } = head
-  const hosts = headers.countOf(HOST)
+  const { hosts, host } = section
   if (hosts > 1) return bad('bad_host', 'more than one Host')
-  const host = hosts === 1 ? headers.known(HOST)! : undefined
-  const named = section.authority ?? host
+  const named = section.authority ?? (hosts === 1 ? host : undefined)
   if (named === undefined) return bad('bad_host', 'neither :authority nor Host')
-  if (host !== undefined && section.authority !== undefined && host.toLowerCase() !== named.toLowerCase()) {
-    return bad('bad_host', ':authority and Host differ')
-  }
+  if (hosts === 1 && host.toLowerCase() !== named.toLowerCase()) return bad('bad_host', ':authority and Host differ')
   if (!validHost(named)) return bad('bad_host', named === '' ? 'an empty :authority' : 'a bad character')
   head.host = named
-  if (hosts === 0) headers.appendOwn('host', named)
   return undefined
 }
 
