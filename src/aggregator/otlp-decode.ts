@@ -67,7 +67,12 @@ const UNSET: ReceivedSpan['status'] = { code: 'unset', message: '' }
 const REQUEST = { 1: 'ExportTraceServiceRequest.resource_spans' }
 const RESOURCE_SPANS = { 1: 'ResourceSpans.resource', 2: 'ResourceSpans.scope_spans' }
 const RESOURCE = { 1: 'Resource.attributes' }
-const SCOPE_SPANS = { 2: 'ScopeSpans.spans' }
+const SCOPE_SPANS = { 1: 'ScopeSpans.scope', 2: 'ScopeSpans.spans' }
+const SCOPE = {
+  1: 'InstrumentationScope.name',
+  2: 'InstrumentationScope.version',
+  3: 'InstrumentationScope.attributes',
+}
 const SPAN = {
   1: 'Span.trace_id',
   2: 'Span.span_id',
@@ -149,6 +154,7 @@ class Decoder {
     while (cursor.at < end) {
       const tag = cursor.tag(end)
       if (tag === B(2)) this.#span(cursor.block(end), resource)
+      else if (tag === B(1)) this.#scope(cursor.block(end))
       else cursor.skip(tag, end, SCOPE_SPANS)
     }
   }
@@ -160,7 +166,8 @@ class Decoder {
       const tag = cursor.tag(end)
       if (tag === B(1)) name = cursor.text(end)
       else if (tag === B(2)) version = cursor.text(end)
-      else cursor.skip(tag, end, {})
+      else if (tag === B(3)) this.#attribute(cursor.block(end), new Map())
+      else cursor.skip(tag, end, SCOPE)
     }
     return { name, version }
   }

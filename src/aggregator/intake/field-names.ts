@@ -20,7 +20,7 @@ export const SPAN = {
   16: 'Span.flags',
 }
 export const EVENT = { 1: 'Event.time_unix_nano', 2: 'Event.name', 3: 'Event.attributes' }
-export const LINK = { 1: 'Link.trace_id', 2: 'Link.span_id', 3: 'Link.trace_state', 4: 'Link.attributes' }
+export const LINK = { 1: 'Link.trace_id', 2: 'Link.span_id', 4: 'Link.attributes' }
 export const SCOPE = {
   1: 'InstrumentationScope.name',
   2: 'InstrumentationScope.version',

@@ -167,10 +167,8 @@ export class SpanScan extends AttributeScan {
     while (this.at < end) {
       const tag = this.tag(end)
       if (tag === attributesTag) this.attribute(this.block(end), undefined)
-      else if ((tag === 0x0a || tag === 0x12 || tag === 0x1a) && names[tag >>> 3] !== undefined) {
-        const stop = this.block(end)
-        if (this.fault === undefined) this.at = stop
-      } else if (tag === 0x09 && names === EVENT) this.take(8, end)
+      else if (tag === 0x09 && names === EVENT) this.take(8, end)
+      else if (tag === 0x12 || (tag === 0x0a && names !== EVENT)) this.to(this.block(end))
       else this.skip(tag, end, names)
     }
   }
