@@ -72,13 +72,6 @@ export class FileRecords {
     return { entry: undefined, damaged: decoded.kind === 'damaged', version, apart: -1, apartCrc: 0 }
   }
 
-  /** The version of a record, to see whether it changed. */
-  versionOf(id: string): number | undefined {
-    this.#assertOpen()
-    this.#db.resetReadTxn()
-    return this.#db.getEntry(keyOf(id))?.version
-  }
-
   /** The response of a record with its body, right after {@link get}: of the same moment. */
   responseOf(id: string, kept: Kept): StoredResponse | undefined {
     const response = kept.entry?.response

@@ -16,7 +16,6 @@ import type {
 } from '../exchange/idempotency-store.ts'
 import { FileRecords, type Kept } from './file-records.ts'
 import { FileSweep } from './file-sweep.ts'
-import { FileWatch } from './file-watch.ts'
 import {
   completeEntry,
   dispatchEntry,
@@ -33,6 +32,7 @@ import {
 } from './lifecycle.ts'
 import { openLmdb } from './lmdb-database.ts'
 import { StoreError } from './store-error.ts'
+import { type Look, Watch } from './watch.ts'
 
 export interface FileStoreOptions {
   /** Made where it is missing. */
@@ -48,6 +48,9 @@ export interface FileStoreOptions {
 /** Tries of a conditional write: each one that fails means that another process or request got its own through. */
 const TRIES = 32
 
+/** Longest pause between two looks at a record that another process may change, a matter of some microseconds. */
+const LAST_LOOK_MS = 50
+
 /** What stands for a record that cannot be read, or that another version of this program wrote: in doubt. */
 const UNREADABLE: IdempotencyRecord = {
   state: 'unknown',
@@ -61,7 +64,7 @@ const UNREADABLE: IdempotencyRecord = {
 export class FileStore implements IdempotencyStore {
   readonly name = 'file'
   readonly #records: FileRecords
-  readonly #watch: FileWatch
+  readonly #watch: Watch
   readonly #sweep: FileSweep
   readonly #now: () => number
   #fence = 0
@@ -69,7 +72,7 @@ export class FileStore implements IdempotencyStore {
   private constructor(records: FileRecords, now: () => number) {
     this.#records = records
     this.#now = now
-    this.#watch = new FileWatch(records)
+    this.#watch = new Watch((id) => this.#look(id), LAST_LOOK_MS)
     this.#sweep = new FileSweep(records, now)
     this.#sweep.start()
   }
@@ -163,17 +166,14 @@ export class FileStore implements IdempotencyStore {
     return record.response === undefined ? record : { ...record, response: this.#records.responseOf(id, kept) }
   }
 
-  async changed(id: string, timeoutMs: number): Promise<void> {
-    let kept: Kept | undefined
-    try {
-      kept = this.#records.get(id)
-    } catch {
-      return // the read that follows tells the failure
-    }
-    const now = this.#now()
-    const standing = standingOfKept(kept, now)
-    if (kept?.entry === undefined || (standing !== 'claimed' && standing !== 'dispatched')) return
-    await this.#watch.wait(id, kept.version, Math.min(timeoutMs, kept.entry.leaseUntilMs - now))
+  changed(id: string, timeoutMs: number): Promise<void> {
+    return this.#watch.wait(id, timeoutMs)
+  }
+
+  #look(id: string): Look {
+    const kept = this.#records.get(id)
+    const standing = standingOfKept(kept, this.#now())
+    return { inFlight: standing === 'claimed' || standing === 'dispatched', token: kept?.version ?? 0 }
   }
 
   counts(): Readonly<Partial<Record<RecordState, number>>> {
