@@ -19,6 +19,7 @@ import { stack } from '../stages/stack.ts'
 import type { TlsRules } from '../stages/tls-rules.ts'
 import type { SampleDecision } from '../stages/trace-context.ts'
 import type { Destination, DialOptions } from '../upstream/dial.ts'
+import type { DispatchRoute } from '../upstream/dispatch-route.ts'
 import { GrpcWebUpstream } from '../upstream/grpc-web.ts'
 import { NameResolver } from '../upstream/resolver.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
@@ -51,6 +52,8 @@ export interface DataPlaneOptions {
   readonly idempotency?: IdempotencyParts | undefined
   /** How upstreams are dialled, beside the timeouts. */
   readonly dial?: Pick<DialOptions, 'tls' | 'onHandshake'> | undefined
+  /** Present: it takes all exchanges, and nothing is dialled here. */
+  readonly route?: DispatchRoute | undefined
   readonly log: Logger
   readonly onStageFault: (stage: string) => void
   readonly onRefusedConnection: () => void
@@ -99,7 +102,7 @@ export class DataPlane {
       highWater: limits.connectionBufferBytes,
       ...options.dial,
     }
-    this.upstream = upstreams(config, placement, this.dial, timeouts, this.sweeper)
+    this.upstream = upstreams(config, placement, this.dial, timeouts, this.sweeper, options.route)
     this.idempotency =
       options.idempotency === undefined
         ? undefined

@@ -5,6 +5,7 @@
 import { faultReport } from '../config/fault.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Stage } from '../exchange/stage.ts'
+import type { DispatcherLike } from '../upstream/dispatch-route.ts'
 import { startProxy } from './proxy.ts'
 
 export type { ErrorCode, ProxyError } from '../core/errors.ts'
@@ -25,6 +26,11 @@ export interface CreateProxyOptions {
   readonly listen?: { readonly host?: string; readonly port?: number }
   /** Stages of your own, behind the built-in ones. */
   readonly stages?: readonly Stage[]
+  /**
+   * An undici Dispatcher (Agent, ProxyAgent, one composed of interceptors) that carries the requests to `upstream` in
+   * place of Hopscope's own client. Close the proxy before it.
+   */
+  readonly dispatcher?: DispatcherLike
   /** Further settings; those of files and the environment do not count here. */
   readonly settings?: Settings
 }
@@ -55,7 +61,12 @@ export async function createProxy(options: CreateProxyOptions): Promise<Proxy> {
     },
   })
   if (!loaded.ok) throw new Error(faultReport(loaded.faults))
-  const running = await startProxy({ command: 'proxy', config: loaded.config, userStages: options.stages ?? [] })
+  const running = await startProxy({
+    command: 'proxy',
+    config: loaded.config,
+    userStages: options.stages ?? [],
+    dispatcher: options.dispatcher,
+  })
   const { address } = running
   const name = address.host.includes(':') ? `[${address.host}]` : address.host
   return {

@@ -13,8 +13,10 @@ import { OpaqueMetrics } from '../telemetry/opaque-metrics.ts'
 import { createSampler, type Sampler } from '../telemetry/sampler.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { enableFips } from '../tls/fips.ts'
+import type { DispatcherLike } from '../upstream/dispatch-route.ts'
 import { DataPathCounters } from './data-path-counters.ts'
 import { DataPlane, type Placement } from './data-plane.ts'
+import { routeOf } from './egress.ts'
 import { OpaqueTelemetry } from './opaque-telemetry.ts'
 import { edgePlacement, sidecarPlacement } from './placements.ts'
 import type { Served } from './servers.ts'
@@ -26,6 +28,8 @@ export interface ProxyOptions {
   readonly command: 'proxy' | 'sidecar' | 'dev'
   readonly config: Config
   readonly userStages?: readonly Stage[]
+  /** Takes the exchanges to the upstream in place of our own codecs; its owner closes it. */
+  readonly dispatcher?: DispatcherLike | undefined
   /** TLS is terminated with these, whatever the settings say, and clear text is served too (`dev --https`). */
   readonly certificates?: () => readonly CertificateFiles[]
 }
@@ -155,6 +159,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       observers: [{ name: 'telemetry', role: 'observe', onFinish: (x) => telemetry.onFinish(x) }],
       userStages: options.userStages ?? [],
       dial: tls.dial,
+      route: await routeOf(options.command, config, options.dispatcher, log),
       log,
       onStageFault: (stage) => counters.stageFault(stage),
       onRefusedConnection: () => counters.refusedConnection('limit'),

@@ -4,8 +4,10 @@ import { RPC_GRPC, RPC_NONE } from '../core/grpc.ts'
 import type { Sweeper } from '../core/timers.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Destination, DialOptions } from '../upstream/dial.ts'
+import type { DispatchRoute } from '../upstream/dispatch-route.ts'
 import { Http1Upstream } from '../upstream/http1-upstream.ts'
 import { Http2Upstream } from '../upstream/http2-upstream.ts'
+import { UndiciUpstream } from '../upstream/undici-upstream.ts'
 import { type UpstreamProtocol, Upstreams } from '../upstream/upstreams.ts'
 import type { Placement } from './data-plane.ts'
 
@@ -16,6 +18,7 @@ export function upstreams(
   dial: DialOptions,
   timeouts: Config['timeouts'],
   sweeper: Sweeper,
+  route: DispatchRoute | undefined,
 ): Upstreams {
   const { limits, http2, upstream } = config
   const destinationOf = (x: Exchange): Destination => placement.destinationOf(x.connection)
@@ -25,7 +28,9 @@ export function upstreams(
     maxConnections: upstream.maxConnections,
     maxPending: upstream.maxPending,
   }
+  const { maxPending } = upstream
   return new Upstreams({
+    dispatched: route && new UndiciUpstream({ route, limits, timeouts, highWater: dial.highWater, maxPending }),
     dial,
     destinationOf,
     maxPending: upstream.maxPending,

@@ -5,6 +5,7 @@ import { type Env, readEnvironment, readFlags } from './environment.ts'
 import { type Fault, shown } from './fault.ts'
 import { type Effective, emptyLayer, type Given, type Layer, type Values } from './layer.ts'
 import { readOtelEnvironment } from './otel.ts'
+import { readProxyVariables } from './proxy-variables.ts'
 import { type Config, configSchema, SETTINGS } from './schema.ts'
 import { defaultOf, type Setting } from './setting.ts'
 
@@ -39,6 +40,7 @@ export async function loadConfig({ command, file, env, flags }: LoadInput): Prom
     defaults(command),
     file === undefined ? emptyLayer() : await fileLayer(file),
     readOtelEnvironment(env),
+    readProxyVariables(env),
     readEnvironment(env),
     readFlags(flags),
   ]

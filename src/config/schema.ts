@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import { type Command, INTERCEPT, SERVERS, SERVING } from './commands.ts'
 import { aggregator } from './schema-aggregator.ts'
+import { egress } from './schema-egress.ts'
 import { grpc } from './schema-grpc.ts'
 import { http2 } from './schema-http2.ts'
 import { idempotency } from './schema-idempotency.ts'
@@ -347,6 +348,7 @@ export const configSchema = z.strictObject({
   limits,
   timeouts,
   ...behaviour,
+  egress,
   intercept,
   opaque,
   http2,

@@ -2,6 +2,7 @@
  * The one table of everything that can go wrong on the data path. A code is stable: logs, spans, problem+json,
  * metrics and `hopscope explain` use it, and `docs/errors.md` is generated from here.
  */
+import { EGRESS_CODES } from './error-codes-egress.ts'
 import { EXCHANGE_CODES } from './error-codes-exchange.ts'
 import { HTTP2_CODES } from './error-codes-http2.ts'
 import { IDEMPOTENCY_CODES } from './error-codes-idempotency.ts'
@@ -11,7 +12,13 @@ import type { ErrorPhase, ErrorSource, RetryClass } from './error-kinds.ts'
 export type { ErrorPhase, ErrorSource, RetryClass }
 
 /** Every error code with its HTTP status, blame, retry class and explanation. */
-export const ERROR_CODES = { ...EXCHANGE_CODES, ...TLS_CODES, ...HTTP2_CODES, ...IDEMPOTENCY_CODES } as const
+export const ERROR_CODES = {
+  ...EXCHANGE_CODES,
+  ...EGRESS_CODES,
+  ...TLS_CODES,
+  ...HTTP2_CODES,
+  ...IDEMPOTENCY_CODES,
+} as const
 
 /** A stable error code: a key of {@link ERROR_CODES}. */
 export type ErrorCode = keyof typeof ERROR_CODES

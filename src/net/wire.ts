@@ -146,7 +146,7 @@ export class Wire implements ByteChannel {
   /** Take over an accepted socket (of a server with `pauseOnConnect`), reading into the shared buffer. Starts paused. */
   static accept(accepted: Socket, highWater: number): Wire {
     const handle = handleOf(accepted)
-    if (handle === null || handle.useUserBuffer === undefined) return Wire.#plain(accepted, highWater)
+    if (handle === null || handle.useUserBuffer === undefined) return Wire.over(accepted, highWater)
     // node:net takes `onread` only when a socket is made, and makes accepted ones without: move the handle over.
     takeHandle(accepted)
     accepted.destroy()
@@ -203,7 +203,8 @@ export class Wire implements ByteChannel {
     return wire
   }
 
-  static #plain(socket: Socket, highWater: number): Wire {
+  /** Take over any socket, with what was put back into it: it is read by events. */
+  static over(socket: Socket, highWater: number): Wire {
     const wire = new Wire(() => socket, highWater)
     socket.on('data', (chunk: Buffer) => wire.#received(chunk, chunk.length))
     return wire

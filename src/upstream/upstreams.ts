@@ -10,11 +10,14 @@ import { type Destination, Dial, type DialOptions, type DialTimes } from './dial
 import type { Http1Upstream } from './http1-upstream.ts'
 import type { Http2Upstream } from './http2-upstream.ts'
 import { NegotiatedAttempt } from './negotiated-attempt.ts'
+import type { UndiciUpstream } from './undici-upstream.ts'
 
 /** A version of HTTP on an upstream connection. */
 export type UpstreamProtocol = 'http1' | 'h2'
 
 export interface UpstreamsOptions {
+  /** Takes all exchanges in place of both codecs. */
+  readonly dispatched?: UndiciUpstream | undefined
   /** For handshakes that settle the protocol; what they offer is set here. */
   readonly dial: DialOptions
   readonly http1: Http1Upstream
@@ -44,6 +47,8 @@ export class Upstreams implements Upstream {
   }
 
   attempt(x: Exchange, events: AttemptEvents): Attempt {
+    const { dispatched } = this.#options
+    if (dispatched !== undefined) return dispatched.attempt(x, events)
     const destination = this.#options.destinationOf(x)
     const protocol = this.#options.protocolOf(x, destination)
     if (protocol !== 'negotiate') return this.#by(protocol).attempt(x, events)
@@ -131,6 +136,7 @@ export class Upstreams implements Upstream {
   }
 
   close(): void {
+    this.#options.dispatched?.close()
     this.#options.http1.close()
     this.#options.http2.close()
   }

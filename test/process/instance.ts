@@ -35,13 +35,14 @@ export async function startInstance(
   upstream: string,
   more: readonly string[] = [],
   ports?: { port: number; adminPort: number },
+  env: NodeJS.ProcessEnv = process.env,
 ): Promise<Instance> {
   const port = ports?.port ?? (await freePort())
   const adminPort = ports?.adminPort ?? (await freePort())
   const args = ['build/src/cli/main.js', 'proxy', '--listen', `127.0.0.1:${port}`, '--upstream', upstream]
   const metricsPort = await freePort()
   args.push('--admin', `127.0.0.1:${adminPort}`, '--metrics', `127.0.0.1:${metricsPort}`, ...more)
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
   const accessLog: string[] = []
   createInterface({ input: child.stdout! }).on('line', (line) => accessLog.push(line))
   const lines: string[] = []

@@ -10,6 +10,7 @@ import { PHASES, type Phase, phaseUs } from '../../src/exchange/exchange.ts'
 import type { IdempotencyStore } from '../../src/exchange/idempotency-store.ts'
 import type { Stage } from '../../src/exchange/stage.ts'
 import { UpstreamTls } from '../../src/tls/upstream-tls.ts'
+import type { DispatchRoute } from '../../src/upstream/dispatch-route.ts'
 import { Peer } from './client.ts'
 import { Origin, type Script } from './origin.ts'
 
@@ -37,6 +38,8 @@ export interface ProxyOptions {
   readonly flags?: Record<string, string>
   readonly stages?: readonly Stage[]
   readonly sample?: boolean
+  /** The way to the upstream, in place of our own codecs. */
+  readonly route?: DispatchRoute
   /** Keys of requests count, and are kept here. */
   readonly store?: IdempotencyStore
   /** Of all connections; default `edge`. */
@@ -65,6 +68,7 @@ export class TestProxy {
       config: loaded.config,
       placement: placement(upstreamUrl, options.direction),
       dial: { tls: new UpstreamTls(loaded.config.upstream.tls) },
+      route: options.route,
       sample: () => options.sample ?? true,
       observers: [recorder(exchanges)],
       idempotency: options.store === undefined ? undefined : { store: options.store },
