@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { storeContract } from './contract.ts'
+import { freePort, noRedis, replicaLinked, startCluster, startRedis, startSentinel } from './redis-server.ts'
+import { openRedisStore } from './redis-store.ts'
+import { tempFolder } from './temp-folder.ts'
+
+// The clock is the server's: time passes as it does.
+const pass = (ms: number): Promise<void> => sleep(ms + 2)
+
+storeContract(
+  'redis',
+  async () => {
+    const folder = tempFolder()
+    const server = await startRedis(folder.path, await freePort())
+    const store = await openRedisStore(server.url)
+    return {
+      store,
+      pass,
+      async close() {
+        await store.close()
+        await server.kill()
+        folder.remove()
+      },
+    }
+  },
+  noRedis,
+)
+
+storeContract(
+  'redis cluster',
+  async () => {
+    const folder = tempFolder()
+    const servers = await startCluster(folder.path)
+    const store = await openRedisStore(`redis-cluster://127.0.0.1:${servers[0]!.port},127.0.0.1:${servers[1]!.port}`)
+    return {
+      store,
+      pass,
+      async close() {
+        await store.close()
+        for (const server of servers) await server.kill()
+        folder.remove()
+      },
+    }
+  },
+  noRedis,
+)
+
+storeContract(
+  'redis by sentinel, written to a replica too',
+  async () => {
+    const folder = tempFolder()
+    const master = await startRedis(folder.path, await freePort())
+    const replica = await startRedis(folder.path, await freePort(), [`replicaof 127.0.0.1 ${master.port}`])
+    const sentinel = await startSentinel(folder.path, await freePort(), master.port)
+    await replicaLinked(replica.port)
+    const store = await openRedisStore(`redis-sentinel://127.0.0.1:${sentinel.port}/main`, { waitReplicas: 1 })
+    return {
+      store,
+      pass,
+      async close() {
+        await store.close()
+        for (const server of [sentinel, replica, master]) await server.kill()
+        folder.remove()
+      },
+    }
+  },
+  noRedis,
+)
