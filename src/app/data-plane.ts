@@ -1,6 +1,7 @@
 /** Puts the data path together for one listener: listener → (detection) → codec → driver → stages → upstream. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/schema.ts'
+import { grpcStatusNumber } from '../core/grpc.ts'
 import type { Logger } from '../core/log.ts'
 import { Sweeper } from '../core/timers.ts'
 import { compileStages } from '../exchange/compile.ts'
@@ -124,6 +125,7 @@ export class DataPlane {
       upstream: config.grpc.web === 'translate' ? new GrpcWebUpstream(this.upstream) : this.upstream,
       rescue,
       failureTrailers,
+      retryCallsOn: new Set(config.grpc.retryOn.map(grpcStatusNumber)),
       log: options.log,
       onStageFault: options.onStageFault,
       sweeper: this.sweeper,

@@ -4,7 +4,7 @@
  */
 import { nowUs } from '../core/clock.ts'
 import { errnoOf, ProxyError } from '../core/errors.ts'
-import { RPC_GRPC } from '../core/grpc.ts'
+import { parseGrpcStatus, RPC_GRPC, RPC_NONE } from '../core/grpc.ts'
 import { HeaderBlock } from '../core/headers.ts'
 import { newSpanId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
@@ -15,7 +15,7 @@ import { Detached } from './detached.ts'
 import { type Answer, type Exchange, ownResponseHead } from './exchange.ts'
 import { grpcStatusIn } from './grpc-status.ts'
 import type { Attempt, AttemptEvents, TunnelEnd, Upstream } from './ports.ts'
-import { mayReplay, RetryBudget } from './retry-policy.ts'
+import { mayReplay, mayRetryCall, RetryBudget } from './retry-policy.ts'
 import { ANSWERED, CONTINUE, GATHER_BYTES, type Guard, type Verdict } from './stage.ts'
 
 /** What a driver is made of. */
@@ -26,6 +26,8 @@ export interface DriverOptions {
   readonly rescue: (x: Exchange, error: ProxyError) => Answer
   /** Trailers that tell of a failure where the response has begun; without, it is broken off. */
   readonly failureTrailers: (x: Exchange, error: ProxyError) => HeaderBlock | undefined
+  /** gRPC statuses upon which a call that may be repeated is tried once more. */
+  readonly retryCallsOn?: ReadonlySet<number>
   readonly log: Logger
   /** An observing stage threw. */
   readonly onStageFault?: (stage: string) => void
@@ -42,6 +44,7 @@ export class Driver implements AttemptEvents {
   readonly #upstream: Upstream
   readonly #rescue: DriverOptions['rescue']
   readonly #failureTrailers: DriverOptions['failureTrailers']
+  readonly #retryCallsOn: ReadonlySet<number>
   readonly #log: Logger
   readonly #onStageFault: (stage: string) => void
   readonly #budget = new RetryBudget()
@@ -55,6 +58,7 @@ export class Driver implements AttemptEvents {
     this.#upstream = options.upstream
     this.#rescue = options.rescue
     this.#failureTrailers = options.failureTrailers
+    this.#retryCallsOn = options.retryCallsOn ?? new Set()
     this.#log = options.log
     this.#onStageFault = options.onStageFault ?? (() => {})
     this.#sweeper = options.sweeper
@@ -334,7 +338,8 @@ export class Driver implements AttemptEvents {
 
   /** Small bodies of repeatable requests on reused connections are kept until the response begins. */
   #keepForReplay(x: Exchange, attempt: Attempt, buf: Buffer, start: number, end: number): void {
-    if (!(attempt.reused || attempt.refusable) || x.responded) return
+    const retried = x.rpc !== RPC_NONE && this.#retryCallsOn.size > 0
+    if (!(attempt.reused || attempt.refusable || retried) || x.responded) return
     if (x.requestBytes === 0) x.replayBody = []
     if (x.replayBody === undefined) return
     if (x.requestBytes + end - start > GATHER_BYTES) x.replayBody = undefined
@@ -349,20 +354,28 @@ export class Driver implements AttemptEvents {
     // What provably was not sent costs the upstream nothing: no budget for it.
     const unread = attempt.bytesSent === 0 || error.code === 'stream_refused'
     if (mayReplay(x, attempt, error) && (unread || this.#budget.spend())) {
-      this.#logAttempt(x, nowUs(), 0, error)
-      x.timing.dnsUs = x.timing.connectUs = x.timing.tlsUs = x.timing.sendUs = x.timing.sentUs = -1
-      this.#attempt(x)
-      if (isSending(x)) x.attempt.flush()
+      this.#again(x, 0, error)
       return
     }
     this.#fail(x, error)
+  }
+
+  /** Another attempt, after one that ended with this status or error. */
+  #again(x: Exchange, status: number, error: ProxyError | undefined): void {
+    const { timing } = x
+    this.#logAttempt(x, nowUs(), status, error)
+    timing.dnsUs = timing.connectUs = timing.tlsUs = timing.sendUs = timing.sentUs = timing.responseUs = -1
+    x.grpcStatus = -1
+    this.#attempt(x)
+    if (isSending(x)) x.attempt?.flush()
   }
 
   /** One attempt of several: each becomes a CLIENT span below the exchange's own. */
   #logAttempt(x: Exchange, endUs: number, status: number, error: ProxyError | undefined): void {
     const before = x.attemptLog?.at(-1)
     x.attemptLog ??= []
-    x.attemptLog.push({ spanId: newSpanId(), startUs: before?.endUs ?? x.timing.queuedUs, endUs, status, error })
+    const startUs = before?.endUs ?? x.timing.queuedUs
+    x.attemptLog.push({ spanId: newSpanId(), startUs, endUs, status, grpcStatus: x.grpcStatus, error })
   }
 
   onAttemptDrain(attempt: Attempt): void {
@@ -379,6 +392,13 @@ export class Driver implements AttemptEvents {
     const x = attempt.exchange
     if (x.attempt !== attempt) return
     x.reached = true
+    if (mayRetryCall(x, head, this.#retryCallsOn) && this.#budget.spend()) {
+      x.grpcStatus = parseGrpcStatus(head.headers.get('grpc-status'))
+      attempt.cancel()
+      this.#again(x, head.status, undefined)
+      if (isSending(x)) x.down.resumeRequest()
+      return
+    }
     if (x.guard !== undefined) this.#guarded(x, x.guard, (guard) => guard.onResponseHead(x, head))
     if (!x.finished) this.#respond(x, head)
   }

@@ -66,6 +66,8 @@ export interface AttemptRecord {
   readonly startUs: number
   readonly endUs: number
   readonly status: number
+  /** Of a gRPC call, -1 where none is known. */
+  readonly grpcStatus: number
   readonly error: ProxyError | undefined
 }
 

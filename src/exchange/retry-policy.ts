@@ -3,6 +3,8 @@
  * first try provably had no effect, or where the method says that a repeat has none (RFC 9110 §9.2.2).
  */
 import type { ProxyError } from '../core/errors.ts'
+import { parseGrpcStatus, RPC_NONE } from '../core/grpc.ts'
+import type { ResponseHead } from '../core/message.ts'
 import type { Exchange } from './exchange.ts'
 import type { Attempt } from './ports.ts'
 
@@ -30,6 +32,19 @@ export class RetryBudget {
     this.#tokens -= 1
     return true
   }
+}
+
+/**
+ * Whether a gRPC call that was answered by a head alone is tried once more: where the operator says that calls may be
+ * repeated upon this status. A server that names a time to wait is left alone, and so is a call with a guard, which
+ * exists because it may not be repeated.
+ */
+export function mayRetryCall(x: Exchange, head: ResponseHead, statuses: ReadonlySet<number>): boolean {
+  if (x.rpc === RPC_NONE || statuses.size === 0 || head.bodyLength !== 0) return false
+  if (x.attempts > 1 || x.responded || x.guard !== undefined) return false
+  if (!statuses.has(parseGrpcStatus(head.headers.get('grpc-status')))) return false
+  if (head.headers.get('grpc-retry-pushback-ms') !== undefined) return false
+  return x.requestBytes === 0 || x.replayBody !== undefined
 }
 
 /**

@@ -1,4 +1,5 @@
 /** One CLIENT child for each attempt of an exchange that had several. */
+import { grpcStatusName } from '../core/grpc.ts'
 import type { MessageWriter } from '../core/protobuf.ts'
 import { KIND_CLIENT, plainSpan } from './otlp-rare.ts'
 import * as L from './record-layout.ts'
@@ -15,12 +16,15 @@ export function attemptSpan(
   const { bytes, int32 } = memory
   const strings = (at + L.W_STRINGS) * 8
   const method = L.METHODS[int32[at * 2 + L.H_STATUS]! >>> 16] ?? '_OTHER'
-  const failed = attempt.code !== undefined || attempt.status >= 400
+  const rpcStatus = attempt.grpcStatus === undefined ? '' : grpcStatusName(attempt.grpcStatus)
+  const rpcFailed = rpcStatus !== '' && rpcStatus !== 'OK'
+  const failed = attempt.code !== undefined || attempt.status >= 400 || rpcFailed
   const attributes: [string, L.TailValue][] = [['http.request.method', method]]
   if (index > 0) attributes.push(['http.request.resend_count', index])
   if (attempt.status > 0) attributes.push(['http.response.status_code', attempt.status])
   if (attempt.reused !== undefined) attributes.push(['hopscope.connection.reused', attempt.reused])
-  if (failed) attributes.push(['error.type', attempt.code ?? String(attempt.status)])
+  if (rpcStatus !== '') attributes.push(['rpc.response.status_code', rpcStatus])
+  if (failed) attributes.push(['error.type', attempt.code ?? (rpcFailed ? rpcStatus : String(attempt.status))])
   if (attempt.code !== undefined) attributes.push(['hopscope.error.code', attempt.code])
   if (attempt.phase !== undefined) attributes.push(['hopscope.error.phase', attempt.phase])
   if (attempt.errno !== undefined) attributes.push(['hopscope.error.errno', attempt.errno])

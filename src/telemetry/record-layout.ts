@@ -175,6 +175,7 @@ export interface AttemptTail {
   readonly startUs: number
   readonly endUs: number
   readonly status: number
+  readonly grpcStatus?: number
   readonly code?: ErrorCode
   readonly phase?: ErrorPhase
   readonly errno?: string

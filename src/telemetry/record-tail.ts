@@ -13,6 +13,7 @@ export function attemptTails(log: readonly AttemptRecord[]): AttemptTail[] {
     startUs: attempt.startUs,
     endUs: attempt.endUs,
     status: attempt.status,
+    ...(attempt.grpcStatus >= 0 && { grpcStatus: attempt.grpcStatus }),
     ...(attempt.error && {
       code: attempt.error.code,
       phase: attempt.error.phase,

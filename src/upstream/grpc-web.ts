@@ -76,6 +76,10 @@ class GrpcWebAttempt implements Attempt, AttemptEvents {
     return this.#inner.reused
   }
 
+  get refusable(): boolean {
+    return this.#inner.refusable ?? false
+  }
+
   begin(): void {
     const { request } = this.exchange
     if (this.#base64 === undefined || request.bodyLength <= 0) {

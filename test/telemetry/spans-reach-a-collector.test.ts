@@ -151,8 +151,8 @@ test('each attempt of a retried exchange is a CLIENT child, and counts as a span
     const refused = new ProxyError('connection_refused', 'connect', '', { errno: 'ECONNREFUSED' })
     x.attempts = 2
     x.attemptLog = [
-      { spanId: newSpanId(), startUs, endUs: startUs + 100, status: 0, error: refused },
-      { spanId: newSpanId(), startUs: startUs + 100, endUs: finishUs, status: 200, error: undefined },
+      { spanId: newSpanId(), startUs, endUs: startUs + 100, status: 0, grpcStatus: -1, error: refused },
+      { spanId: newSpanId(), startUs: startUs + 100, endUs: finishUs, status: 200, grpcStatus: -1, error: undefined },
     ]
     telemetry.onFinish(x)
     await until(
