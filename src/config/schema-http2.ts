@@ -22,7 +22,7 @@ export const http2 = group({
     commands: SERVING,
   }),
   pingMs: setting(duration(true), {
-    doc: 'Silence after which the peer of an HTTP/2 connection with streams is asked for a sign of life. 0: never.',
+    doc: 'Silence after which the peer of an HTTP/2 connection with streams is asked for a sign of life, which may take timeouts.headMs (of upstreams timeouts.upstreamHeadMs). 0: never.',
     default: 30_000,
     commands: SERVING,
   }),

@@ -33,8 +33,6 @@ export interface Http2ServerOptions extends ServerOptions {
 
 /** How often streams under way are looked at. */
 const LOOK_US = 1_000_000
-/** How long a client may take to acknowledge our settings, or a ping. */
-const ANSWER_US = 10_000_000
 /** How long a client may take to read that no more requests are wanted; until then they are served. */
 const NOTICE_US = 1_000_000
 
@@ -248,11 +246,13 @@ export class Http2Server implements Http2Role, Deadlined {
   onDeadline(now: number): void {
     const session = this.#session
     this.deadlineUs = now + LOOK_US
-    if (!session.settingsAcked && now - this.#openedUs > ANSWER_US) {
+    // What a client owes may take as long as a head: the acknowledgement of settings, the end of a block, a ping's answer.
+    const owedUs = this.#options.timeouts.headMs * 1000
+    if (!session.settingsAcked && now - this.#openedUs > owedUs) {
       session.fail(h2.SETTINGS_TIMEOUT, 'the settings were not acknowledged in time')
       return
     }
-    if (session.partialSinceUs !== -1 && now - session.partialSinceUs > this.#options.timeouts.headMs * 1000) {
+    if (session.partialSinceUs !== -1 && now - session.partialSinceUs > owedUs) {
       session.fail(h2.ENHANCE_YOUR_CALM, 'a header block was not complete in time')
       return
     }
@@ -267,12 +267,12 @@ export class Http2Server implements Http2Role, Deadlined {
       if (now - this.#idleSinceUs >= this.#options.http2.idleMs * 1000) session.finish()
       return
     }
-    this.#askForLife(now)
+    this.#askForLife(now, owedUs)
     session.output.flush()
   }
 
   /** A peer that is gone without a word is found by a ping that stays unanswered. */
-  #askForLife(now: number): void {
+  #askForLife(now: number, owedUs: number): void {
     const { pingMs } = this.#options.http2
     const session = this.#session
     if (pingMs === 0 || session.closed) return
@@ -282,7 +282,7 @@ export class Http2Server implements Http2Role, Deadlined {
       if (now - session.lastReadUs < pingMs * 1000) return
       this.#pingedUs = now
       session.ping()
-    } else if (now - this.#pingedUs > ANSWER_US) session.wire.destroy()
+    } else if (now - this.#pingedUs > owedUs) session.wire.destroy()
   }
 }
 

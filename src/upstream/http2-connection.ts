@@ -37,7 +37,6 @@ const STREAMS_BEFORE_SETTINGS = 100
 const STREAMS_AT_MOST = 1000
 const LAST_STREAM_ID = h2.MAX_31 - 2
 const LOOK_US = 1_000_000
-const ANSWER_US = 10_000_000
 
 export class Http2Connection implements Http2Role, Deadlined {
   readonly #session: Http2Session
@@ -217,7 +216,9 @@ export class Http2Connection implements Http2Role, Deadlined {
   onDeadline(now: number): void {
     const session = this.#session
     this.deadlineUs = now + LOOK_US
-    if (!session.peer.seen && now - this.openedUs > ANSWER_US) {
+    // What an upstream owes may take as long as a head: its settings, and the answer to a ping.
+    const owedUs = this.#options.timeouts.upstreamHeadMs * 1000
+    if (!session.peer.seen && now - this.openedUs > owedUs) {
       session.fail(h2.SETTINGS_TIMEOUT, 'no settings came in time')
       return
     }
@@ -226,12 +227,12 @@ export class Http2Connection implements Http2Role, Deadlined {
       return
     }
     for (const stream of [...session.streams.values()]) (stream as Http2UpstreamStream).overdue(now)
-    this.#askForLife(now)
+    this.#askForLife(now, owedUs)
     session.output.flush()
   }
 
   /** A peer that is gone without a word is found by a ping that stays unanswered. */
-  #askForLife(now: number): void {
+  #askForLife(now: number, owedUs: number): void {
     const { pingMs } = this.#options
     const session = this.#session
     if (pingMs === 0 || session.closed) return
@@ -241,6 +242,6 @@ export class Http2Connection implements Http2Role, Deadlined {
       if (now - session.lastReadUs < pingMs * 1000) return
       this.#pingedUs = now
       session.ping()
-    } else if (now - this.#pingedUs > ANSWER_US) session.wire.destroy()
+    } else if (now - this.#pingedUs > owedUs) session.wire.destroy()
   }
 }
