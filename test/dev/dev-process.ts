@@ -12,9 +12,9 @@ export interface DevProcess {
   interrupt(): Promise<{ code: number | null; tookMs: number }>
 }
 
-export function startDev(args: readonly string[]): DevProcess {
+export function startDev(args: readonly string[], env: Readonly<Record<string, string>> = {}): DevProcess {
   const child = spawn(process.execPath, ['build/src/cli/main.js', 'dev', ...args], {
-    env: { PATH: process.env.PATH },
+    env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let text = ''
