@@ -25,9 +25,16 @@ export function crossFaults(command: Command, values: Values, seen: ReadonlySet<
 export function cautions(command: Command, values: Values): string[] {
   if (command === 'iptables') return []
   const cautions = tlsCautions(values)
+  if (command === 'aggregator') return [...cautions, ...openPage(values)]
   const admin = values.get('admin')?.parsed as HostPort | 'off' | undefined
   if (admin === undefined || admin === 'off' || isLoopback(admin.host)) return cautions
   return [...cautions, `admin listens on ${admin.host}: whoever reaches it can stop the proxy`]
+}
+
+function openPage(values: Values): string[] {
+  const ui = values.get('aggregator.ui')?.parsed as HostPort | undefined
+  if (ui === undefined || isLoopback(ui.host)) return []
+  return [`the page listens on ${ui.host}: whoever reaches it can read every span`]
 }
 
 const isLoopback = (host: string): boolean => /^127\.|^::1$|^localhost$/i.test(host)
@@ -60,11 +67,16 @@ function transparentSeveral(command: Command, values: Values): Fault[] {
   return [{ path: 'concurrency', origin: several.origin, value: String(several.value), expected }]
 }
 
+const LISTENERS = [
+  ...['listen', 'port', 'admin', 'metrics'],
+  ...['aggregator.otlpGrpc', 'aggregator.otlpHttp', 'aggregator.ui'],
+]
+
 /** Two listeners on one port would fail one by one at start, the second only after the first is fixed. */
 function sharedAddresses(command: Command, values: Values): Fault[] {
   if (command === 'iptables') return []
   const taken = new Map<number, string>()
-  return ['listen', 'port', 'admin', 'metrics'].flatMap((path) => {
+  return LISTENERS.flatMap((path) => {
     const given = settingByPath.get(path)!.commands.includes(command) ? values.get(path) : undefined
     if (given === undefined) return []
     const port = portOf(given.parsed)

@@ -13,8 +13,9 @@ export const PAIRS: readonly (readonly [string, string])[] = [
   ['otlp.clientCertificate', 'otlp.clientKey'],
   ['tls.cert', 'tls.key'],
   ['upstream.tls.cert', 'upstream.tls.key'],
+  ['aggregator.tlsCertificate', 'aggregator.tlsKey'],
 ]
-const AUTHORITIES = ['otlp.certificate', 'tls.clientCa', 'upstream.tls.ca']
+const AUTHORITIES = ['otlp.certificate', 'tls.clientCa', 'upstream.tls.ca', 'aggregator.tlsClientAuthorities']
 const FOLDER = 'tls.certificates'
 const REVOKED = 'upstream.tls.crl'
 

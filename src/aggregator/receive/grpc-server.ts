@@ -33,6 +33,8 @@ const PREFIX_BYTES = 5
 const WINDOW_BYTES = 1024 * 1024
 /** How long a connection told to go may finish its calls. */
 const GRACE_MS = 10_000
+/** How long a refused request may still be sent. */
+const CUT_OFF_MS = 1000
 /** A request that is not whole by then is dropped. */
 const REQUEST_MS = 30_000
 
@@ -184,7 +186,7 @@ class Call {
     stream.end(message)
   }
 
-  /** An answer of headers alone; what still comes of the request is not read. */
+  /** An answer of headers alone. What still comes of the request is thrown away, and soon cut off. */
   #fail(failure: Failure): void {
     const stream = this.#stream
     this.#release()
@@ -192,7 +194,10 @@ class Call {
     this.#over = true
     const headers = { ':status': 200, 'content-type': 'application/grpc+proto', ...failureTrailers(failure) }
     stream.respond(headers, { endStream: true })
-    if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR)
+    if (stream.readableEnded) return
+    stream.resume()
+    // Not at once: a reset overtakes headers that are still waiting to be written, and the sender would not learn why.
+    setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), CUT_OFF_MS).unref()
   }
 
   #release(): void {
