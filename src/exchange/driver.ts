@@ -103,7 +103,7 @@ export class Driver implements AttemptEvents {
       this.#gathered(x)
       return
     }
-    if (x.guard !== undefined) this.#guarded(x, x.guard, (guard) => guard.onRequestEnd(x))
+    if (x.guard !== undefined) this.#guarded(x, x.guard, requestEnded, undefined)
     if (x.finished) return
     if (!x.discardsRequest && isSending(x)) x.attempt!.end(trailers)
   }
@@ -242,9 +242,9 @@ export class Driver implements AttemptEvents {
   }
 
   /** Call a hook of a guard; its throw fails the exchange. */
-  #guarded<T>(x: Exchange, guard: Guard, call: (guard: Guard) => T): T | undefined {
+  #guarded<A, T>(x: Exchange, guard: Guard, call: GuardCall<A, T>, given: A): T | undefined {
     try {
-      return call(guard)
+      return call(guard, x, given)
     } catch (error) {
       this.#guardThrew(x, guard, error)
       return undefined
@@ -399,7 +399,7 @@ export class Driver implements AttemptEvents {
       if (isSending(x)) x.down.resumeRequest()
       return
     }
-    if (x.guard !== undefined) this.#guarded(x, x.guard, (guard) => guard.onResponseHead(x, head))
+    if (x.guard !== undefined) this.#guarded(x, x.guard, responseBegan, head)
     if (!x.finished) this.#respond(x, head)
   }
 
@@ -498,7 +498,7 @@ export class Driver implements AttemptEvents {
   }
 
   #guardEnd(x: Exchange, trailers: HeaderBlock | undefined): undefined | Promise<undefined> {
-    return x.guard === undefined ? undefined : this.#guarded(x, x.guard, (guard) => guard.onResponseEnd(x, trailers))
+    return x.guard === undefined ? undefined : this.#guarded(x, x.guard, responseEnded, trailers)
   }
 
   #complete(x: Exchange, trailers: HeaderBlock | undefined): void {
@@ -577,7 +577,7 @@ export class Driver implements AttemptEvents {
     this.active--
     const { timing } = x
     timing.finishUs = nowUs()
-    if (x.guard !== undefined) this.#guarded(x, x.guard, (guard) => guard.onFinish(x))
+    if (x.guard !== undefined) this.#guarded(x, x.guard, exchangeFinished, undefined)
     if (x.attemptLog !== undefined) this.#logAttempt(x, timing.finishUs, x.response?.status ?? 0, x.error)
     for (const hook of this.#stages.finish) {
       try {
@@ -594,6 +594,12 @@ export class Driver implements AttemptEvents {
 /** Asks of a guard that decide, as hooks of a stage. */
 const GATHERED: HeadHook = { stage: 'guard', decides: true, run: (x) => x.guard!.onGathered(x) }
 const DISPATCH: HeadHook = { stage: 'guard', decides: true, run: (x) => x.guard!.onDispatch(x) }
+type GuardCall<A, T> = (guard: Guard, x: Exchange, given: A) => T
+const requestEnded = (guard: Guard, x: Exchange): undefined => guard.onRequestEnd(x)
+const responseBegan = (guard: Guard, x: Exchange, head: ResponseHead): undefined => guard.onResponseHead(x, head)
+const responseEnded = (guard: Guard, x: Exchange, trailers: HeaderBlock | undefined): undefined | Promise<undefined> =>
+  guard.onResponseEnd(x, trailers)
+const exchangeFinished = (guard: Guard, x: Exchange): undefined => guard.onFinish(x)
 const RESPONSE_END: Hook<unknown> = { stage: 'guard', decides: true, run: undefined }
 
 /** The request head was written to the attempt's connection, and the body may follow. */

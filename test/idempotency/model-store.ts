@@ -84,16 +84,19 @@ export class ModelStore implements IdempotencyStore {
     })
   }
 
-  /** The record of a claim that is still held and in flight. */
-  #held(claim: Claim): Kept | undefined {
+  /** The record of a claim that nobody claimed over, in one of these states. */
+  #held(claim: Claim, states: readonly RecordState[]): Kept | undefined {
     const kept = this.#of(claim.id)
     const held = kept?.owner === claim.owner && kept.fence === claim.fence
-    return held && (kept.state === 'claimed' || kept.state === 'dispatched') ? kept : undefined
+    return held && states.includes(kept.state) ? kept : undefined
   }
 
   #change(operation: Operation, claim: Claim, fingerprint: string, effect: (kept: Kept) => void): Soon<boolean> {
+    // What the owner knows of the outcome beats doubt; work stops with the lease.
+    const settles = operation === 'complete' || operation === 'markUnknown' || operation === 'release'
+    const states: RecordState[] = settles ? ['claimed', 'dispatched', 'unknown'] : ['claimed', 'dispatched']
     return this.#do(operation, () => {
-      const kept = this.#held(claim)
+      const kept = this.#held(claim, states)
       if (kept === undefined) return false
       if (fingerprint !== '') kept.fingerprint = fingerprint
       effect(kept)

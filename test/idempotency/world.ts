@@ -218,7 +218,7 @@ export class WorldProcess implements Upstream {
     for (const member of [...this.sweeper.members]) {
       if (member.deadlineUs === Number.POSITIVE_INFINITY) continue
       member.deadlineUs = Number.POSITIVE_INFINITY
-      member.onDeadline(0)
+      member.onDeadline(Number.POSITIVE_INFINITY)
     }
   }
 }

@@ -4,7 +4,7 @@ import type { HeaderBlock } from '../../core/headers.ts'
 import { newSpanId } from '../../core/ids.ts'
 import type { Logger } from '../../core/log.ts'
 import type { ResponseHead } from '../../core/message.ts'
-import type { Deadlined, Sweeper } from '../../core/timers.ts'
+import type { Sweeper } from '../../core/timers.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type {
   Claim,
@@ -17,6 +17,7 @@ import type {
 } from '../../exchange/idempotency-store.ts'
 import { formatTraceparent } from '../w3c.ts'
 import type { Flight, Flights, Landing } from './flights.ts'
+import type { Leased, Leases } from './leases.ts'
 import type { CompiledPolicy } from './policy.ts'
 import { Recording, type RecordingBudget } from './response.ts'
 import { settle } from './soon.ts'
@@ -27,6 +28,7 @@ export interface Shared {
   readonly flights: Flights
   readonly budget: RecordingBudget
   readonly sweeper: Sweeper
+  readonly leases: Leases
   readonly log: Logger
   readonly leaseMs: number
   readonly graceMs: number
@@ -43,7 +45,7 @@ const SETTLED = 3
 /** Tries to store an outcome that the store did not take, one a third of a lease. */
 const LATE_TRIES = 10
 
-export class Execution implements Deadlined {
+export class Execution implements Leased {
   readonly #x: Exchange
   readonly #flight: Flight
   readonly #policy: CompiledPolicy
@@ -59,7 +61,9 @@ export class Execution implements Deadlined {
   /** An outcome that the store has still to take. */
   #late: StoredResponse | undefined
   #lateTries = 0
-  deadlineUs = Number.POSITIVE_INFINITY
+  leaseDueUs = -1
+  leaseBefore: Leased | undefined = undefined
+  leaseAfter: Leased | undefined = undefined
 
   constructor(x: Exchange, flight: Flight, policy: CompiledPolicy, shared: Shared) {
     this.#x = x
@@ -97,8 +101,7 @@ export class Execution implements Deadlined {
     if (result.kind !== 'claimed') return result
     this.#claim = result.claim
     this.#state = CLAIMED
-    this.#rearm()
-    this.#shared.sweeper.add(this)
+    this.#shared.leases.add(this)
     return result
   }
 
@@ -122,7 +125,6 @@ export class Execution implements Deadlined {
 
   #dispatchAnswered(held: boolean): boolean {
     if (held && this.#state === CLAIMED) this.#state = DISPATCHED
-    this.#rearm()
     return held
   }
 
@@ -225,7 +227,7 @@ export class Execution implements Deadlined {
     this.#state = SETTLED
     this.#recording?.discard()
     this.#recording = undefined
-    this.#shared.sweeper.remove(this)
+    this.#shared.leases.remove(this)
     this.#shared.flights.land(this.#flight, landing)
     return undefined
   }
@@ -233,23 +235,17 @@ export class Execution implements Deadlined {
   /** The store may be back before the lease is over: until then the outcome can still be known. */
   #storeLate(response: StoredResponse, landing: Landing): void {
     this.#late = response
-    this.#rearm()
     this.#shared.flights.land(this.#flight, landing)
   }
 
   // === the lease ===
 
-  #rearm(): void {
-    this.deadlineUs = nowUs() + (this.#shared.leaseMs * 1000) / 3
-  }
-
-  onDeadline(): void {
+  onLeaseDue(): void {
     if (this.#late === undefined) this.#renew()
     else this.#tryLate(this.#late)
   }
 
   #renew(): void {
-    this.#rearm()
     // One that fails is followed by the next; a claim that is lost shows when the outcome is stored.
     settle(
       () => this.#shared.store.renew(this.#claim!, this.#fingerprint, this.#shared.leaseMs),
@@ -259,11 +255,10 @@ export class Execution implements Deadlined {
   }
 
   #tryLate(response: StoredResponse): void {
-    this.#rearm()
     const done = (): undefined => {
       this.#late = undefined
       this.#recording?.discard()
-      this.#shared.sweeper.remove(this)
+      this.#shared.leases.remove(this)
       return undefined
     }
     settle(

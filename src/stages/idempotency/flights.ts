@@ -29,7 +29,8 @@ export class Flight {
   readonly id: string
   /** Of the request that runs, '' until known. */
   fingerprint: string
-  readonly passengers = new Set<Passenger>()
+  /** Made when somebody waits: most keys come once. */
+  passengers: Set<Passenger> | undefined = undefined
   /** Another process runs it. */
   watched = false
   landed = false
@@ -42,7 +43,7 @@ export class Flight {
   learn(fingerprint: string): void {
     if (fingerprint === '' || this.fingerprint !== '') return
     this.fingerprint = fingerprint
-    for (const passenger of [...this.passengers]) passenger.onFingerprint(fingerprint)
+    for (const passenger of [...(this.passengers ?? [])]) passenger.onFingerprint(fingerprint)
   }
 }
 
@@ -60,7 +61,7 @@ export class Flights {
   /** Keys in the air, and requests that wait for one. */
   counts(): { readonly flights: number; readonly waiting: number } {
     let waiting = 0
-    for (const flight of this.#flights.values()) waiting += flight.passengers.size
+    for (const flight of this.#flights.values()) waiting += flight.passengers?.size ?? 0
     return { flights: this.#flights.size, waiting }
   }
 
@@ -80,22 +81,23 @@ export class Flights {
     if (flight.landed) return
     flight.landed = true
     this.#flights.delete(flight.id)
+    if (flight.passengers === undefined) return
     const passengers = [...flight.passengers]
-    flight.passengers.clear()
+    flight.passengers = undefined
     for (const passenger of passengers) if (passenger.mayLead) passenger.onLanded(landing)
     for (const passenger of passengers) if (!passenger.mayLead) passenger.onLanded(landing)
   }
 
   /** One waits no longer. What nobody waits for is not watched any more: the next one asks the store anew. */
   leave(flight: Flight, passenger: Passenger): void {
-    flight.passengers.delete(passenger)
-    if (flight.watched && flight.passengers.size === 0) this.land(flight, { kind: 'free' })
+    flight.passengers?.delete(passenger)
+    if (flight.watched && !flight.passengers?.size) this.land(flight, { kind: 'free' })
   }
 
   /** Another process runs it: follow its record until the end, or until nobody waits any more. */
   async watch(flight: Flight): Promise<void> {
     flight.watched = true
-    if (flight.passengers.size === 0) this.land(flight, { kind: 'free' })
+    if (!flight.passengers?.size) this.land(flight, { kind: 'free' })
     while (!flight.landed) {
       await this.#store.changed(flight.id, LOOK_MS)
       if (flight.landed) return

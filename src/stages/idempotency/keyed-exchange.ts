@@ -9,7 +9,7 @@ import type { HeaderBlock } from '../../core/headers.ts'
 import { ResponseHead } from '../../core/message.ts'
 import type { Deadlined } from '../../core/timers.ts'
 import type { Exchange, IdempotencyOutcome } from '../../exchange/exchange.ts'
-import type { ClaimResult, IdempotencyRecord } from '../../exchange/idempotency-store.ts'
+import type { ClaimResult, IdempotencyRecord, Soon } from '../../exchange/idempotency-store.ts'
 import { ANSWERED, CONTINUE, GATHER, GATHER_BYTES, type Guard, type Verdict } from '../../exchange/stage.ts'
 import { parseTraceparent } from '../w3c.ts'
 import { Execution, type Shared } from './execution.ts'
@@ -17,7 +17,6 @@ import { type Flight, isInFlight, type Landing, type Passenger } from './flights
 import { Fingerprint, fingerprintOf } from './identity.ts'
 import type { CompiledPolicy } from './policy.ts'
 import { replayed } from './response.ts'
-import { settle } from './soon.ts'
 
 export class KeyedExchange implements Guard, Passenger, Deadlined {
   readonly name = 'idempotency'
@@ -96,14 +95,22 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
     const x = this.#x
     const flight = this.#shared.flights.open(this.#id, this.#fingerprint)
     const execution = new Execution(x, flight, this.#policy, this.#shared)
-    return settle(
-      () => execution.claim(this.#fingerprint),
+    let asked: Soon<ClaimResult>
+    try {
+      asked = execution.claim(this.#fingerprint)
+    } catch (error) {
+      return this.#notClaimed(flight, error)
+    }
+    if (!(asked instanceof Promise)) return this.#claimed(execution, flight, asked)
+    return asked.then(
       (result) => this.#claimed(execution, flight, result),
-      (error) => {
-        this.#shared.flights.land(flight, { kind: 'lost', error })
-        return this.#storeDown()
-      },
+      (error) => this.#notClaimed(flight, error),
     )
+  }
+
+  #notClaimed(flight: Flight, error: unknown): Verdict {
+    this.#shared.flights.land(flight, { kind: 'lost', error })
+    return this.#storeDown()
   }
 
   #claimed(execution: Execution, flight: Flight, result: ClaimResult): Verdict | Promise<Verdict> {
@@ -134,6 +141,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
     if (this.#waitUntilUs < 0) this.#waitUntilUs = now + this.#policy.waitMs * 1000
     if (now >= this.#waitUntilUs) return this.#refuse('idempotency_in_flight', 'conflict')
     this.#flight = flight
+    flight.passengers ??= new Set()
     flight.passengers.add(this)
     this.deadlineUs = this.#waitUntilUs
     this.#shared.sweeper.add(this)
@@ -257,14 +265,26 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   onDispatch(): Verdict | Promise<Verdict> {
     const execution = this.#execution
     if (execution === undefined) return CONTINUE
-    return settle(
-      () => execution.dispatch(this.#fingerprint),
-      (held): Verdict => (held ? CONTINUE : this.#refuse('idempotency_in_flight', 'conflict', 'the claim was lost')),
-      () => {
-        if (!this.#policy.closed) execution.giveUp()
-        return this.#storeDown()
-      },
+    let asked: Soon<boolean>
+    try {
+      asked = execution.dispatch(this.#fingerprint)
+    } catch {
+      return this.#notDispatched(execution)
+    }
+    if (!(asked instanceof Promise)) return this.#dispatched(asked)
+    return asked.then(
+      (held) => this.#dispatched(held),
+      () => this.#notDispatched(execution),
     )
+  }
+
+  #dispatched(held: boolean): Verdict {
+    return held ? CONTINUE : this.#refuse('idempotency_in_flight', 'conflict', 'the claim was lost')
+  }
+
+  #notDispatched(execution: Execution): Verdict {
+    if (!this.#policy.closed) execution.giveUp()
+    return this.#storeDown()
   }
 
   /** Its outcome must be known: nothing was sent, or the upstream itself keeps a second run from happening. */
@@ -289,7 +309,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   }
 
   onFinish(): undefined {
-    this.#leave()
+    if (this.#waitUntilUs >= 0) this.#leave()
     this.#execution?.finish()
   }
 }

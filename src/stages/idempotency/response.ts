@@ -43,9 +43,23 @@ const NOT_KEPT: ReadonlySet<string> = new Set([
 
 type Fields = readonly (readonly [string, string])[]
 
+/** Names as they came, judged before: servers send the same ones again and again. */
+const judged = new Map<string, boolean>()
+const MAX_JUDGED = 1000
+
+function isKept(name: string): boolean {
+  const known = judged.get(name)
+  if (known !== undefined) return known
+  const kept = !NOT_KEPT.has(name.toLowerCase())
+  if (judged.size < MAX_JUDGED) judged.set(name, kept)
+  return kept
+}
+
 /** Fields that may be given again. */
 export function keptFields(headers: HeaderBlock): Fields {
-  return [...headers.entries()].filter(([name]) => !NOT_KEPT.has(name.toLowerCase()))
+  const fields: [string, string][] = []
+  for (const field of headers.entries()) if (isKept(field[0])) fields.push(field)
+  return fields
 }
 
 /** Bytes of bodies that recordings hold at once, all exchanges together. */

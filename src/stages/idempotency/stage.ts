@@ -11,6 +11,7 @@ import { Flights } from './flights.ts'
 import { recordId } from './identity.ts'
 import { readKey } from './key.ts'
 import { KeyedExchange } from './keyed-exchange.ts'
+import { Leases } from './leases.ts'
 import type { CompiledPolicy, Policies } from './policy.ts'
 import { RecordingBudget } from './response.ts'
 
@@ -42,7 +43,9 @@ export class Idempotency implements Stage {
     this.#options = options
     const { store, sweeper, log, leaseMs, graceMs } = options
     const flights = new Flights(store)
-    this.#shared = { store, flights, budget: new RecordingBudget(RECORDING_BYTES), sweeper, log, leaseMs, graceMs }
+    const budget = new RecordingBudget(RECORDING_BYTES)
+    const leases = new Leases(sweeper, leaseMs / 3)
+    this.#shared = { store, flights, budget, sweeper, leases, log, leaseMs, graceMs }
   }
 
   onRequestHead(x: Exchange): Verdict | Promise<Verdict> {
