@@ -28,7 +28,7 @@ test('two listeners on one port, a certificate without key and authorities that 
     'aggregator.tlsCertificate': '/nowhere/cert.pem',
     'aggregator.tlsClientAuthorities': '/nowhere/ca.pem',
   }
-  const faults = await refused({ command: 'aggregator', flags })
+  const { faults } = await refused({ command: 'aggregator', flags })
   assert.deepEqual(faults.map(({ path }) => path).sort(), [
     'aggregator.otlpHttp',
     'aggregator.tlsCertificate',
