@@ -216,8 +216,16 @@ export class FramePeer implements FrameSink {
 
   /** HEADERS with these fields; to be sent in the order in which they were made. */
   block(id: number, pairs: readonly Pair[], endStream = false): Buffer {
-    const flags = h2.END_HEADERS | (endStream ? h2.END_STREAM : 0)
-    return frame(h2.HEADERS, flags, id, this.fields(pairs))
+    const block = this.fields(pairs)
+    const most = h2.MIN_MAX_FRAME
+    const end = endStream ? h2.END_STREAM : 0
+    if (block.length <= most) return frame(h2.HEADERS, h2.END_HEADERS | end, id, block)
+    const frames = [frame(h2.HEADERS, end, id, block.subarray(0, most))]
+    for (let at = most; at < block.length; at += most) {
+      const last = at + most >= block.length ? h2.END_HEADERS : 0
+      frames.push(frame(h2.CONTINUATION, last, id, block.subarray(at, at + most)))
+    }
+    return Buffer.concat(frames)
   }
 
   /** These fields as a header block. */
