@@ -3,7 +3,7 @@
  * shorter. What is secret, or different each time, stays out of the table.
  */
 import type { FieldReceiver } from '../../../core/headers.ts'
-import { huffmanEncode, huffmanLength } from './hpack-huffman.ts'
+import { CODE_BYTES_AT_MOST, huffmanEncode } from './hpack-huffman.ts'
 import { STATIC_ENTRIES, STATIC_NAMES, STATIC_VALUES } from './hpack-static.ts'
 import { DEFAULT_TABLE_BYTES, fieldSize, HpackTable } from './hpack-table.ts'
 
@@ -90,9 +90,15 @@ class NameState {
   }
 }
 
+/** Shorter texts than this are written before a native call has found its way. */
+const WRITTEN_BY_HAND = 24
+
 interface Latin1 {
   latin1Write(text: string, at: number): number
 }
+
+/** First byte of a literal that enters the table (RFC 7541 §6.2.1). */
+const WITH_INDEXING = 0x40
 
 /** Where all encoders write. */
 let scratch = Buffer.allocUnsafeSlow(16 * 1024)
@@ -150,7 +156,7 @@ export class HpackEncoder implements FieldReceiver {
       else this.#integer(0x80, 0x7f, index)
       if (state.credit < CREDIT_AT_MOST) state.credit++
     } else if (this.#isWorthIndexing(state, name, value)) {
-      this.#literal(0x40, 0x3f, state, name, value)
+      this.#literal(WITH_INDEXING, 0x3f, state, name, value)
       this.#insert(state, name, value)
     } else {
       this.#literal(0, 0x0f, state, name, value)
@@ -212,11 +218,17 @@ export class HpackEncoder implements FieldReceiver {
 
   #isWorthIndexing(state: NameState, name: string, value: string): boolean {
     if (fieldSize(name, value) * 2 > this.#table.capacity) return false
-    if (state.policy === UNINDEXED && (name !== ':path' || value.includes('?'))) return false
+    if (state.policy === UNINDEXED && (name !== ':path' || value.includes('?'))) return this.#isNewName(state)
     if (state.credit > 0) return true
     if (++state.passed < RETRY_AFTER) return false
     state.passed = 0
     return true
+  }
+
+  /** One field of a name that is in no table: those after it send the name as an index, if not the value. */
+  #isNewName(state: NameState): boolean {
+    const newest = state.numbers[state.numbers.length - 1]
+    return state.staticIndex === 0 && (newest === undefined || newest < this.#table.inserted - this.#table.count)
   }
 
   #insert(state: NameState, name: string, value: string): void {
@@ -242,7 +254,9 @@ export class HpackEncoder implements FieldReceiver {
       scratch[this.#at++] = pattern
       this.#string(name)
     }
-    this.#string(value)
+    // What the table keeps is coded once; for what goes by, coding takes more time here and there than its bytes are worth.
+    if (pattern === WITH_INDEXING) this.#string(value)
+    else this.#plain(value)
   }
 
   #integer(pattern: number, mask: number, value: number): void {
@@ -259,21 +273,33 @@ export class HpackEncoder implements FieldReceiver {
     scratch[this.#at++] = rest
   }
 
+  /** Coded where that is shorter. The length goes before it: of a short text it is one byte, which is left free. */
   #string(text: string): void {
     const { length } = text
-    const coded = huffmanLength(text, length)
-    if (coded < length) {
+    const start = this.#at
+    const end = huffmanEncode(text, scratch, start + 1)
+    const coded = end - start - 1
+    if (coded >= length) this.#plain(text)
+    else if (coded < 0x7f) {
+      scratch[start] = 0x80 | coded
+      this.#at = end
+    } else {
       this.#integer(0x80, 0x7f, coded)
-      this.#at = huffmanEncode(text, scratch, this.#at)
-      return
+      scratch.copyWithin(this.#at, start + 1, end)
+      this.#at += coded
     }
+  }
+
+  #plain(text: string): void {
+    const { length } = text
     this.#integer(0, 0x7f, length)
-    ;(scratch as Buffer & Latin1).latin1Write(text, this.#at)
+    if (length > WRITTEN_BY_HAND) (scratch as Buffer & Latin1).latin1Write(text, this.#at)
+    else for (let i = 0, at = this.#at; i < length; i++) scratch[at++] = text.charCodeAt(i)
     this.#at += length
   }
 
   #reserve(characters: number): void {
-    const needed = this.#at + characters + 3 * INTEGER_BYTES
+    const needed = this.#at + characters * CODE_BYTES_AT_MOST + 3 * INTEGER_BYTES
     if (needed <= scratch.length) return
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, scratch.length * 2))
     scratch.copy(larger, 0, 0, this.#at)

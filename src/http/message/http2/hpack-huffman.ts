@@ -50,20 +50,16 @@ function build(): void {
 }
 build()
 
-/** Bytes that `text` takes when coded; stops at `most` bytes and returns that or more. */
-export function huffmanLength(text: string, most: number): number {
-  let bits = 0
-  const bitsAtMost = most * 8
-  for (let i = 0; i < text.length && bits < bitsAtMost; i++) bits += CODE_BITS[text.charCodeAt(i) & 0xff]!
-  return (bits + 7) >>> 3
-}
+/** Most bytes that a character takes when coded, rounded up. */
+export const CODE_BYTES_AT_MOST = 4
 
 /** Write `text` (latin1) coded at `out[at]`; there must be room. Returns the offset behind it. */
 export function huffmanEncode(text: string, out: Uint8Array, at: number): number {
+  const { length } = text
   let to = at
   let waiting = 0
   let count = 0
-  for (let i = 0; i < text.length; i++) {
+  for (let i = 0; i < length; i++) {
     const byte = text.charCodeAt(i) & 0xff
     const bits = CODE_BITS[byte]!
     const code = CODES[byte]!
