@@ -7,6 +7,7 @@
 import { randomInt } from 'node:crypto'
 import type { StoredResponse } from '../exchange/idempotency-store.ts'
 import { CRC32_IS_FAST, crc32 } from './crc32.ts'
+import { bodyKeyOf, isBodyKey, keyOf } from './file-keys.ts'
 import { type Entry, withoutBody } from './lifecycle.ts'
 import type { LmdbDatabase, LmdbStats } from './lmdb-database.ts'
 import { type BodyFiling, decodeEntry, encodeEntry, NO_BODY } from './record-codec.ts'
@@ -30,8 +31,6 @@ const SLOW_SUM_BYTES = 256 * 1024
 /** Sizes are looked at again after so many writes, or so much of the bound. */
 const LOOK_WRITES = 64
 const LOOK_SHARE = 64
-
-const BODY_SUFFIX = Buffer.from('\0b', 'latin1')
 
 export class FileRecords {
   readonly #db: LmdbDatabase
@@ -205,10 +204,6 @@ export class FileRecords {
 function sumOf(body: Buffer): number {
   return CRC32_IS_FAST || body.length <= SLOW_SUM_BYTES ? crc32(body) : 0
 }
-
-const keyOf = (id: string): Buffer => Buffer.from(id, 'latin1')
-const bodyKeyOf = (id: string): Buffer => Buffer.concat([keyOf(id), BODY_SUFFIX])
-const isBodyKey = (key: Buffer): boolean => key.length > 2 && key.subarray(-2).equals(BODY_SUFFIX)
 
 /** What a write came to. A commit that failed tells its cause by a second promise, which must not go unheard. */
 async function settled(write: Promise<boolean>): Promise<boolean> {

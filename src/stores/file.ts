@@ -4,6 +4,7 @@
  * are kept without their body; nothing is evicted.
  */
 import { wallNowMs } from '../core/clock.ts'
+import { type Logger, silentLogger } from '../core/log.ts'
 import type {
   Claim,
   ClaimRequest,
@@ -14,8 +15,10 @@ import type {
   Soon,
   StoredResponse,
 } from '../exchange/idempotency-store.ts'
+import { bootIdOf, prepareFolder } from './file-guard.ts'
 import { FileRecords, type Kept } from './file-records.ts'
 import { FileSweep } from './file-sweep.ts'
+import { FileSync } from './file-sync.ts'
 import {
   completeEntry,
   dispatchEntry,
@@ -37,12 +40,16 @@ import { type Look, Watch } from './watch.ts'
 export interface FileStoreOptions {
   /** Made where it is missing. */
   readonly folder: string
-  /** On the disk before it is told: survives a loss of power, and waits for the disk. */
+  /**
+   * On the disk before it is told: survives a loss of power, and waits for the disk. Without, what was written in the last
+   * second may be lost then. The same for all processes that share the folder.
+   */
   readonly sync: boolean
   /** Bytes of all records. The file itself may grow to twice that, where free pages lie scattered. */
   readonly maxBytes: number
   /** Wall clock, milliseconds. */
   readonly now?: () => number
+  readonly log?: Logger
 }
 
 /** Tries of a conditional write: each one that fails means that another process or request got its own through. */
@@ -66,11 +73,13 @@ export class FileStore implements IdempotencyStore {
   readonly #records: FileRecords
   readonly #watch: Watch
   readonly #sweep: FileSweep
+  readonly #sync: FileSync | undefined
   readonly #now: () => number
   #fence = 0
 
-  private constructor(records: FileRecords, now: () => number) {
+  private constructor(records: FileRecords, sync: FileSync | undefined, now: () => number) {
     this.#records = records
+    this.#sync = sync
     this.#now = now
     this.#watch = new Watch((id) => this.#look(id), LAST_LOOK_MS)
     this.#sweep = new FileSweep(records, now)
@@ -78,8 +87,12 @@ export class FileStore implements IdempotencyStore {
   }
 
   static async open(options: FileStoreOptions): Promise<FileStore> {
-    const db = await openLmdb(options.folder, options.sync)
-    return new FileStore(new FileRecords(db, options.maxBytes), options.now ?? wallNowMs)
+    const { folder, maxBytes, now = wallNowMs, log = silentLogger } = options
+    const bootId = bootIdOf()
+    const sync = options.sync || bootId === undefined
+    if (bootId !== undefined) await prepareFolder(folder, bootId, sync, log)
+    const records = new FileRecords(await openLmdb(folder, sync), maxBytes)
+    return new FileStore(records, sync ? undefined : new FileSync(folder, bootId!, records), now)
   }
 
   /** Records that could not be read, and bodies that were lost or had no room, since the start. */
@@ -188,6 +201,7 @@ export class FileStore implements IdempotencyStore {
   async close(): Promise<void> {
     this.#sweep.stop()
     this.#watch.close()
+    await this.#sync?.stop()
     await this.#records.close()
   }
 }

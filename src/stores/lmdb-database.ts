@@ -50,5 +50,6 @@ export async function openLmdb(folder: string, sync: boolean): Promise<LmdbDatab
     noSync: !sync,
     // Processes that share the folder, each with one reader, and as many that were killed since the last check.
     maxReaders: 512,
+    permissionsMode: 0o600,
   }) as unknown as LmdbDatabase
 }
