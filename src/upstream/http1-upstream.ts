@@ -84,7 +84,8 @@ export class Http1Upstream implements Upstream {
   }
 
   #findPool(destination: Destination): DestinationPool {
-    const key = `${destination.tls ? 'https' : 'http'}:${destination.host}:${destination.port}`
+    const { tls, host, port, serverName = '' } = destination
+    const key = `${tls ? 'https' : 'http'}:${host}:${port}:${serverName}`
     let pool = this.#pools.get(key)
     if (pool === undefined) {
       pool = new DestinationPool(() => {
@@ -115,9 +116,10 @@ export class Http1Upstream implements Upstream {
    */
   #reuse(attempt: Http1Attempt, connection: Http1Connection): void {
     attempt.use(connection, undefined)
-    if (isIdempotent(attempt.exchange.request.method)) {
-      // At once: the clock was read when the wait for a connection began.
-      attempt.markReady(attempt.exchange.timing.queuedUs)
+    const { request, timing } = attempt.exchange
+    if (isIdempotent(request.method)) {
+      // At once: the clock was read when the wait for a connection began, unless that was made for this exchange.
+      attempt.markReady(timing.connectUs < 0 ? timing.queuedUs : nowUs())
       return
     }
     setImmediate(() => {

@@ -54,7 +54,7 @@ export class Upstreams implements Upstream {
     if (protocol !== 'negotiate') return this.#by(protocol).attempt(x, events)
     // A WebSocket needs HTTP/1.1, or a server that says it takes them on streams: the sure way is taken.
     if (x.request.upgrade !== '') return this.#options.http1.attempt(x, events)
-    const key = `${destination.host}:${destination.port}`
+    const key = keyOf(destination)
     const settled = this.#settled.get(key)
     return settled === undefined ? this.#negotiate(key, destination, x, events) : this.#by(settled).attempt(x, events)
   }
@@ -117,7 +117,7 @@ export class Upstreams implements Upstream {
 
   /** A destination did not keep to what it had chosen: the next exchange asks it again. */
   forget(destination: Destination): void {
-    this.#settled.delete(`${destination.host}:${destination.port}`)
+    this.#settled.delete(keyOf(destination))
   }
 
   /** Make a connection that stands already the one that this client's exchanges use. */
@@ -141,3 +141,6 @@ export class Upstreams implements Upstream {
     this.#options.http2.close()
   }
 }
+
+/** Servers of several names may stand at one address, and differ in what they speak. */
+const keyOf = ({ host, port, serverName = '' }: Destination): string => `${host}:${port}:${serverName}`

@@ -2,11 +2,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { type Minted, mintAuthority, mintLeaf } from '../../src/tls/mint.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 export const days = (count: number): Date => new Date(Date.now() + count * DAY_MS)
+
+/** Whoever ends, and takes the files along: a test, or a file of tests. */
+export interface Owner {
+  after(work: () => void): void
+}
 
 /** Paths and PEM texts. */
 export interface Files {
@@ -21,7 +25,7 @@ export interface Dates {
   readonly to?: number
 }
 
-export function folder(t: TestContext): string {
+export function folder(t: Owner): string {
   const path = mkdtempSync(join(tmpdir(), 'hopscope-tls-'))
   t.after(() => rmSync(path, { recursive: true, force: true }))
   return path
@@ -44,7 +48,7 @@ export class Ca {
     this.files = files
   }
 
-  static async make(t: TestContext, name = 'test authority', { from = -400, to = 30 }: Dates = {}): Promise<Ca> {
+  static async make(t: Owner, name = 'test authority', { from = -400, to = 30 }: Dates = {}): Promise<Ca> {
     const path = folder(t)
     const pem = await mintAuthority(name, { notBefore: days(from), notAfter: days(to) })
     return new Ca(path, write(path, 'ca', pem))
