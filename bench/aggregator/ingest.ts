@@ -37,6 +37,8 @@ const args = [
 const command =
   values.cpu === undefined ? [process.execPath, ...args] : ['taskset', '-c', values.cpu, process.execPath, ...args]
 const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'inherit', 'pipe'] })
+// A bench that fails must not leave it behind.
+process.once('exit', () => child.kill('SIGKILL'))
 let log = ''
 child.stderr.setEncoding('utf8').on('data', (piece: string) => {
   log += piece

@@ -63,17 +63,25 @@ const CLOSE_MS = 10_000
 export async function startAggregator(options: AggregatorOptions): Promise<Aggregator> {
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 })
   const unlock = lockFolder(options.dataDir)
-  const running: Bound[] = []
+  const begun: Begun = { bound: [], store: undefined }
   try {
-    return await start(options, running, unlock)
+    return await start(options, begun, unlock)
   } catch (error) {
-    for (const one of running) await one.close()
+    for (const one of begun.bound) await one.close()
+    // What was recovered is still in the write-ahead log.
+    await begun.store?.terminate()
     unlock()
     throw error
   }
 }
 
-async function start(options: AggregatorOptions, running: Bound[], unlock: () => void): Promise<Aggregator> {
+/** What was started so far, for a start that fails half way. */
+interface Begun {
+  readonly bound: Bound[]
+  store: StoreClient | undefined
+}
+
+async function start(options: AggregatorOptions, begun: Begun, unlock: () => void): Promise<Aggregator> {
   const { log } = options
   const tail = new LiveTail()
   const store = await StoreClient.start({
@@ -96,6 +104,7 @@ async function start(options: AggregatorOptions, running: Bound[], unlock: () =>
     onFault: (message) => log.error({ message }, 'a segment is not stored yet'),
     onEnd: options.onFatal,
   })
+  begun.store = store
   const names = new Names()
   names.restore(store.texts)
   store.useNames(names)
@@ -122,7 +131,7 @@ async function start(options: AggregatorOptions, running: Bound[], unlock: () =>
   const listen = async (name: string, bound: Promise<Bound>): Promise<void> => {
     const one = await bound
     addresses[name] = one
-    running.push(one)
+    begun.bound.push(one)
   }
   const { otlpGrpc, otlpHttp, ui, metrics, tls, maxConnectionAgeMs } = options
   await listen('ui', startQueryServer({ ...ui, api: ({ url }) => query(url), tail, page: pageFile }))
@@ -136,7 +145,7 @@ async function start(options: AggregatorOptions, running: Bound[], unlock: () =>
     query,
     close: async () => {
       tail.close()
-      await Promise.all(running.map((one) => one.close()))
+      await Promise.all(begun.bound.map((one) => one.close()))
       await intake.close()
       // A store that fails now would fail for ever; the write-ahead log has what it did not take.
       await Promise.race([store.close(), sleep(CLOSE_MS, undefined, { ref: false })])

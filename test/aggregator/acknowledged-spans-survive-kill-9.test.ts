@@ -67,6 +67,17 @@ test('killed at any moment under load, it has every acknowledged span after the 
   }
 })
 
+test('a port that is in use ends it with the reason, and leaves the folder free', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hopscope-test-'))
+  const taken = await aggregatorProcess(['--data-dir', join(folder, 'a')])
+  const same = ['--data-dir', join(folder, 'b'), '--ui', `127.0.0.1:${taken.uiPort}`]
+  await assert.rejects(aggregatorProcess(same), /EADDRINUSE/)
+  const other = await aggregatorProcess(['--data-dir', join(folder, 'b')])
+  assert.equal(await other.kill('SIGTERM'), 0)
+  assert.equal(await taken.kill('SIGTERM'), 0)
+  rmSync(folder, { recursive: true, force: true })
+})
+
 test('a second process on the same folder is refused', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hopscope-test-'))
   const process = await aggregatorProcess(['--data-dir', folder])

@@ -100,6 +100,12 @@ export class StoreClient {
     })
   }
 
+  /** End it as it is. */
+  async terminate(): Promise<void> {
+    this.#closed = () => {}
+    await this.#worker.terminate()
+  }
+
   #ask(message: (id: number) => ToStore): Promise<ApiResponse> {
     const id = this.#nextId++
     return new Promise((resolve) => {
