@@ -41,15 +41,17 @@ export interface LmdbStats {
  */
 export async function openLmdb(folder: string, sync: boolean): Promise<LmdbDatabase> {
   const { open } = await import('lmdb')
-  return open({
+  const options = {
     path: folder,
-    encoding: 'binary',
-    keyEncoding: 'binary',
+    encoding: 'binary' as const,
+    keyEncoding: 'binary' as const,
     useVersions: true,
     overlappingSync: false,
     noSync: !sync,
     // Processes that share the folder, each with one reader, and as many that were killed since the last check.
     maxReaders: 512,
+    // Known to the library, not to its types.
     permissionsMode: 0o600,
-  }) as unknown as LmdbDatabase
+  }
+  return open(options) as unknown as LmdbDatabase
 }

@@ -58,14 +58,22 @@ function pauseMs(tries: number): number {
   return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(tries - 1, 10)) * (0.75 + Math.random() / 2)
 }
 
-export async function connectRedis(connection: RedisConnection): Promise<RedisClient> {
+/** A client and why it is not connected, '' where it was never refused. */
+export interface RedisLink {
+  readonly client: RedisClient
+  readonly lastError: string
+}
+
+export async function connectRedis(connection: RedisConnection): Promise<RedisLink> {
   const client = await createClient(connection)
   for (const [name, lua] of Object.entries(SCRIPTS)) client.defineCommand(name, { lua, numberOfKeys: 1 })
   const { log } = connection
+  const link = { client, lastError: '' }
   let failing = false
   // Without a listener a failure to connect would end the process. One line each time it starts to fail.
   client.on('error', (error) => {
-    if (!failing) log.warn({ store: 'redis', err: messageOf(error) }, 'the connection to redis failed')
+    link.lastError = messageOf(error)
+    if (!failing) log.warn({ store: 'redis', err: link.lastError }, 'the connection to redis failed')
     failing = true
   })
   client.on('ready', () => {
@@ -73,7 +81,7 @@ export async function connectRedis(connection: RedisConnection): Promise<RedisCl
     failing = false
     void warnOfEviction(client, log)
   })
-  return client
+  return link
 }
 
 async function createClient({ target, tls, connectTimeoutMs }: RedisConnection): Promise<RedisClient> {

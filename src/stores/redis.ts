@@ -13,9 +13,9 @@ import type {
 } from '../exchange/idempotency-store.ts'
 import { ByteReader } from './byte-cursor.ts'
 import type { ScriptName } from './redis-client.ts'
-import { type Argument, connectRedis, messageOf, type RedisClient, type RedisConnection } from './redis-client.ts'
+import { type Argument, connectRedis, messageOf, type RedisConnection, type RedisLink } from './redis-client.ts'
 import { encodeResponse, readResponse } from './response-codec.ts'
-import { asStoreError, StoreError } from './store-error.ts'
+import { StoreError } from './store-error.ts'
 import { type Look, Watch } from './watch.ts'
 
 export interface RedisStoreOptions extends RedisConnection {
@@ -33,15 +33,15 @@ const EMPTY = Buffer.alloc(0)
 
 export class RedisStore implements IdempotencyStore {
   readonly name = 'redis'
-  readonly #client: RedisClient
+  readonly #connection: RedisLink
   readonly #options: RedisStoreOptions
   readonly #watch: Watch
   #closed = false
   /** Responses that could not be read. */
   damaged = 0
 
-  private constructor(client: RedisClient, options: RedisStoreOptions) {
-    this.#client = client
+  private constructor(connection: RedisLink, options: RedisStoreOptions) {
+    this.#connection = connection
     this.#options = options
     this.#watch = new Watch((id) => this.#look(id), LAST_LOOK_MS)
   }
@@ -118,7 +118,7 @@ export class RedisStore implements IdempotencyStore {
   async close(): Promise<void> {
     this.#closed = true
     this.#watch.close()
-    this.#client.disconnect()
+    this.#connection.client.disconnect()
   }
 
   /** A write: where replicas must have it, they are waited for. */
@@ -129,7 +129,7 @@ export class RedisStore implements IdempotencyStore {
     let results: [Error | null, unknown][] | null
     try {
       // In one pipeline, so that both go to the node of the key: WAIT is about the connection that wrote.
-      results = await this.#client
+      results = await this.#connection.client
         .pipeline()
         [`${script}Buffer`](prefix + id, ...args)
         .wait(waitReplicas, waitMs)
@@ -150,14 +150,18 @@ export class RedisStore implements IdempotencyStore {
   async #run(script: ScriptName, id: string, args: readonly Argument[]): Promise<unknown> {
     this.#assertOpen()
     try {
-      return await this.#client[`${script}Buffer`](this.#options.prefix + id, ...args)
+      return await this.#connection.client[`${script}Buffer`](this.#options.prefix + id, ...args)
     } catch (error) {
       throw failure(error)
     }
   }
 
+  /** What cannot be sent is refused here, in a word that says why. */
   #assertOpen(): void {
     if (this.#closed) throw new StoreError('closed', 'the redis store is closed')
+    if (this.#connection.client.status === 'ready') return
+    const { lastError } = this.#connection
+    throw new StoreError('down', `redis is not connected${lastError === '' ? '' : `: ${lastError}`}`)
   }
 
   /** From {0, standing, fingerprint, created, request id, traceparent, response}; undefined where free. */
@@ -196,6 +200,10 @@ function listOf(reply: unknown): readonly unknown[] {
 }
 
 function failure(error: unknown): StoreError {
-  if (messageOf(error).startsWith('OOM')) return new StoreError('full', 'redis: out of memory', error)
-  return asStoreError(error, 'redis')
+  const message = messageOf(error)
+  if (error instanceof StoreError) return error
+  // Not the error itself: the library hangs the command on it, with the response that was to be stored.
+  return message.startsWith('OOM')
+    ? new StoreError('full', 'redis: out of memory')
+    : new StoreError('down', `redis: ${message}`)
 }
