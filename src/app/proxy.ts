@@ -17,6 +17,7 @@ import type { DispatcherLike } from '../upstream/dispatch-route.ts'
 import { DataPathCounters } from './data-path-counters.ts'
 import { DataPlane, type Placement } from './data-plane.ts'
 import { routeOf } from './egress.ts'
+import { type IdempotencyParts, openIdempotency } from './idempotency.ts'
 import { OpaqueTelemetry } from './opaque-telemetry.ts'
 import { edgePlacement, sidecarPlacement } from './placements.ts'
 import type { Served } from './servers.ts'
@@ -123,6 +124,7 @@ export class RunningProxy implements Served {
 
   async #close(deadlineMs: number): Promise<void> {
     await this.plane.drain(deadlineMs)
+    await this.plane.idempotency?.close()
     this.#tls.runtime.close()
     await this.telemetry.close(FLUSH_MS)
     this.#tellOfLoss()
@@ -150,14 +152,17 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const sample: Sampler = (parentFlags, traceId) => sampler(parentFlags, traceId)
   const parts: Parts = { telemetry, counters, log, sample }
   let tls: ProxyTls | undefined
+  let idempotency: IdempotencyParts | undefined
   try {
     tls = tlsOf(options, parts)
+    idempotency = await openIdempotency(config, telemetry.metrics, log)
     const plane = await DataPlane.start({
       config,
       placement: placement(options, parts, tls),
       sample,
       observers: [{ name: 'telemetry', role: 'observe', onFinish: (x) => telemetry.onFinish(x) }],
       userStages: options.userStages ?? [],
+      idempotency,
       dial: tls.dial,
       route: await routeOf(options.command, config, options.dispatcher, log),
       log,
@@ -170,6 +175,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     })
   } catch (error) {
     tls?.runtime.close()
+    await idempotency?.store.close()
     await telemetry.close(0)
     throw error
   }

@@ -2,6 +2,7 @@
 
 import type { Command } from './commands.ts'
 import { type Fault, shown } from './fault.ts'
+import { idempotencyFaults } from './idempotency-checks.ts'
 import type { Values } from './layer.ts'
 import { pemFaults } from './pem-files.ts'
 import { SETTINGS, settingByPath } from './schema.ts'
@@ -18,6 +19,7 @@ export function crossFaults(command: Command, values: Values, seen: ReadonlySet<
     ...sharedAddresses(command, values),
     ...redirectNowhere(command, values),
     ...transparentSeveral(command, values),
+    ...idempotencyFaults(command, values),
   ]
 }
 

@@ -51,7 +51,7 @@ export async function loadConfig({ command, file, env, flags }: LoadInput): Prom
     // A value is validated even where another goes before it: hidden, it would only fail on a later day.
     const result = given.setting.kind.zod.safeParse(given.value)
     if (result.success) values.set(given.setting.path, effective(given, result.data))
-    else faults.push(valueFault(given))
+    else faults.push(...valueFaults(given, result.error.issues))
   }
   faults.push(...crossFaults(command, values, new Set(faults.map(({ path }) => path))))
   if (faults.length > 0) return { ok: false, faults, warnings }
@@ -75,8 +75,17 @@ function defaults(command: Command): Layer {
 
 const effective = ({ value, origin }: Given, parsed: unknown): Effective => ({ value, parsed, origin })
 
-function valueFault({ setting, value, origin }: Given): Fault {
-  return { path: setting.path, origin, value: shown(setting, value), expected: setting.kind.expects }
+/** Of a value with parts that have names, every part that is wrong. */
+function valueFaults({ setting, value, origin }: Given, issues: readonly { path: PropertyKey[] }[]): Fault[] {
+  const fault = { path: setting.path, origin, value: shown(setting, value), expected: setting.kind.expects }
+  const { partExpects } = setting.kind
+  if (partExpects === undefined) return [fault]
+  return issues.map(({ path }) => {
+    if (path.length === 0) return fault
+    const part = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], value)
+    const expected = partExpects(path)
+    return { path: [setting.path, ...path].join('.'), origin, value: shown(setting, part), expected }
+  })
 }
 
 /** Values into their nested, typed, frozen form. */

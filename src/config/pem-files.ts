@@ -14,8 +14,15 @@ export const PAIRS: readonly (readonly [string, string])[] = [
   ['tls.cert', 'tls.key'],
   ['upstream.tls.cert', 'upstream.tls.key'],
   ['aggregator.tlsCertificate', 'aggregator.tlsKey'],
+  ['idempotency.clientCertificate', 'idempotency.clientKey'],
 ]
-const AUTHORITIES = ['otlp.certificate', 'tls.clientCa', 'upstream.tls.ca', 'aggregator.tlsClientAuthorities']
+const AUTHORITIES = [
+  'otlp.certificate',
+  'tls.clientCa',
+  'upstream.tls.ca',
+  'aggregator.tlsClientAuthorities',
+  'idempotency.certificate',
+]
 const FOLDER = 'tls.certificates'
 const REVOKED = 'upstream.tls.crl'
 

@@ -1,8 +1,8 @@
 /** Settings of the Idempotency-Key feature. */
 import * as z from 'zod'
-import { SERVERS } from './commands.ts'
+import { SERVING } from './commands.ts'
 import { group, optional, setting } from './setting.ts'
-import { bool, bytes, duration, int, listOf, oneOf, type ValueKind } from './values.ts'
+import { bool, bytes, duration, int, listOf, oneOf, text, type ValueKind } from './values.ts'
 
 const MIB = 1024 * 1024
 const DAY_MS = 86_400_000
@@ -11,7 +11,7 @@ const DAY_MS = 86_400_000
 const longDuration: ValueKind<z.ZodNumber> = { ...int(0, 90 * DAY_MS, 'milliseconds'), placeholder: 'ms' }
 
 const storeUrl: ValueKind<z.ZodString> = {
-  zod: z.string().regex(/^(memory|file:.+|rediss?:\/\/\S+|redis\+sentinel:\/\/\S+|redis\+cluster:\/\/\S+)$/),
+  zod: z.string().regex(/^(memory(\?.*)?|file:.+|rediss?[-+:]\S+)$/),
   expects: 'memory, file:DIR or redis://…',
   placeholder: 'memory|file:dir|redis://…',
   fromText: (value) => value,
@@ -49,25 +49,51 @@ const bodyBytes = bytes(0, 1024 * MIB)
 const responseBytes = bytes(0, 64 * MIB)
 const wait = duration(true)
 
+const path: ValueKind<z.ZodString> = {
+  zod: z.string().regex(/^\/\S*$/),
+  expects: 'a path such as /payments or /v1/*/refunds',
+  placeholder: 'path',
+  fromText: (value) => value,
+}
+
+/** What a rule may say, and nothing else. */
+const parts = {
+  methods: listOf(method, 16),
+  path,
+  mode: modes,
+  ttlMs: longDuration,
+  waitMs: wait,
+  maxBodyBytes: bodyBytes,
+  maxResponseBytes: responseBytes,
+  release: listOf(statusPattern, 64),
+  onStoreDown: storeDown,
+  onUnknown,
+  principal,
+}
+
 const route = z.strictObject({
-  methods: z.optional(z.array(method.zod).min(1).max(16)),
-  path: z.optional(z.string().regex(/^\/\S*$/)),
-  mode: z.optional(modes.zod),
-  ttlMs: z.optional(longDuration.zod),
-  waitMs: z.optional(wait.zod),
-  maxBodyBytes: z.optional(bodyBytes.zod),
-  maxResponseBytes: z.optional(responseBytes.zod),
-  release: z.optional(z.array(statusPattern.zod).max(64)),
-  onStoreDown: z.optional(storeDown.zod),
-  onUnknown: z.optional(onUnknown.zod),
-  principal: z.optional(principal.zod),
+  methods: z.optional(parts.methods.zod),
+  path: z.optional(parts.path.zod),
+  mode: z.optional(parts.mode.zod),
+  ttlMs: z.optional(parts.ttlMs.zod),
+  waitMs: z.optional(parts.waitMs.zod),
+  maxBodyBytes: z.optional(parts.maxBodyBytes.zod),
+  maxResponseBytes: z.optional(parts.maxResponseBytes.zod),
+  release: z.optional(parts.release.zod),
+  onStoreDown: z.optional(parts.onStoreDown.zod),
+  onUnknown: z.optional(parts.onUnknown.zod),
+  principal: z.optional(parts.principal.zod),
 })
+
+const isPart = (name: PropertyKey | undefined): name is keyof typeof parts =>
+  name !== undefined && Object.hasOwn(parts, name)
 
 /** Rules in order; the first that fits a request decides. As text: the same as JSON. */
 const routes: ValueKind<z.ZodArray<typeof route>> = {
   zod: z.array(route).max(256),
-  expects:
-    'a list of at most 256 rules with any of methods, path, mode, ttlMs, waitMs, maxBodyBytes, maxResponseBytes, release, onStoreDown, onUnknown, principal (as text: JSON)',
+  expects: `a list of at most 256 rules with any of ${Object.keys(parts).join(', ')} (as text: JSON)`,
+  partExpects: ([, part]) =>
+    isPart(part) ? parts[part].expects : `a rule with any of ${Object.keys(parts).join(', ')}`,
   placeholder: 'json',
   fromText: (value) => {
     try {
@@ -78,15 +104,28 @@ const routes: ValueKind<z.ZodArray<typeof route>> = {
   },
 }
 
-const live = { commands: SERVERS }
+const live = { commands: SERVING }
 
 export const idempotency = group({
   store: optional(storeUrl, {
     doc: 'Where answers to requests with an Idempotency-Key are kept. Unset: keys are forwarded and mean nothing here.',
-    commands: SERVERS,
+    ...live,
     secret: true,
-    later: 'idempotency',
   }),
+  storeBudgetMs: setting(int(1, 60_000, 'milliseconds'), {
+    doc: 'What a store outside of this process may cost a request, all operations together; then it counts as down.',
+    default: 50,
+    ...live,
+  }),
+  certificate: optional(text('a PEM file', 'file'), {
+    doc: 'Certificate authorities that a store at rediss:// is checked against, in place of those of the runtime.',
+    ...live,
+  }),
+  clientCertificate: optional(text('a PEM file', 'file'), {
+    doc: 'Certificate shown to a store at rediss:// (mTLS).',
+    ...live,
+  }),
+  clientKey: optional(text('a PEM file', 'file'), { doc: 'Private key of that certificate.', ...live }),
   mode: setting(modes, {
     doc: 'What a key means where no route says otherwise: nothing, a request that runs once, or that and a missing key is refused.',
     default: 'honour',

@@ -66,15 +66,3 @@ test('settings that need or exclude each other are checked', async (t) => {
   const rules = await refused({ command: 'iptables', flags: { port: '0' } })
   assert.equal(rules.faults[0]!.path, 'port')
 })
-
-test('settings of features that are not there yet are refused, never accepted silently', async (t) => {
-  const file = tempFile(t, 'idempotency: { store: memory }\n')
-  for (const command of ['proxy', 'sidecar', 'dev'] as const) {
-    const { faults } = await refused({ command, file })
-    const later = faults.filter(({ expected }) => expected.includes('not in this version yet'))
-    assert.deepEqual(
-      later.map(({ path }) => path),
-      ['idempotency.store'],
-    )
-  }
-})

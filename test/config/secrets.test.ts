@@ -7,7 +7,7 @@ import { accepted, refused, tempFile } from './support.ts'
 test('secrets are in no report and in no listing', async (t) => {
   const bad = await refused({
     env: { HOPSCOPE_OTLP_HEADERS: 'hunter2', HOPSCOPE_TARGET: 'http://me:hunter2@host' },
-    flags: { 'idempotency.store': 'redis://:hunter2@redis' },
+    flags: { 'idempotency.store': 'redis//:hunter2@redis' },
     file: tempFile(t, 'otlp:\n  header: hunter2\n'),
   })
   assert.equal(bad.faults.length, 4)

@@ -128,9 +128,9 @@ export class Execution implements Leased {
     return held
   }
 
-  /** The store is down and the request goes out all the same: nothing of this run is stored. */
-  giveUp(): void {
-    this.#end({ kind: 'lost', error: undefined })
+  /** The store is down and the request goes out all the same. Should the store be back in time, it learns the outcome. */
+  dispatchUnprotected(): void {
+    if (this.#state === CLAIMED) this.#state = DISPATCHED
   }
 
   // === the response ===
@@ -163,7 +163,7 @@ export class Execution implements Leased {
         return this.#end(landing)
       },
       (error) => {
-        this.#x.idempotency = 'store_error'
+        if (this.#x.idempotency === 'first') this.#x.idempotency = 'store_error'
         this.#shared.log.warn({ store: store.name, err: error }, 'an answer could not be stored')
         this.#storeLate(response, landing)
         return undefined

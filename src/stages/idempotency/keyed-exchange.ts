@@ -283,7 +283,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   }
 
   #notDispatched(execution: Execution): Verdict {
-    if (!this.#policy.closed) execution.giveUp()
+    if (!this.#policy.closed) execution.dispatchUnprotected()
     return this.#storeDown()
   }
 

@@ -88,6 +88,10 @@ export class Idempotency implements Stage {
     this.#options.onOutcome?.(outcome)
   }
 
+  close(): Promise<void> {
+    return this.#shared.store.close()
+  }
+
   /** For the admin server: counts, never keys. */
   async describe(): Promise<object> {
     const { store, flights } = this.#shared
