@@ -49,7 +49,7 @@ export const aggregator = group({
   }),
   segments: setting(int(2, 64), {
     doc: 'Segments of at most 23 MiB that wait in memory for the store; with all of them full, spans are refused.',
-    default: 6,
+    default: 5,
     ...own,
   }),
   inFlightBytes: setting(bytes(8 * MIB, 4 * GIB), {
@@ -59,7 +59,7 @@ export const aggregator = group({
   }),
   databaseBytes: setting(bytes(64 * MIB, 64 * GIB), {
     doc: 'Memory of the database engine.',
-    default: 128 * MIB,
+    default: 96 * MIB,
     ...own,
   }),
   retentionHours: setting(int(1, 87_600, 'hours'), {

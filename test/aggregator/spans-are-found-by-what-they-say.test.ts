@@ -16,6 +16,10 @@ function traceRequests(from: number): Buffer[] {
       'hopscope.idempotency.outcome': i % 2 === 0 ? 'first' : 'replay',
       'hopscope.idempotency.key_hash': `hash-${from + i}`,
       shelf: i,
+      below: -i - 1,
+      huge: `9007199254740993${i}`,
+      long: `${i}`.repeat(300),
+      share: i + 0.25,
       ...(i === 3 && { 'error.type': '503' }),
     }
     const trace = (from + i).toString(16)
@@ -56,6 +60,10 @@ const CASES: readonly (readonly [string, readonly number[]])[] = [
   ['idempotencyKeyHash=hash-107', [107]],
   ['outcome=replay&limit=3', [109, 107, 105]],
   ['attribute=shelf=6', [106]],
+  ['attribute=below=-3', [102]],
+  ['attribute=huge=90071992547409932', [102]],
+  [`attribute=long=${'4'.repeat(300)}`, [104]],
+  ['attribute=share=5.25', [105]],
   ['attribute=url.path=/carts/2/items', [102]],
   ['attribute=text=of 8', [108]],
   ['attribute=http.request.header.x-request-id=req-101', [101]],

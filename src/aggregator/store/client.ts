@@ -45,7 +45,11 @@ export class StoreClient {
 
   private constructor(options: StoreClientOptions) {
     this.#options = options
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: options.settings })
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: options.settings,
+      // Its garbage is small and short-lived; the default would keep three times as much of it.
+      resourceLimits: { maxYoungGenerationSizeMb: 16 },
+    })
   }
 
   /** Rejects where the data folder cannot be used. */

@@ -149,7 +149,7 @@ export class SpanReader {
   }
 
   async #candidates(file: SpanFile, filter: SpanFilter): Promise<number[]> {
-    const indexed = filter.attributes.filter(({ value }) => Buffer.byteLength(value) <= MAX_INDEXED_BYTES)
+    const indexed = filter.attributes.filter(({ value }) => isIndexed(value))
     const tokens = indexed.map(({ key, value }) => tokenOf(key, value))
     const rows = await this.#store.engine.rows(
       `SELECT block, bloom FROM ${file.db}.blocks WHERE least_ns <= ${filter.toNs} AND most_ns >= ${filter.fromNs} ORDER BY block DESC`,
@@ -168,6 +168,11 @@ export class SpanReader {
     this.#turn = done.catch(() => {})
     return done
   }
+}
+
+/** Long texts, negative integers and those beyond 2^53 are not in the filters of blocks: they are found by reading. */
+function isIndexed(value: string): boolean {
+  return Buffer.byteLength(value) <= MAX_INDEXED_BYTES && !/^(-\d+|\d{16,})$/.test(value)
 }
 
 /** Texts stand in the raw bytes as they are; numbers do not, so that they are let through. */
