@@ -13,6 +13,8 @@ export async function openEngine(options: { memoryBytes: number; tempFolder: str
     threads: '2',
     memory_limit: `${Math.floor(options.memoryBytes / 1024)}KiB`,
     temp_directory: options.tempFolder,
+    // What a large query took goes back to the system.
+    allocator_flush_threshold: '16MiB',
     // Nothing is ever fetched from a network.
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',

@@ -18,6 +18,8 @@ export interface Window {
 
 /** Spans of one trace that are read; more is not looked at. */
 export const MAX_TRACE_SPANS = 50_000
+const FIRST_STEP_NS = 10_000_000_000n
+const FILTERS_AT_ONCE = 512
 
 export class SpanReader {
   readonly #store: SpanStore
@@ -127,11 +129,23 @@ export class SpanReader {
     return stored !== undefined && filter.attributes.every(({ key, value }) => hasAttribute(stored.span, key, value))
   }
 
+  /**
+   * Back in time by growing steps. One query over all of it would meet rows in rising order, each of which is the latest
+   * so far: seconds over ten million rows, where the last ten of their seconds have all that is wanted.
+   */
   async #searchFile(file: SpanFile, filter: SpanFilter, limit: number, window: Window): Promise<SpanRow[]> {
-    const found = await this.#store.engine.rows(
-      `SELECT ${ROW_COLUMNS} FROM ${file.db}.spans WHERE ${sqlOf(filter)} AND seg < ${window.committedBelow} ORDER BY start_ns DESC LIMIT ${limit}`,
-    )
-    return found.map((values) => rowOfColumns(values, this.#names))
+    const found: SpanRow[] = []
+    const least = filter.fromNs > file.leastNs ? filter.fromNs : file.leastNs
+    let toNs = filter.toNs < file.mostNs ? filter.toNs : file.mostNs
+    for (let step = FIRST_STEP_NS; toNs >= least && found.length < limit; step *= 4n) {
+      const fromNs = toNs - step > least ? toNs - step : least
+      const rows = await this.#store.engine.rows(
+        `SELECT ${ROW_COLUMNS} FROM ${file.db}.spans WHERE ${sqlOf({ ...filter, fromNs, toNs })} AND seg < ${window.committedBelow} ORDER BY start_ns DESC LIMIT ${limit - found.length}`,
+      )
+      for (const values of rows) found.push(rowOfColumns(values, this.#names))
+      toNs = fromNs - 1n
+    }
+    return found
   }
 
   /** By attribute: blocks whose filter lets it through, latest first, are read until there is enough. */
@@ -151,13 +165,19 @@ export class SpanReader {
   async #candidates(file: SpanFile, filter: SpanFilter): Promise<number[]> {
     const indexed = filter.attributes.filter(({ value }) => isIndexed(value))
     const tokens = indexed.map(({ key, value }) => tokenOf(key, value))
-    const rows = await this.#store.engine.rows(
-      `SELECT block, bloom FROM ${file.db}.blocks WHERE least_ns <= ${filter.toNs} AND most_ns >= ${filter.fromNs} ORDER BY block DESC`,
-    )
-    return rows.flatMap(([block, bloom]) => {
-      const bits = (bloom as { readonly bytes: Uint8Array }).bytes
-      return tokens.every((token) => mayHold(bits, token)) ? Number(block) : []
-    })
+    const where = `least_ns <= ${filter.toNs} AND most_ns >= ${filter.fromNs}`
+    const found: number[] = []
+    // Some at a time: the filters of ten thousand blocks are 80 MiB.
+    for (let to = file.nextBlock; to > 0; to -= FILTERS_AT_ONCE) {
+      const rows = await this.#store.engine.rows(
+        `SELECT block, bloom FROM ${file.db}.blocks WHERE block >= ${to - FILTERS_AT_ONCE} AND block < ${to} AND ${where} ORDER BY block DESC`,
+      )
+      for (const [block, bloom] of rows) {
+        const bits = (bloom as { readonly bytes: Uint8Array }).bytes
+        if (tokens.every((token) => mayHold(bits, token))) found.push(Number(block))
+      }
+    }
+    return found
   }
 
   #inBlock(file: SpanFile, block: number, look: (view: SegmentView, extent: SegmentExtent) => void): Promise<void> {
