@@ -105,7 +105,9 @@ export class Driver implements AttemptEvents {
     }
     if (x.guard !== undefined) this.#guarded(x, x.guard, requestEnded, undefined)
     if (x.finished) return
-    if (!x.discardsRequest && isSending(x)) x.attempt!.end(trailers)
+    if (x.discardsRequest || !isSending(x)) return
+    if (trailers !== undefined && x.replayBody !== undefined) x.replayTrailers = HeaderBlock.from(trailers.entries())
+    x.attempt!.end(trailers)
   }
 
   /** The end of a batch of client events. */
@@ -367,7 +369,10 @@ export class Driver implements AttemptEvents {
     timing.dnsUs = timing.connectUs = timing.tlsUs = timing.sendUs = timing.sentUs = timing.responseUs = -1
     x.grpcStatus = -1
     this.#attempt(x)
-    if (isSending(x)) x.attempt?.flush()
+    if (!isSending(x)) return
+    // The attempt before may have stopped it.
+    x.down.resumeRequest()
+    x.attempt?.flush()
   }
 
   /** One attempt of several: each becomes a CLIENT span below the exchange's own. */
@@ -396,7 +401,6 @@ export class Driver implements AttemptEvents {
       x.grpcStatus = parseGrpcStatus(head.headers.get('grpc-status'))
       attempt.cancel()
       this.#again(x, head.status, undefined)
-      if (isSending(x)) x.down.resumeRequest()
       return
     }
     if (x.guard !== undefined) this.#guarded(x, x.guard, responseBegan, head)

@@ -26,13 +26,17 @@ export interface Http2ConnectionOptions {
   readonly idleMs: number
   /** Silence after which a connection with streams is asked for a sign of life, milliseconds; 0: never. */
   readonly pingMs: number
+  /** Streams that connections to this destination take, where one has said so. */
+  readonly knownMost: () => number
+  /** The upstream said how many it takes. */
+  readonly onLimit: (streams: number) => void
   /** There is room for another stream. */
   readonly onRoom: (connection: Http2Connection) => void
   readonly onClosed: (connection: Http2Connection) => void
 }
 
-/** Until the peer's settings are there. RFC 9113 §6.5.2 recommends that nobody allows fewer. */
-const STREAMS_BEFORE_SETTINGS = 100
+/** Until any peer's settings are there. RFC 9113 §6.5.2 recommends that nobody allows fewer. */
+export const STREAMS_BEFORE_SETTINGS = 100
 /** However many the peer allows. */
 const STREAMS_AT_MOST = 1000
 const LAST_STREAM_ID = h2.MAX_31 - 2
@@ -71,7 +75,7 @@ export class Http2Connection implements Http2Role, Deadlined {
   get hasRoom(): boolean {
     const { closed, goingAway, streams, peer, lastStreamId, wire } = this.#session
     if (closed || goingAway || wire.ended || lastStreamId >= LAST_STREAM_ID) return false
-    const most = peer.seen ? Math.min(peer.maxStreams, STREAMS_AT_MOST) : STREAMS_BEFORE_SETTINGS
+    const most = peer.seen ? Math.min(peer.maxStreams, STREAMS_AT_MOST) : this.#options.knownMost()
     return streams.size + this.#reserved < most
   }
 
@@ -199,6 +203,7 @@ export class Http2Connection implements Http2Role, Deadlined {
   }
 
   onPeerSettings(): void {
+    this.#options.onLimit(this.#session.peer.maxStreams)
     for (const then of this.#whenPeerKnown.splice(0)) then()
     if (this.hasRoom) this.#options.onRoom(this)
   }

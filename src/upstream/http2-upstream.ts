@@ -6,7 +6,7 @@ import type { Attempt, AttemptEvents, Upstream } from '../exchange/ports.ts'
 import type { Wire } from '../net/wire.ts'
 import { type Destination, Dial, type DialOptions, type DialTimes } from './dial.ts'
 import { Http2Attempt } from './http2-attempt.ts'
-import { Http2Connection, type Http2ConnectionOptions } from './http2-connection.ts'
+import { Http2Connection, type Http2ConnectionOptions, STREAMS_BEFORE_SETTINGS } from './http2-connection.ts'
 
 export interface Http2UpstreamOptions extends DialOptions {
   /** Connections belong to the client connection that they were opened for. */
@@ -23,6 +23,8 @@ export class Http2Pool {
   readonly connections: Http2Connection[] = []
   readonly waiting: Http2Attempt[] = []
   dials = 0
+  /** Streams that a connection whose settings are still to come is trusted with. */
+  knownMost = STREAMS_BEFORE_SETTINGS
 
   /** The first with room: the others can run empty. */
   withRoom(): Http2Connection | undefined {
@@ -159,6 +161,10 @@ export class Http2Upstream implements Upstream {
       ...this.#options.connection,
       scheme: tls ? 'https' : 'http',
       authorityFallback: port === (tls ? 443 : 80) ? name : `${name}:${port}`,
+      knownMost: () => pool.knownMost,
+      onLimit: (streams) => {
+        pool.knownMost = Math.max(1, Math.min(streams, STREAMS_BEFORE_SETTINGS))
+      },
       onRoom: (free) => this.#serve(pool, free, undefined),
       onClosed: (gone) => {
         this.connections--
