@@ -186,27 +186,32 @@ export class Breaker implements IdempotencyStore {
 
   #race<T>(answer: Promise<T>, budgetMs: number, late: ((answer: T) => void) | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
-      let waited = true
-      const timer = setTimeout(() => {
-        waited = false
+      let state: 'waited' | 'answered' | 'tooLate' = 'waited'
+      const expire = (): void => {
+        if (state !== 'waited') return
+        state = 'tooLate'
         this.#timeouts++
         // One that had less than the whole budget says nothing of the store.
         if (budgetMs >= this.#options.budgetMs) this.#failed(this.#tooLong)
         reject(this.#tooLong)
-      }, budgetMs)
+      }
+      // Where it was this process that was busy, the answer may be here and unread: timers come before reads.
+      const timer = setTimeout(() => setImmediate(expire), budgetMs)
       answer.then(
         (value) => {
           clearTimeout(timer)
-          if (!waited) {
+          if (state === 'tooLate') {
             late?.(value)
             return
           }
+          state = 'answered'
           this.#failedInARow = 0
           resolve(value)
         },
         (error: unknown) => {
           clearTimeout(timer)
-          if (!waited) return
+          if (state === 'tooLate') return
+          state = 'answered'
           this.#failed(error)
           reject(error)
         },
