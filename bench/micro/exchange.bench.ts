@@ -120,12 +120,14 @@ function path(stages: readonly Stage[]): () => number {
   const codec = new Http1Server(client as unknown as Wire, info, options, none)
   upstream.adopt(info, destination, server as unknown as Wire)
   const head = REQUEST_HEADERS.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  // Both in one buffer, as all reads of a process are.
   const request = Buffer.from(`GET /small HTTP/1.1\r\nHost: shop.example.com\r\n${head}\r\n`)
   const fields = 'Server: origin\r\nDate: Sat, 21 Nov 2026 10:00:00 GMT\r\nContent-Type: application/json\r\n'
   const answer = Buffer.from(`HTTP/1.1 200 OK\r\n${fields}Content-Length: 100\r\n\r\n${'x'.repeat(100)}`)
+  const buffer = Buffer.concat([request, answer])
   return () => {
-    codec.onBytes(request, 0, request.length)
-    server.handler!.onBytes(answer, 0, answer.length)
+    codec.onBytes(buffer, 0, request.length)
+    server.handler!.onBytes(buffer, request.length, buffer.length)
     return client.bytesWritten + finished
   }
 }

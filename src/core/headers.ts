@@ -108,8 +108,10 @@ export class HeaderBlock {
   readonly #first = new Int16Array(KNOWN_NAMES.length).fill(-1)
   readonly #counts = new Uint8Array(KNOWN_NAMES.length)
   #replaced: (string | undefined)[] = []
-  #addedNames: string[] = []
-  #addedValues: string[] = []
+  /** Fields added, at the front of the two arrays. */
+  #added = 0
+  readonly #addedNames: string[] = []
+  readonly #addedValues: string[] = []
   #addedText = ''
   #edited = false
   /** Names and values by turns, for a section that came as pairs (HTTP/2) and not as text. */
@@ -145,14 +147,12 @@ export class HeaderBlock {
     if (this.#edited) {
       this.#edited = false
       this.#replaced = []
-      this.#pairs.length = 0
+      if (this.#pairs.length > 0) this.#pairs.length = 0
       this.#secret = undefined
     }
-    if (this.#addedText !== '') {
-      this.#addedNames = []
-      this.#addedValues = []
-      this.#addedText = ''
-    }
+    // The arrays stay as long as they are: to grow anew costs more than what they hold until the next section.
+    this.#added = 0
+    this.#addedText = ''
   }
 
   /** Parser only: one received field, as offsets into the text that {@link seal} brings. */
@@ -252,8 +252,10 @@ export class HeaderBlock {
     for (let i = 0; i < this.count; i++) {
       if (this.#edits[i] !== DROPPED && this.#hasName(i, wanted)) return this.valueAt(i)
     }
-    const added = this.#addedNames.findIndex((candidate) => candidate.toLowerCase() === wanted)
-    return added === -1 ? undefined : this.#addedValues[added]
+    for (let i = 0; i < this.#added; i++) {
+      if (this.#addedNames[i]!.toLowerCase() === wanted) return this.#addedValues[i]
+    }
+    return undefined
   }
 
   /** All values of the fields named `name` (lower case) as received and not dropped, in their order. */
@@ -282,8 +284,8 @@ export class HeaderBlock {
 
   /** Add a field whose name and value this program made itself: not checked again. */
   appendOwn(name: string, value: string): void {
-    this.#addedNames.push(name)
-    this.#addedValues.push(value)
+    this.#addedNames[this.#added] = name
+    this.#addedValues[this.#added++] = value
     this.#addedText += `${name}: ${value}\r\n`
   }
 
@@ -325,11 +327,13 @@ export class HeaderBlock {
     const wanted = name.toLowerCase()
     for (let i = 0; i < this.count; i++) if (this.#hasName(i, wanted)) this.dropAt(i)
     if (this.#addedText === '') return
-    const kept = this.#addedNames.map((added, i) => [added, this.#addedValues[i]!] as const)
-    this.#addedNames = []
-    this.#addedValues = []
+    const before = this.#added
+    this.#added = 0
     this.#addedText = ''
-    for (const [added, value] of kept) if (added.toLowerCase() !== wanted) this.appendOwn(added, value)
+    for (let i = 0; i < before; i++) {
+      const added = this.#addedNames[i]!
+      if (added.toLowerCase() !== wanted) this.appendOwn(added, this.#addedValues[i]!)
+    }
   }
 
   /** Drop every field with this number. */
@@ -350,13 +354,13 @@ export class HeaderBlock {
       const name = this.nameAt(i)
       to.onField(name, this.valueAt(i), this.#secret?.has(name) === true)
     }
-    for (let i = 0; i < this.#addedNames.length; i++) to.onField(this.#addedNames[i]!, this.#addedValues[i]!, false)
+    for (let i = 0; i < this.#added; i++) to.onField(this.#addedNames[i]!, this.#addedValues[i]!, false)
   }
 
   /** The fields that will be sent, in order, as [name, value] pairs. */
   *entries(): Generator<[string, string]> {
     for (let i = 0; i < this.count; i++) if (this.#edits[i] !== DROPPED) yield [this.nameAt(i), this.valueAt(i)]
-    for (let i = 0; i < this.#addedNames.length; i++) yield [this.#addedNames[i]!, this.#addedValues[i]!]
+    for (let i = 0; i < this.#added; i++) yield [this.#addedNames[i]!, this.#addedValues[i]!]
   }
 
   /**

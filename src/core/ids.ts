@@ -27,9 +27,37 @@ export function newSpanId(): string {
   return draw(16)
 }
 
+const UUIDS = 256
+const UUID_CHARS = 36
+const UUID_BYTES = 16
+/** Where the two digits of each byte stand. */
+const UUID_AT = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
+const HEX = Buffer.from('0123456789abcdef', 'latin1')
+const uuidBytes = Buffer.allocUnsafeSlow(UUIDS * UUID_BYTES)
+const uuidText = Buffer.alloc(UUIDS * UUID_CHARS, '-')
+let uuids = ''
+let nextUuid = 0
+
 /** A UUID version 4 (RFC 9562 §5.4): 122 random bits, the version, and the variant in the top bits of one digit. */
 export function newUuid(): string {
-  const random = draw(32)
-  const variant = '89ab'[random.charCodeAt(12) & 3]!
-  return `${random.slice(0, 8)}-${random.slice(8, 12)}-4${random.slice(13, 16)}-${variant}${random.slice(17, 20)}-${random.slice(20)}`
+  if (nextUuid >= uuids.length) drawUuids()
+  nextUuid += UUID_CHARS
+  return uuids.slice(nextUuid - UUID_CHARS, nextUuid)
+}
+
+/** Many as one text, for the same reason: putting one together from its parts costs twice as much. */
+function drawUuids(): void {
+  randomFillSync(uuidBytes)
+  for (let i = 0; i < UUIDS; i++) {
+    const from = i * UUID_BYTES
+    uuidBytes[from + 6] = (uuidBytes[from + 6]! & 0x0f) | 0x40
+    uuidBytes[from + 8] = (uuidBytes[from + 8]! & 0x3f) | 0x80
+    for (let j = 0; j < UUID_BYTES; j++) {
+      const at = i * UUID_CHARS + UUID_AT[j]!
+      uuidText[at] = HEX[uuidBytes[from + j]! >> 4]!
+      uuidText[at + 1] = HEX[uuidBytes[from + j]! & 0x0f]!
+    }
+  }
+  uuids = uuidText.toString('latin1')
+  nextUuid = 0
 }

@@ -66,16 +66,11 @@ export class SectionReader {
    * {@link FAULT}. Fields go into `block`, which the caller has reset, and are sealed with the section's text.
    */
   read(buf: Buffer, start: number, end: number, block: HeaderBlock): number {
+    const view = viewOf(buf)
     let at = start + this.#scan
     let line = start + this.#line
     for (;;) {
-      // Four at a time: half the price of the whole head is this loop.
-      while (
-        at + 3 < end &&
-        (LINE[buf[at]!]! & LINE[buf[at + 1]!]! & LINE[buf[at + 2]!]! & LINE[buf[at + 3]!]!) === 1
-      ) {
-        at += 4
-      }
+      at = skipPlain(view, at, end)
       while (at < end && LINE[buf[at]!] === 1) at++
       // The first line first, so that a target over both limits gets the same answer in one read as in several.
       if (!this.#inFields && at - line > this.#limits.requestLineBytes) {
@@ -152,6 +147,42 @@ export class SectionReader {
     if (this.detail === '') this.detail = detail
     return FAULT
   }
+}
+
+let lastBuf: Buffer | undefined
+let lastView: DataView | undefined
+
+/** Nearly all heads come in the one shared read buffer, whose view is made once. */
+function viewOf(buf: Buffer): DataView {
+  if (buf === lastBuf) return lastView!
+  lastBuf = buf
+  lastView = new DataView(buf.buffer, buf.byteOffset, buf.length)
+  return lastView
+}
+
+const ALL_01 = 0x01010101
+const ALL_20 = 0x20202020
+const ALL_7F = 0x7f7f7f7f
+const HIGH_BITS = 0x80808080
+
+/**
+ * Offset behind bytes that may stand in a line, eight at a time, since half the price of a head is to look at each of its
+ * bytes: a word with a byte under 0x20 or a DEL ends it (subtract, and see where a borrow came out). A tab does so too,
+ * as do the last few bytes: what may follow is looked at byte by byte.
+ */
+function skipPlain(view: DataView, start: number, end: number): number {
+  let at = start
+  while (at + 7 < end) {
+    const a = view.getInt32(at, true)
+    const b = view.getInt32(at + 4, true)
+    const delA = a ^ ALL_7F
+    const delB = b ^ ALL_7F
+    const first = (((a - ALL_20) & ~a) | ((delA - ALL_01) & ~delA)) & HIGH_BITS
+    const second = (((b - ALL_20) & ~b) | ((delB - ALL_01) & ~delB)) & HIGH_BITS
+    if ((first | second) !== 0) return first === 0 ? at + 4 : at
+    at += 8
+  }
+  return at
 }
 
 function hasTab(buf: Buffer, start: number, end: number): boolean {
