@@ -20,8 +20,9 @@ export class ByteWriter {
   readonly bytes: Buffer
   #at = 0
 
-  constructor(size: number) {
-    this.bytes = Buffer.allocUnsafe(size)
+  /** `own`: memory of its own, for what is kept long; a slice of a pool would keep its neighbours too. */
+  constructor(size: number, own = false) {
+    this.bytes = own ? Buffer.allocUnsafeSlow(size) : Buffer.allocUnsafe(size)
   }
 
   get at(): number {

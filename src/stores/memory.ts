@@ -28,9 +28,8 @@ import {
   recordOf,
   renewEntry,
   standingOf,
-  withoutBody,
 } from './lifecycle.ts'
-import { sizeOf } from './memory-size.ts'
+import { type Held, hold, keepResponse, ownString, responseOf, shedBody, sizeOf } from './memory-record.ts'
 import { StoreError } from './store-error.ts'
 import { Waiters } from './waiters.ts'
 
@@ -45,15 +44,15 @@ export class MemoryStore implements IdempotencyStore {
   readonly name = 'memory'
   readonly #now: () => number
   /** Claimed or dispatched, or with their lease over and not asked for since. */
-  readonly #working = new Map<string, Entry>()
+  readonly #working = new Map<string, Held>()
   #workingBytes = 0
   readonly #maxWorkingBytes: number
   /** No lease of {@link #working} is over before this; wall-clock milliseconds. */
   #leaseOverMs = Number.POSITIVE_INFINITY
   /** Completed, with their body. */
-  readonly #responses: LRUCache<string, Entry>
+  readonly #responses: LRUCache<string, Held>
   /** Completed without a body, unknown, expired. */
-  readonly #remains: LRUCache<string, Entry>
+  readonly #remains: LRUCache<string, Held>
   readonly #waiters = new Waiters()
   #fence = 0
   #forgotten = 0
@@ -63,12 +62,18 @@ export class MemoryStore implements IdempotencyStore {
     const eighth = Math.max(1, Math.floor(options.maxBytes / 8))
     this.#maxWorkingBytes = eighth
     const sizeCalculation = sizeOf
-    this.#remains = new LRUCache({ maxSize: eighth, sizeCalculation, dispose: (_entry, _id, why) => this.#forgot(why) })
-    this.#responses = new LRUCache<string, Entry>({
+    this.#remains = new LRUCache<string, Held>({
+      maxSize: eighth,
+      sizeCalculation,
+      dispose: (_held, _id, why) => {
+        if (why === 'evict') this.#forgotten++
+      },
+    })
+    this.#responses = new LRUCache<string, Held>({
       maxSize: eighth * 6,
       sizeCalculation,
-      dispose: (entry, id, why) => {
-        if (why === 'evict') this.#keepRemains(id, entry)
+      dispose: (held, id, why) => {
+        if (why === 'evict') this.#keepRemains(id, held)
       },
     })
   }
@@ -88,22 +93,24 @@ export class MemoryStore implements IdempotencyStore {
     const { id, owner } = request
     const found = this.#find(id)
     if (found !== undefined) {
-      const standing = standingOf(found, now)
+      const standing = standingOf(found.entry, now)
       if (!isClaimable(standing, request.overUnknown)) {
-        return { kind: 'exists', record: recordOf(found, standing as RecordState) }
+        return { kind: 'exists', record: view(found, standing as RecordState) }
       }
       this.#remove(id)
     }
-    const entry = newEntry(request, nextFence(this.#fence, now), now)
-    const bytes = sizeOf(entry, id)
+    const requestId = ownString(request.requestId)
+    const held = hold(newEntry({ ...request, requestId }, nextFence(this.#fence, now), now))
+    const { fence, leaseUntilMs } = held.entry
+    const bytes = sizeOf(held, id)
     if (!this.#hasRoom(bytes, now)) {
       return Promise.reject(new StoreError('full', `no room for another claim, ${this.#working.size} are at work`))
     }
-    this.#fence = entry.fence
-    this.#working.set(id, entry)
+    this.#fence = fence
+    this.#working.set(id, held)
     this.#workingBytes += bytes
-    this.#leaseOverMs = Math.min(this.#leaseOverMs, entry.leaseUntilMs)
-    return { kind: 'claimed', claim: { id, owner, fence: entry.fence } }
+    this.#leaseOverMs = Math.min(this.#leaseOverMs, leaseUntilMs)
+    return { kind: 'claimed', claim: { id, owner, fence } }
   }
 
   dispatch(claim: Claim, fingerprint: string, leaseMs: number): boolean {
@@ -115,8 +122,7 @@ export class MemoryStore implements IdempotencyStore {
   }
 
   complete(claim: Claim, fingerprint: string, response: StoredResponse): boolean {
-    const own = { ...response, body: response.body === undefined ? undefined : ownBuffer(response.body) }
-    return this.#settle(claim, (entry, now) => completeEntry(entry, claim, fingerprint, own, now))
+    return this.#settle(claim, (entry, now) => completeEntry(entry, claim, fingerprint, response, now))
   }
 
   markUnknown(claim: Claim, fingerprint: string): boolean {
@@ -124,36 +130,35 @@ export class MemoryStore implements IdempotencyStore {
   }
 
   release(claim: Claim): boolean {
-    const entry = this.#find(claim.id)
-    if (entry === undefined || !mayRelease(entry, claim, this.#now())) return false
+    const held = this.#find(claim.id)
+    if (held === undefined || !mayRelease(held.entry, claim, this.#now())) return false
     this.#remove(claim.id)
     this.#waiters.notify(claim.id)
     return true
   }
 
   read(id: string): IdempotencyRecord | undefined {
-    const entry = this.#find(id)
-    if (entry === undefined) return undefined
-    const standing = standingOf(entry, this.#now())
-    return standing === 'free' ? undefined : recordOf(entry, standing)
+    const held = this.#find(id)
+    if (held === undefined) return undefined
+    const standing = standingOf(held.entry, this.#now())
+    return standing === 'free' ? undefined : view(held, standing)
   }
 
   changed(id: string, timeoutMs: number): Promise<void> {
-    const entry = this.#working.get(id)
-    if (entry === undefined) return Promise.resolve()
-    return this.#waiters.wait(id, Math.min(timeoutMs, entry.leaseUntilMs - this.#now()))
+    const held = this.#working.get(id)
+    if (held === undefined) return Promise.resolve()
+    return this.#waiters.wait(id, Math.min(timeoutMs, held.entry.leaseUntilMs - this.#now()))
   }
 
   counts(): Readonly<Partial<Record<RecordState, number>>> {
     const now = this.#now()
     const counts: Partial<Record<RecordState, number>> = {}
-    const count = (entry: Entry): void => {
-      const standing = standingOf(entry, now)
-      if (standing !== 'free') counts[standing] = (counts[standing] ?? 0) + 1
+    for (const records of [this.#working, this.#responses, this.#remains]) {
+      for (const { entry } of records.values()) {
+        const standing = standingOf(entry, now)
+        if (standing !== 'free') counts[standing] = (counts[standing] ?? 0) + 1
+      }
     }
-    for (const entry of this.#working.values()) count(entry)
-    for (const entry of this.#responses.values()) count(entry)
-    for (const entry of this.#remains.values()) count(entry)
     return counts
   }
 
@@ -165,7 +170,7 @@ export class MemoryStore implements IdempotencyStore {
     this.#remains.clear()
   }
 
-  #find(id: string): Entry | undefined {
+  #find(id: string): Held | undefined {
     return this.#working.get(id) ?? this.#responses.get(id) ?? this.#remains.get(id)
   }
 
@@ -182,12 +187,13 @@ export class MemoryStore implements IdempotencyStore {
 
   /** Change an entry that goes on working. */
   #work(claim: Claim, change: (entry: Entry, now: number) => boolean): boolean {
-    const entry = this.#working.get(claim.id)
-    if (entry === undefined) return false
-    const before = entry.fingerprint
-    if (!change(entry, this.#now())) return false
-    if (entry.fingerprint !== before) {
-      this.#workingBytes += entry.fingerprint.length - before.length
+    const held = this.#working.get(claim.id)
+    if (held === undefined) return false
+    const before = held.entry.fingerprint
+    if (!change(held.entry, this.#now())) return false
+    const { fingerprint } = held.entry
+    if (fingerprint !== before) {
+      this.#workingBytes += fingerprint.length - before.length
       this.#waiters.notify(claim.id)
     }
     return true
@@ -196,31 +202,30 @@ export class MemoryStore implements IdempotencyStore {
   /** Change an entry to its outcome. */
   #settle(claim: Claim, change: (entry: Entry, now: number) => boolean): boolean {
     const { id } = claim
-    const entry = this.#find(id)
-    if (entry === undefined) return false
-    const bytes = sizeOf(entry, id)
-    if (!change(entry, this.#now())) return false
+    const held = this.#find(id)
+    if (held === undefined) return false
+    const bytes = sizeOf(held, id)
+    const before = held.entry.state
+    if (!change(held.entry, this.#now())) return false
+    if (before === 'completed') return true
     if (this.#working.delete(id)) this.#workingBytes -= bytes
     else this.#remove(id)
-    this.#keep(id, entry)
+    keepResponse(held)
+    this.#keep(id, held)
     this.#waiters.notify(id)
     return true
   }
 
-  #keep(id: string, entry: Entry): void {
-    if (entry.response?.body === undefined || sizeOf(entry, id) > this.#responses.maxSize) this.#keepRemains(id, entry)
-    else this.#responses.set(id, entry)
+  #keep(id: string, held: Held): void {
+    if (!held.hasBody || sizeOf(held, id) > this.#responses.maxSize) this.#keepRemains(id, held)
+    else this.#responses.set(id, held)
   }
 
   /** An entry that is larger than all the room is forgotten, and counted as that. */
-  #keepRemains(id: string, entry: Entry): void {
-    if (entry.response !== undefined) entry.response = withoutBody(entry.response)
-    if (sizeOf(entry, id) > this.#remains.maxSize) this.#forgotten++
-    else this.#remains.set(id, entry)
-  }
-
-  #forgot(why: LRUCache.DisposeReason): void {
-    if (why === 'evict') this.#forgotten++
+  #keepRemains(id: string, held: Held): void {
+    shedBody(held)
+    if (sizeOf(held, id) > this.#remains.maxSize) this.#forgotten++
+    else this.#remains.set(id, held)
   }
 
   /** Whether a claim of so many bytes fits, after those whose lease is over have made room. */
@@ -232,7 +237,8 @@ export class MemoryStore implements IdempotencyStore {
 
   #sweep(now: number): void {
     this.#leaseOverMs = Number.POSITIVE_INFINITY
-    for (const [id, entry] of this.#working) {
+    for (const [id, held] of this.#working) {
+      const { entry } = held
       if (now < entry.leaseUntilMs) {
         this.#leaseOverMs = Math.min(this.#leaseOverMs, entry.leaseUntilMs)
         continue
@@ -240,15 +246,12 @@ export class MemoryStore implements IdempotencyStore {
       this.#remove(id)
       if (entry.state !== 'dispatched') continue
       entry.state = 'unknown'
-      this.#keepRemains(id, entry)
+      this.#keepRemains(id, held)
     }
   }
 }
 
-/** The bytes alone: a slice would hold on to all of the buffer that it was cut from. */
-function ownBuffer(body: Buffer): Buffer {
-  if (body.length === body.buffer.byteLength) return body
-  const own = Buffer.allocUnsafeSlow(body.length)
-  body.copy(own)
-  return own
+function view(held: Held, standing: RecordState): IdempotencyRecord {
+  const record = recordOf(held.entry, standing)
+  return standing === 'completed' ? { ...record, response: responseOf(held) } : record
 }

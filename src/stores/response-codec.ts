@@ -28,7 +28,8 @@ export interface ReadResponse {
   readonly apart: number
 }
 
-export function readResponse(from: ByteReader): ReadResponse {
+/** `share`: the body is a view of the bytes, which nobody may write to then. */
+export function readResponse(from: ByteReader, share = false): ReadResponse {
   const status = from.u16()
   const place = PLACES[from.u8()]
   if (place === undefined) throw new RangeError('no such place of a body')
@@ -37,18 +38,18 @@ export function readResponse(from: ByteReader): ReadResponse {
   const headers = from.fields()
   const trailers = from.fields()
   const length = from.u32()
-  // A copy: what was read into may be used again.
-  const body = place === 'inline' ? Buffer.from(from.raw(length)) : undefined
+  const raw = place === 'inline' ? from.raw(length) : undefined
+  const body = raw === undefined || share ? raw : Buffer.from(raw)
   return {
     response: { status, headers, body, bodyBytes, trailers, completedMs },
     apart: place === 'apart' ? length : -1,
   }
 }
 
-/** The whole response with its body. */
-export function encodeResponse(response: StoredResponse): Buffer {
+/** The whole response with its body; `own` as in {@link ByteWriter}. */
+export function encodeResponse(response: StoredResponse, own = false): Buffer {
   const place = response.body === undefined ? 'none' : 'inline'
-  const to = new ByteWriter(responseSize(response, place))
+  const to = new ByteWriter(responseSize(response, place), own)
   writeResponse(to, response, place)
   return to.bytes
 }

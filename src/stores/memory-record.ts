@@ -1,0 +1,57 @@
+/** A record in memory: its response is packed, so that it weighs what its bytes are and no string keeps a whole head alive. */
+import type { StoredResponse } from '../exchange/idempotency-store.ts'
+import { ByteReader } from './byte-cursor.ts'
+import { type Entry, withoutBody } from './lifecycle.ts'
+import { encodeResponse, readResponse } from './response-codec.ts'
+
+export interface Held {
+  /** Its response is in {@link packed}. */
+  readonly entry: Entry
+  packed: Buffer | undefined
+  hasBody: boolean
+}
+
+/** The objects, their numbers, their place in a map and in the list of use. */
+const ENTRY_BYTES = 640
+/** A string beside its characters. */
+const STRING_BYTES = 16
+/** The buffer, and what the engine keeps of memory outside of its heap. */
+const BUFFER_BYTES = 320
+
+/** Bytes of a record with all that it alone keeps alive; held against the heap by a test. */
+export function sizeOf({ entry, packed }: Held, id: string): number {
+  const { fingerprint, requestId, traceparent, owner } = entry
+  const strings = id.length + fingerprint.length + requestId.length + traceparent.length + owner.length
+  const response = packed === undefined ? 0 : BUFFER_BYTES + packed.length
+  return ENTRY_BYTES + 5 * STRING_BYTES + strings + response
+}
+
+export function hold(entry: Entry): Held {
+  return { entry, packed: undefined, hasBody: false }
+}
+
+/** The same text in memory of its own: the engine makes a part of a request head a view of all of it. */
+export function ownString(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
+}
+
+/** Packs the response that the entry was given. */
+export function keepResponse(held: Held): void {
+  const { response } = held.entry
+  if (response === undefined) return
+  held.packed = encodeResponse(response, true)
+  held.hasBody = response.body !== undefined
+  held.entry.response = undefined
+}
+
+/** Its body is a view of the record: not to be written to. */
+export function responseOf({ packed }: Held): StoredResponse | undefined {
+  return packed === undefined ? undefined : readResponse(new ByteReader(packed), true).response
+}
+
+/** Gives up the body, and the headers with it: status and size remain. */
+export function shedBody(held: Held): void {
+  if (!held.hasBody) return
+  held.packed = encodeResponse(withoutBody(responseOf(held)!), true)
+  held.hasBody = false
+}
