@@ -16,7 +16,7 @@ import { Receiver } from './receive/receiver.ts'
 import type { Bound, ListenerTls } from './receive/tls-options.ts'
 import { StoreClient } from './store/client.ts'
 import type { ApiResponse, LiveTrace } from './store/protocol.ts'
-import { pageFile } from './ui/page.ts'
+import { servePage } from './ui/page.ts'
 
 export interface Address {
   readonly host: string
@@ -134,7 +134,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
     begun.bound.push(one)
   }
   const { otlpGrpc, otlpHttp, ui, metrics, tls, maxConnectionAgeMs } = options
-  await listen('ui', startQueryServer({ ...ui, api: ({ url }) => query(url), tail, page: pageFile }))
+  await listen('ui', startQueryServer({ ...ui, api: ({ url }) => query(url), tail, page: servePage }))
   if (metrics !== 'off') {
     await listen('metrics', startMetricsServer({ ...metrics, intake, receiver, store, names }))
   }

@@ -10,8 +10,8 @@ export interface QueryServerOptions {
   readonly port: number
   readonly api: (request: ApiRequest) => Promise<ApiResponse>
   readonly tail: LiveTail
-  /** A file of the page by its path, `/` for the first one; undefined: there is none. */
-  readonly page: (path: string) => ApiResponse | undefined
+  /** Answers with a file of the page; false where there is none at the path. */
+  readonly page: (req: IncomingMessage, res: ServerResponse, path: string) => boolean
 }
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
@@ -59,7 +59,7 @@ async function serve(
     return
   }
   if (path.startsWith('/api/')) return send(req, res, await api({ method: req.method, url }))
-  send(req, res, page(path) ?? error(404, `nothing is at ${path}`))
+  if (!page(req, res, path)) send(req, res, error(404, `nothing is at ${path}`))
 }
 
 function error(status: number, message: string): ApiResponse {

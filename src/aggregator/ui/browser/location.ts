@@ -63,7 +63,14 @@ export function urlOf(path: string, query: URLSearchParams | Readonly<Record<str
 /** Links within the page change the view without loading it anew; all keys that mean "another tab" stay the browser's. */
 export function followLinks(): void {
   document.addEventListener('click', (event) => {
-    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) {
+    if (
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    ) {
       return
     }
     const link = event.target instanceof Element ? event.target.closest('a') : null

@@ -180,7 +180,10 @@ export class VirtualRows {
 
   #key(event: KeyboardEvent): void {
     if (event.target !== this.element || event.metaKey || event.ctrlKey || event.altKey) return
-    if (this.#options.onKey?.(event, this.#active) === true) return event.preventDefault()
+    if (this.#options.onKey?.(event, this.#active) === true) {
+      event.preventDefault()
+      return
+    }
     const page = Math.max(1, Math.floor(this.element.clientHeight / this.#options.rowHeight) - 2)
     const steps: Readonly<Record<string, number>> = {
       ...{ ArrowDown: 1, ArrowUp: -1, j: 1, k: -1, PageDown: page, PageUp: -page },

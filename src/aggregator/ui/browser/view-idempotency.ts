@@ -1,0 +1,7 @@
+import { h } from './dom.ts'
+import type { View } from './view.ts'
+
+export class IdempotencyView implements View {
+  readonly element = h('div', 'view')
+  show(): void {}
+}
