@@ -100,9 +100,8 @@ export class FileRecords {
     if (!apart && !orphan) return settled(this.#db.put(key, value, version, was))
     return settled(
       this.#db.ifVersion(key, was, () => {
-        void this.#db.put(key, value, version)
-        if (apart) void this.#db.put(bodyKeyOf(id), body, version)
-        else void this.#db.remove(bodyKeyOf(id))
+        asOne(this.#db.put(key, value, version))
+        asOne(apart ? this.#db.put(bodyKeyOf(id), body, version) : this.#db.remove(bodyKeyOf(id)))
       }),
     )
   }
@@ -121,8 +120,8 @@ export class FileRecords {
     if (old.apart < 0) return settled(this.#db.remove(key, old.version))
     return settled(
       this.#db.ifVersion(key, old.version, () => {
-        void this.#db.remove(key)
-        void this.#db.remove(bodyKeyOf(id))
+        asOne(this.#db.remove(key))
+        asOne(this.#db.remove(bodyKeyOf(id)))
       }),
     )
   }
@@ -215,6 +214,11 @@ async function settled(write: Promise<boolean>): Promise<boolean> {
     if (/no space|MAP_FULL|quota/i.test(text)) throw new StoreError('full', `writing: ${text}`, cause)
     throw asStoreError(cause, 'writing')
   }
+}
+
+/** A write that succeeds or fails with the block it is in, which tells. Unheard, its failure would end the process. */
+function asOne(write: Promise<boolean>): void {
+  write.catch(() => {})
 }
 
 async function causeOf(error: unknown): Promise<unknown> {

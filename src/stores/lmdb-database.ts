@@ -47,6 +47,9 @@ export async function openLmdb(folder: string, sync: boolean): Promise<LmdbDatab
     keyEncoding: 'binary' as const,
     useVersions: true,
     overlappingSync: false,
+    // With it the library makes a promise of its own for each turn, which nobody hears: a disk without space would end
+    // the process. Writes of one turn go into one transaction all the same.
+    eventTurnBatching: false,
     noSync: !sync,
     // Processes that share the folder, each with one reader, and as many that were killed since the last check.
     maxReaders: 512,
