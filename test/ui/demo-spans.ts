@@ -61,6 +61,8 @@ export function checkout(
 ): HopSpec[] {
   const ms = (value: number): number => value * slow
   const us = (value: number): number => Math.round(value * slow * 1000)
+  // One clock a service: the one that is ahead is another's.
+  const payments = skewMs === 0 ? 'payments' : 'ledger'
   const http = { 'http.request.method': 'GET' }
   const status = failed ? 503 : 200
   return [
@@ -143,14 +145,14 @@ export function checkout(
         failed,
       },
       attributes: {
-        ...{ 'server.address': 'payments', 'hopscope.direction': 'outbound', 'http.response.status_code': status },
+        ...{ 'server.address': payments, 'hopscope.direction': 'outbound', 'http.response.status_code': status },
         ...(failed ? { 'error.type': 'upstream_reset', 'hopscope.error.phase': 'wait' } : {}),
         ...phases({ send: us(0.6), wait: us(21), receive: us(0.6) }, us(0.8)),
       },
     },
     {
       ...{
-        service: 'payments',
+        service: payments,
         trace,
         span: 'd1',
         parent: 'b2',
@@ -165,7 +167,7 @@ export function checkout(
       },
     },
     {
-      service: 'payments',
+      service: payments,
       trace,
       span: 'd2',
       parent: 'd1',
