@@ -1,0 +1,57 @@
+/** More rounds by HOPSCOPE_CRASH_ROUNDS, a known history by HOPSCOPE_CRASH_SEED. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort, noRedis, type RedisServer, startRedis } from '../stores/redis-server.ts'
+import { tempFolder } from '../stores/temp-folder.ts'
+import { Storm, seedOf } from './storm.ts'
+
+const ROUNDS = Number(process.env.HOPSCOPE_CRASH_ROUNDS ?? 4)
+const options = { timeout: 60_000 + ROUNDS * 5000 }
+
+test('proxies with a file store are killed', options, async (t) => {
+  const seed = seedOf()
+  const { path, remove } = tempFolder()
+  const storm = await Storm.start(`file:${path}`, 2, seed)
+  t.after(async () => {
+    await storm.close()
+    remove()
+  })
+  for (let round = 0; round < ROUNDS; round++) {
+    await sleep(storm.random() * 200)
+    await storm.replace(round % 2)
+  }
+  const ends = await storm.finish()
+  t.diagnostic(`seed ${seed}, ${ROUNDS} rounds, keys: ${JSON.stringify(ends)}, seen: ${seenBy(storm)}`)
+  assert.ok(ends.replayed > 0)
+})
+
+test('a redis-server is killed and comes back with what it had acknowledged', {
+  ...options,
+  skip: noRedis,
+}, async (t) => {
+  const seed = seedOf()
+  const { path, remove } = tempFolder()
+  const port = await freePort()
+  const durable = ['appendonly yes', 'appendfsync always']
+  let redis: RedisServer = await startRedis(path, port, durable)
+  const storm = await Storm.start(`redis://127.0.0.1:${port}`, 2, seed)
+  t.after(async () => {
+    await storm.close()
+    await redis.kill()
+    remove()
+  })
+  for (let round = 0; round < ROUNDS; round++) {
+    await sleep(storm.random() * 1500)
+    await redis.kill()
+    await sleep(storm.random() * 50)
+    redis = await startRedis(path, port, durable)
+  }
+  // Proxies that took it for down find it again.
+  await sleep(1000)
+  const ends = await storm.finish()
+  t.diagnostic(`seed ${seed}, ${ROUNDS} rounds, keys: ${JSON.stringify(ends)}, seen: ${seenBy(storm)}`)
+  assert.ok(ends.replayed > 0)
+})
+
+const seenBy = (storm: Storm): string => JSON.stringify(Object.fromEntries(storm.seen))
