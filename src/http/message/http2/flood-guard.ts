@@ -13,8 +13,11 @@ const CONTROL_PER_STREAM = 6
 /** A stream that we gave up may bring its head, its trailers, and updates of its window. */
 const CONTROL_PER_RESET = 6
 
-/** Streams that ended before their answer did, by the peer's reset or by ours for a fault of the peer. */
-const RESET_BURST = 100
+/**
+ * Streams that ended before their answer did, by the peer's reset or by ours for a fault of the peer. In the second or two
+ * that an attack takes to be noticed, no more than a hundred requests go to an upstream.
+ */
+const RESET_BURST = 80
 const RESET_PER_S = 10
 
 /** Header blocks over the limit: never honest twice. */
