@@ -106,7 +106,8 @@ export class Driver implements AttemptEvents {
     if (x.guard !== undefined) this.#guarded(x, x.guard, requestEnded, undefined)
     if (x.finished) return
     if (x.discardsRequest || !isSending(x)) return
-    if (trailers !== undefined && x.replayBody !== undefined) x.replayTrailers = HeaderBlock.from(trailers.entries())
+    const repeatable = x.requestBytes === 0 || x.replayBody !== undefined
+    if (trailers !== undefined && repeatable) x.replayTrailers = HeaderBlock.from(trailers.entries())
     x.attempt!.end(trailers)
   }
 
@@ -365,7 +366,10 @@ export class Driver implements AttemptEvents {
   /** Another attempt, after one that ended with this status or error. */
   #again(x: Exchange, status: number, error: ProxyError | undefined): void {
     const { timing } = x
-    this.#logAttempt(x, nowUs(), status, error)
+    const now = nowUs()
+    this.#logAttempt(x, now, status, error)
+    // Phases are those of the last attempt; what went before has its spans (`hopscope.retry_us`).
+    timing.queuedUs = now
     timing.dnsUs = timing.connectUs = timing.tlsUs = timing.sendUs = timing.sentUs = timing.responseUs = -1
     x.grpcStatus = -1
     this.#attempt(x)

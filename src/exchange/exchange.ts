@@ -80,7 +80,7 @@ export class Timing {
   firstByteUs = -1
   /** The head was complete: the exchange begins. */
   startUs = -1
-  /** Stages were done; the request waits for a connection. */
+  /** Stages were done, or the attempt before the last one had failed; the request waits for a connection. */
   queuedUs = -1
   /** Name resolution began, on a fresh connection only. */
   dnsUs = -1

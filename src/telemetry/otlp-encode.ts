@@ -13,7 +13,7 @@ import { isSpanError, KIND_CLIENT, KIND_SERVER, link, STATUS_ERROR, status, user
 import { writeRequestId } from './otlp-request-id.ts'
 import { writeRpc, writeRpcName } from './otlp-rpc.ts'
 import * as L from './record-layout.ts'
-import { readTail } from './record-tail.ts'
+import { readTail, retriedUs } from './record-tail.ts'
 import { findQuery, type Redactor } from './redact.ts'
 import type { RingMemory } from './ring.ts'
 import { tunnelSpan } from './tunnel-record.ts'
@@ -187,7 +187,7 @@ export class SpanEncoder {
     this.#connection(int32[half + L.H_CONNECTION]!, flags, hostAt, agentAt, upstreamAt, upstream)
     this.#url(outbound, int32[half + L.H_CONNECTION]!, flags, hostAt, agentAt, pathAt, methodAt)
     if (pathAt > requestIdAt) writeRequestId(sink, bytes, requestIdAt, pathAt)
-    this.#timings(at, durationUs)
+    this.#timings(at, durationUs, tail?.attempts)
     sink.block((flags & L.F_REUSED) === 0 ? this.#reused[0] : this.#reused[1])
     const requestBytes = float64[at + L.W_REQUEST_BYTES]!
     const responseBytes = float64[at + L.W_RESPONSE_BYTES]!
@@ -305,10 +305,15 @@ export class SpanEncoder {
     else sink.range(K.QUERY, bytes, question + 1, end)
   }
 
-  /** Whole microseconds, so that the phases and `self` add up to the rounded duration exactly. */
-  #timings(at: number, durationUs: number): void {
+  /** Whole microseconds, so that phases, retries and `self` add up to the rounded duration exactly. */
+  #timings(at: number, durationUs: number, attempts: readonly L.AttemptTail[] | undefined): void {
     const { float64 } = this.#memory
     let self = Math.round(durationUs)
+    if (attempts !== undefined) {
+      const retryUs = Math.round(retriedUs(attempts))
+      self -= retryUs
+      this.#sink.int(K.RETRY, retryUs)
+    }
     for (let i = 0; i < 7; i++) {
       const phase = float64[at + L.W_PHASES + i]!
       if (phase < 0) continue

@@ -23,6 +23,12 @@ export function attemptTails(log: readonly AttemptRecord[]): AttemptTail[] {
   }))
 }
 
+/** Time that attempts before the last one took, microseconds: the phases of the exchange begin behind it. */
+export function retriedUs(attempts: readonly AttemptTail[]): number {
+  const [first] = attempts
+  return first === undefined ? 0 : Math.max(0, attempts.at(-1)!.startUs - first.startUs)
+}
+
 /** What user stages put on the span, and what was seen of a WebSocket. */
 export function userTailOf(x: Exchange): UserTail | undefined {
   const span = x.bag?.get(ExchangeSpan.KEY)

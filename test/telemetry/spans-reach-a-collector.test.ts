@@ -168,6 +168,7 @@ test('each attempt of a retried exchange is a CLIENT child, and counts as a span
     assert.equal(first!.attributes['error.type'], 'connection_refused')
     assert.equal(first!.attributes['hopscope.error.errno'], 'ECONNREFUSED')
     assert.equal(second!.attributes['http.request.resend_count'], 1)
+    assert.equal(parent!.attributes['hopscope.retry_us'], 100)
     assert.equal(second!.status, null)
     await until(
       () => telemetry.counters().exported === 3,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Peer } from '../support/client.ts'
 import { ok } from '../support/origin.ts'
+import { shown } from '../support/phases.ts'
 import { chain, problem } from '../support/proxy.ts'
 
 const get = 'GET / HTTP/1.1\r\nHost: here\r\n\r\n'
@@ -111,4 +112,56 @@ test('POST finds the connection dead when the FIN came in the turn before', asyn
     assert.equal(response.status, 200, response.body)
     client.finish()
   }
+})
+
+test('a replay has the trailers of the request', async (t) => {
+  const trailers: unknown[] = []
+  const { dial } = await chain(t, async (peer, index) => {
+    for (let i = 0; ; i++) {
+      const request = await peer.message()
+      if (index % 2 === 0 && i === 1) {
+        peer.finish()
+        return
+      }
+      if (request.start.startsWith('PUT')) trailers.push([request.body, request.trailers])
+      peer.send(ok('x'))
+    }
+  })
+  for (const body of ['4\r\nbody\r\n', '']) {
+    const client = await dial()
+    client.send(get)
+    await client.message()
+    client.send(`PUT / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n${body}0\r\nX-Sum: 7\r\n\r\n`)
+    assert.equal((await client.message()).status, 200)
+    client.finish()
+  }
+  assert.deepEqual(trailers, [
+    ['body', [['X-Sum', '7']]],
+    ['', [['X-Sum', '7']]],
+  ])
+})
+
+test('the phases of a repeated call are those of its last attempt', async (t) => {
+  const { proxy, dial } = await chain(t, async (peer, index) => {
+    await peer.message()
+    if (index === 0) {
+      peer.send(ok('first'))
+      await peer.message()
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      peer.finish()
+      return
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    peer.send(ok('again'))
+  })
+  const client = await dial()
+  for (const wanted of ['first', 'again']) {
+    client.send(get)
+    assert.equal((await client.message()).body, wanted)
+  }
+  const ms = shown((await proxy.finished(2))[1]!)
+  assert.ok(ms.queue! < 60, JSON.stringify(ms))
+  assert.ok(ms.wait! >= 95 && ms.wait! < 190, JSON.stringify(ms))
+  // Not the proxy's own time: the span says so.
+  assert.ok(ms.own! >= 195 && ms.own! < 290, JSON.stringify(ms))
 })
