@@ -30,7 +30,7 @@ export interface AggregatorOptions {
   readonly ui: Address
   readonly metrics: Address | 'off'
   readonly dataDir: string
-  readonly clickhouse?: string | undefined
+  readonly clickhouse?: { readonly url: string; readonly username: string; readonly password: string } | undefined
   readonly walSync: WalSync
   readonly sealMs: number
   readonly segments: number

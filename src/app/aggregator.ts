@@ -29,7 +29,7 @@ export async function runAggregator(config: Config): Promise<void> {
     ui: aggregator.ui,
     metrics,
     dataDir: aggregator.dataDir,
-    clickhouse: aggregator.clickhouse,
+    clickhouse: clickhouseOf(aggregator),
     walSync: aggregator.walSync,
     sealMs: aggregator.sealMs,
     segments: aggregator.segments,
@@ -54,6 +54,17 @@ export async function runAggregator(config: Config): Promise<void> {
 }
 
 const hostPort = (host: string, port: number): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
+
+function clickhouseOf({ clickhouse, clickhouseUser, clickhousePassword }: Config['aggregator']):
+  | {
+      url: string
+      username: string
+      password: string
+    }
+  | undefined {
+  if (clickhouse === undefined) return undefined
+  return { url: clickhouse, username: clickhouseUser, password: clickhousePassword ?? '' }
+}
 
 function tlsOf(aggregator: Config['aggregator']): { cert: string; key: string; clientCa?: string } | undefined {
   const { tlsCertificate, tlsKey, tlsClientAuthorities } = aggregator

@@ -32,11 +32,12 @@ export const aggregator = group({
     ...own,
   }),
   clickhouse: optional(httpUrl('http://clickhouse:8123', true), {
-    doc: 'A ClickHouse server that spans are written to as well, in the tables of the OpenTelemetry exporter.',
+    doc: 'A ClickHouse server that spans are written to as well, in the tables of the OpenTelemetry exporter; a path names the database. While it is away, spans wait, and then are refused.',
     flag: '--clickhouse',
-    later: 'ClickHouse',
     ...own,
   }),
+  clickhouseUser: setting(text('a user name'), { doc: 'User of that server.', default: 'default', ...own }),
+  clickhousePassword: optional(text('a password'), { doc: 'Password of that user.', secret: true, ...own }),
   walSync: setting(oneOf('always', 'second', 'never'), {
     doc: 'When acknowledged spans are forced to the disk itself: before the answer, within a second, or when the system sees fit. A killed process loses nothing in any of them; only `always` holds through a power cut.',
     default: 'always',

@@ -160,6 +160,30 @@ test('figures over all spans', async () => {
   )
 })
 
+test('times beyond reason, empty names and odd values are kept, and harm nothing', async () => {
+  const odd = [
+    { start_time_unix_nano: '18446744073709551615', end_time_unix_nano: '1' },
+    { start_time_unix_nano: '9223372036854775808', end_time_unix_nano: '18446744073709551615' },
+    { start_time_unix_nano: '0', end_time_unix_nano: '0', name: '', kind: 0 },
+    {
+      start_time_unix_nano: '1',
+      end_time_unix_nano: '9223372036854775807',
+      name: '\u0000\ud83d\ude00"\\',
+      trace_state: 'x',
+    },
+  ].map((times, i) => ({ ...rawSpan({ trace: 'dd', span: (i + 1).toString(16) }), ...times }))
+  await send(it.grpcPort, requestOf(odd, 'odd "service"\n'))
+  await send(it.grpcPort, requestOf([rawSpan({ trace: 'de', span: '1' })], 'after'))
+  await it.stored()
+  const { hops } = await it.ask<{ hops: { name: string }[] }>(`hopscope/trace/${'dd'.padStart(32, '0')}`)
+  assert.equal(hops.length, 4)
+  assert.ok(hops.some(({ name }) => name === '\u0000\ud83d\ude00"\\'))
+  const { traces } = await it.ask<{ traces: unknown[] }>('hopscope/search?service=after')
+  assert.equal(traces.length, 1)
+  for (const path of ['services', 'map', 'heatmap', 'clocks', 'status', 'search?from=0&limit=500'])
+    await it.ask(`hopscope/${path}`)
+})
+
 test('what is not understood is refused', async () => {
   const cases = [
     'search?servcie=web',

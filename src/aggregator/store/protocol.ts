@@ -12,7 +12,7 @@ export interface StoreSettings {
   /** Memory of the database engine. */
   readonly memoryBytes: number
   readonly sync: WalSync
-  readonly clickhouse: string | undefined
+  readonly clickhouse: { readonly url: string; readonly username: string; readonly password: string } | undefined
 }
 
 /** A segment as it is now: the memory, and how far it may be read. */

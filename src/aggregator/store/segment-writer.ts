@@ -150,13 +150,11 @@ interface Range {
 }
 
 /** A double holds nanoseconds of today to 256: the bounds are a little wider than what they bound. */
-const below = (ns: number): bigint => (ns < 1024 ? 0n : BigInt(ns) - 1024n)
-/** Times beyond what the column can hold are a faulty sender's; the column has them negative. */
-const above = (ns: number): bigint => {
-  const wide = BigInt(ns) + 1024n
-  return wide > MAX_NS ? MAX_NS : wide
-}
+const below = (ns: number): bigint => bounded(ns < 1024 ? 0n : BigInt(ns) - 1024n)
+const above = (ns: number): bigint => bounded(BigInt(ns) + 1024n)
 const MAX_NS = 2n ** 63n - 1n
+/** Times beyond what a column can hold are a faulty sender's; the rows have them negative. */
+const bounded = (ns: bigint): bigint => (ns > MAX_NS ? MAX_NS : ns)
 
 function cutBlocks(view: SegmentView, extent: SegmentExtent, first: number): Block[] {
   const blocks: Block[] = []

@@ -6,6 +6,8 @@ import { SegmentView } from '../intake/segment.ts'
 import { ServiceGraph } from '../metrics/service-graph.ts'
 import { SpanMetrics } from '../metrics/span-metrics.ts'
 import { answerApi } from '../query/router.ts'
+import type { ClickHouseWriter } from './clickhouse.ts'
+import { folderId } from './folder-id.ts'
 import { LiveTraces } from './live-traces.ts'
 import { type Edge, Pairing } from './pairing.ts'
 import type { ApiResponse, FromStore, NewNames, SharedSegment, StoreSettings, ToStore } from './protocol.ts'
@@ -42,6 +44,7 @@ const pairing = new Pairing({
   },
 })
 const reader = new SpanReader(store, names)
+const clickhouse = await openClickHouse()
 /** Segments below this number are committed. */
 let committedBelow = store.storedBelow
 /** Messages that change things are taken one after the other. */
@@ -58,6 +61,14 @@ function viewOf(segment: SharedSegment): SegmentView {
 function learn({ first, texts }: NewNames): void {
   // What is known already came with an earlier message.
   names.restore(texts.slice(names.size - first))
+}
+
+/** Loaded only where a server is named. */
+async function openClickHouse(): Promise<ClickHouseWriter | undefined> {
+  if (settings.clickhouse === undefined) return undefined
+  const { ClickHouseWriter } = await import('./clickhouse.ts')
+  const retentionDays = Math.max(1, Math.ceil(settings.maxAgeMs / 86_400_000))
+  return new ClickHouseWriter({ ...settings.clickhouse, retentionDays, folderId: folderId(settings.folder) })
 }
 
 async function take(segment: SharedSegment): Promise<void> {
@@ -77,6 +88,8 @@ async function take(segment: SharedSegment): Promise<void> {
 async function writeUntilDone(view: SegmentView, segment: SharedSegment): Promise<void> {
   for (let waitMs = 250; ; waitMs = Math.min(10_000, waitMs * 2)) {
     try {
+      // First: what is in our own files counts as stored after a restart.
+      await clickhouse?.write(view, segment)
       await store.store(view, segment, edges, nowMs())
       return
     } catch (error) {
@@ -112,6 +125,7 @@ port.on('message', (message: ToStore) => {
     clearInterval(tailing)
     turn = turn.then(async () => {
       await store.close()
+      await clickhouse?.close()
       say({ kind: 'closed' })
       port.close()
     })
