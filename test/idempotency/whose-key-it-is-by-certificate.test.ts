@@ -31,7 +31,7 @@ test('the principal is the identity of the client certificate, whatever else the
       ca: readFileSync(ca.cert),
       ...(pair && { cert: pair.pem.cert, key: pair.pem.key }),
     })
-    client.send(post({ key: 'k', authorization }))
+    client.send(post({ key: 'k', authorization }).replace('Host: here', 'Host: localhost'))
     return await client.message()
   }
   assert.equal((await ask(web, 'Bearer a')).body, 'made 0')
