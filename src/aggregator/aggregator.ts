@@ -7,7 +7,8 @@ import { lockFolder } from './folder-lock.ts'
 import { Intake } from './intake/intake.ts'
 import { Names } from './intake/names.ts'
 import type { WalSync } from './intake/wal.ts'
-import { startMetricsServer } from './metrics/metrics-server.ts'
+import { scraper, startMetricsServer } from './metrics/metrics-server.ts'
+import { startRemoteWrite } from './metrics/remote-write.ts'
 import { startQueryServer } from './query/http-server.ts'
 import { LiveTail } from './query/live-tail.ts'
 import { startGrpcServer } from './receive/grpc-server.ts'
@@ -41,6 +42,8 @@ export interface AggregatorOptions {
   readonly bearerToken?: string | undefined
   readonly tls?: ListenerTls | undefined
   readonly maxConnectionAgeMs: number
+  /** Where the metrics are pushed to as well, by Prometheus remote write. */
+  readonly remoteWrite?: { readonly url: string; readonly everyMs: number } | undefined
   readonly log: Logger
   /** Something ended that cannot be done without. */
   readonly onFatal: (error: Error) => void
@@ -135,11 +138,11 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
   }
   const { otlpGrpc, otlpHttp, ui, metrics, tls, maxConnectionAgeMs } = options
   await listen('ui', startQueryServer({ ...ui, api: ({ url }) => query(url), tail, page: servePage }))
-  if (metrics !== 'off') {
-    await listen('metrics', startMetricsServer({ ...metrics, intake, receiver, store, names }))
-  }
+  const scrape = scraper({ intake, receiver, store, names })
+  if (metrics !== 'off') await listen('metrics', startMetricsServer({ ...metrics, scrape }))
   if (otlpGrpc !== 'off') await listen('otlpGrpc', startGrpcServer({ ...otlpGrpc, receiver, tls, maxConnectionAgeMs }))
   if (otlpHttp !== 'off') await listen('otlpHttp', startHttpServer({ ...otlpHttp, receiver, tls }))
+  const pushing = options.remoteWrite === undefined ? undefined : startRemoteWrite({ ...options.remoteWrite, scrape, log })
   return {
     addresses,
     query,
@@ -147,6 +150,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
       tail.close()
       await Promise.all(begun.bound.map((one) => one.close()))
       await intake.close()
+      await pushing?.close()
       // A store that fails now would fail for ever; the write-ahead log has what it did not take.
       await Promise.race([store.close(), sleep(CLOSE_MS, undefined, { ref: false })])
       unlock()

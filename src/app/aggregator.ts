@@ -30,6 +30,10 @@ export async function runAggregator(config: Config): Promise<void> {
     metrics,
     dataDir: aggregator.dataDir,
     clickhouse: clickhouseOf(aggregator),
+    remoteWrite:
+      aggregator.remoteWrite === undefined
+        ? undefined
+        : { url: aggregator.remoteWrite, everyMs: aggregator.remoteWriteMs },
     walSync: aggregator.walSync,
     sealMs: aggregator.sealMs,
     segments: aggregator.segments,

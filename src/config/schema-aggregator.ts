@@ -73,6 +73,11 @@ export const aggregator = group({
     default: 20 * GIB,
     ...own,
   }),
+  remoteWrite: optional(httpUrl('http://prometheus:9090/api/v1/write', true), {
+    doc: 'Where the metrics are pushed to as well, by Prometheus remote write.',
+    ...own,
+  }),
+  remoteWriteMs: setting(duration(), { doc: 'How often they are pushed.', default: 15_000, ...own }),
   bearerToken: optional(text('a token'), {
     doc: 'Senders must show `authorization: Bearer` with it.',
     secret: true,

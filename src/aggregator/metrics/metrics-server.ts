@@ -8,9 +8,13 @@ import type { Receiver } from '../receive/receiver.ts'
 import type { Bound } from '../receive/tls-options.ts'
 import type { StoreClient } from '../store/client.ts'
 
-export interface MetricsOptions {
+export interface MetricsServerOptions {
   readonly host: string
   readonly port: number
+  readonly scrape: () => Promise<string>
+}
+
+export interface MetricsOptions {
   readonly intake: Intake
   readonly receiver: Receiver
   readonly store: StoreClient
@@ -19,32 +23,34 @@ export interface MetricsOptions {
 
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
 
-export async function startMetricsServer(options: MetricsOptions): Promise<Bound> {
+/** What a scrape answers with. */
+export function scraper(options: MetricsOptions): () => Promise<string> {
   const registry = ownMetrics(options)
+  // prom-client ends its text with the mark of the end, which must come once.
+  return async () => `${await options.store.metrics()}${await registry.metrics()}`
+}
+
+export async function startMetricsServer({ host, port, scrape }: MetricsServerOptions): Promise<Bound> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5000 }, (req, res) => {
     if ((req.url ?? '').split('?')[0] !== '/metrics') {
       res.writeHead(404, { 'content-type': 'text/plain' }).end('metrics are at /metrics\n')
       return
     }
-    Promise.all([options.store.metrics(), registry.metrics()]).then(
-      ([spans, own]) => {
-        // prom-client ends its text with the mark of the end, which must come once.
-        const body = `${spans}${own}`
-        res.writeHead(200, { 'content-type': OPEN_METRICS }).end(body)
-      },
+    scrape().then(
+      (body) => res.writeHead(200, { 'content-type': OPEN_METRICS }).end(body),
       (error: Error) => res.writeHead(500, { 'content-type': 'text/plain' }).end(`${error.message}\n`),
     )
   })
   server.maxConnections = 64
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, options.host, resolve)
+    server.listen(port, host, resolve)
   })
   server.on('error', () => {})
-  const { address, port } = server.address() as AddressInfo
+  const bound = server.address() as AddressInfo
   return {
-    host: address,
-    port,
+    host: bound.address,
+    port: bound.port,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
