@@ -77,6 +77,8 @@ export interface FramePeerOptions {
   readonly credits?: boolean
   /** Keep body bytes (default); counted in any case. */
   readonly keeps?: boolean
+  /** Say nothing at the start: what is to be said is in the hands of the test. */
+  readonly silent?: boolean
 }
 
 export class FramePeer implements FrameSink {
@@ -114,6 +116,7 @@ export class FramePeer implements FrameSink {
     socket.on('end', () => this.#end('fin'))
     socket.on('error', () => this.#end('reset'))
     socket.on('close', () => this.#end(this.ending === 'open' ? 'reset' : this.ending))
+    if (options.silent) return
     if (client) this.send(h2.PREFACE)
     this.send(settings(...(options.settings ?? [])))
   }
