@@ -56,7 +56,8 @@ export class Names {
       if (isSame(this.#encoded[id]!, bytes, at, stop)) return id
       slot = (slot + 1) & mask
     }
-    return this.#add(Buffer.from(bytes.subarray(at, stop)).toString('utf8'), bytes.slice(at, stop))
+    // A copy: slice() of a Buffer is none, and a segment's memory is used again.
+    return this.#add(Buffer.from(bytes.subarray(at, stop)).toString('utf8'), new Uint8Array(bytes.subarray(at, stop)))
   }
 
   /** The number of a name; for what was stored before and for text that is at hand. */
