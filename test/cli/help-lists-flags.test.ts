@@ -9,7 +9,7 @@ for (const command of COMMANDS) {
     const { code, stdout } = await hopscope([command, '--help'])
     assert.equal(code, 0)
     const listed = [...stdout.matchAll(/^ +(?:-\w, )?(--[a-z0-9-]+)/gm)].map((match) => match[1]!)
-    const own = command === 'dev' ? ['--config', '--help', '--demo'] : ['--config', '--help']
+    const own = command === 'dev' ? ['--config', '--help', '--demo', '--https'] : ['--config', '--help']
     const expected = [...settingsFor(command).map(({ flag }) => flag), ...own]
     assert.deepEqual(listed.sort(), expected.sort())
   })
