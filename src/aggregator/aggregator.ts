@@ -142,7 +142,8 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
   if (metrics !== 'off') await listen('metrics', startMetricsServer({ ...metrics, scrape }))
   if (otlpGrpc !== 'off') await listen('otlpGrpc', startGrpcServer({ ...otlpGrpc, receiver, tls, maxConnectionAgeMs }))
   if (otlpHttp !== 'off') await listen('otlpHttp', startHttpServer({ ...otlpHttp, receiver, tls }))
-  const pushing = options.remoteWrite === undefined ? undefined : startRemoteWrite({ ...options.remoteWrite, scrape, log })
+  const pushing =
+    options.remoteWrite === undefined ? undefined : startRemoteWrite({ ...options.remoteWrite, scrape, log })
   return {
     addresses,
     query,

@@ -59,15 +59,12 @@ export async function runAggregator(config: Config): Promise<void> {
 
 const hostPort = (host: string, port: number): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
 
-function clickhouseOf({ clickhouse, clickhouseUser, clickhousePassword }: Config['aggregator']):
-  | {
-      url: string
-      username: string
-      password: string
-    }
-  | undefined {
-  if (clickhouse === undefined) return undefined
-  return { url: clickhouse, username: clickhouseUser, password: clickhousePassword ?? '' }
+function clickhouseOf(
+  aggregator: Config['aggregator'],
+): { url: string; username: string; password: string } | undefined {
+  if (aggregator.clickhouse === undefined) return undefined
+  const [username, password] = [aggregator.clickhouseUser, aggregator.clickhousePassword ?? '']
+  return { url: aggregator.clickhouse, username, password }
 }
 
 function tlsOf(aggregator: Config['aggregator']): { cert: string; key: string; clientCa?: string } | undefined {
