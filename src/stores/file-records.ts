@@ -1,17 +1,17 @@
 /**
- * Records in an LMDB file that several processes share. Every write is conditional on the version that was read: the
- * library's writer thread checks it inside of the write transaction, so that no lock is held while this thread thinks.
- * Large bodies lie under a key of their own beside the record, in the same transaction, so that leases, looks and sweeps
+ * Records in an LMDB file that several processes share. Every write is conditional on the version that was read, which is
+ * checked inside of the write transaction, so that no lock is held while this process thinks. Large bodies lie under a key of their own beside the record, in the same transaction, so that leases, looks and sweeps
  * do not touch them.
  */
 import { randomInt } from 'node:crypto'
-import type { StoredResponse } from '../exchange/idempotency-store.ts'
+import type { Soon, StoredResponse } from '../exchange/idempotency-store.ts'
 import { CRC32_IS_FAST, crc32 } from './crc32.ts'
 import { bodyKeyOf, isBodyKey, keyOf } from './file-keys.ts'
+import { FileTransactions } from './file-transactions.ts'
 import { type Entry, withoutBody } from './lifecycle.ts'
 import type { LmdbDatabase, LmdbStats } from './lmdb-database.ts'
 import { type BodyFiling, decodeEntry, encodeEntry, NO_BODY } from './record-codec.ts'
-import { asStoreError, StoreError } from './store-error.ts'
+import { StoreError } from './store-error.ts'
 
 /** A record as it was read. */
 export interface Kept {
@@ -34,6 +34,7 @@ const LOOK_SHARE = 64
 
 export class FileRecords {
   readonly #db: LmdbDatabase
+  readonly #transactions: FileTransactions
   readonly #maxBytes: number
   /** Versions are never used twice, by no process: a conditional write can't mistake a later record for the one it read. */
   readonly #versionBase = randomInt(2 ** 20) * 2 ** 32
@@ -47,8 +48,9 @@ export class FileRecords {
   /** Bodies that were not kept for want of room, or found damaged. */
   bodiesLost = 0
 
-  constructor(db: LmdbDatabase, maxBytes: number) {
+  constructor(db: LmdbDatabase, sync: boolean, maxBytes: number) {
     this.#db = db
+    this.#transactions = new FileTransactions(db, sync)
     this.#maxBytes = maxBytes
     this.#stats = db.getStats()
     this.#bytesLeft = maxBytes / LOOK_SHARE
@@ -84,46 +86,41 @@ export class FileRecords {
   }
 
   /** Write an entry in the place of what was read, or of nothing. False: it is not as read any more. */
-  replace(id: string, old: Kept | undefined, entry: Entry): Promise<boolean> {
+  replace(id: string, old: Kept | undefined, entry: Entry): Soon<boolean> {
     this.#assertOpen()
     const body = entry.response?.body
-    const key = keyOf(id)
-    const version = this.#newVersion()
-    const was = old === undefined ? null : old.version
     if (body !== undefined && !this.#hasRoomFor(body.length)) return this.#replaceWithoutBody(id, old, entry)
     const apart = body !== undefined && body.length > INLINE_BYTES
     const filing: BodyFiling =
       body === undefined ? NO_BODY : apart ? { place: 'apart', crc: sumOf(body) } : { place: 'inline', crc: 0 }
     const value = encodeEntry(entry, filing)
-    this.#wrote(value.length + (apart ? body.length : 0))
+    const bytes = value.length + (apart ? body.length : 0)
+    const key = keyOf(id)
+    const version = this.#newVersion()
     const orphan = !apart && old !== undefined && old.apart >= 0
-    if (!apart && !orphan) return settled(this.#db.put(key, value, version, was))
-    return settled(
-      this.#db.ifVersion(key, was, () => {
-        asOne(this.#db.put(key, value, version))
-        asOne(apart ? this.#db.put(bodyKeyOf(id), body, version) : this.#db.remove(bodyKeyOf(id)))
-      }),
-    )
+    this.#wrote(bytes)
+    return this.#transactions.run(key, old === undefined ? null : old.version, bytes, (db) => {
+      asOne(db.put(key, value, version))
+      if (apart) asOne(db.put(bodyKeyOf(id), body, version))
+      if (orphan) asOne(db.remove(bodyKeyOf(id)))
+    })
   }
 
   /** The outcome is kept in any case: what there is no room for is its body. */
-  #replaceWithoutBody(id: string, old: Kept | undefined, entry: Entry): Promise<boolean> {
+  #replaceWithoutBody(id: string, old: Kept | undefined, entry: Entry): Soon<boolean> {
     this.bodiesLost++
     return this.replace(id, old, { ...entry, response: withoutBody(entry.response!) })
   }
 
   /** Take away what was read. False: it is not as read any more. */
-  remove(id: string, old: Kept): Promise<boolean> {
+  remove(id: string, old: Kept): Soon<boolean> {
     this.#assertOpen()
     const key = keyOf(id)
     this.#wrote(0)
-    if (old.apart < 0) return settled(this.#db.remove(key, old.version))
-    return settled(
-      this.#db.ifVersion(key, old.version, () => {
-        asOne(this.#db.remove(key))
-        asOne(this.#db.remove(bodyKeyOf(id)))
-      }),
-    )
+    return this.#transactions.run(key, old.version, 0, (db) => {
+      asOne(db.remove(key))
+      if (old.apart >= 0) asOne(db.remove(bodyKeyOf(id)))
+    })
   }
 
   /** The next `limit` ids after `after` in the order of the file, and a last key to go on from, undefined at the end. */
@@ -204,28 +201,8 @@ function sumOf(body: Buffer): number {
   return CRC32_IS_FAST || body.length <= SLOW_SUM_BYTES ? crc32(body) : 0
 }
 
-/** What a write came to. A commit that failed tells its cause by a second promise, which must not go unheard. */
-async function settled(write: Promise<boolean>): Promise<boolean> {
-  try {
-    return await write
-  } catch (error) {
-    const cause = await causeOf(error)
-    const text = cause instanceof Error ? cause.message : String(cause)
-    if (/no space|MAP_FULL|quota/i.test(text)) throw new StoreError('full', `writing: ${text}`, cause)
-    throw asStoreError(cause, 'writing')
-  }
-}
-
 /** A write that succeeds or fails with the block it is in, which tells. Unheard, its failure would end the process. */
 function asOne(write: Promise<boolean>): void {
-  write.catch(() => {})
-}
-
-async function causeOf(error: unknown): Promise<unknown> {
-  const commitError = (error as { readonly commitError?: Promise<unknown> }).commitError
-  if (commitError === undefined) return error
-  const late = new Promise<unknown>((resolve) => {
-    setTimeout(resolve, 1000, error).unref()
-  })
-  return Promise.race([commitError.catch((cause: unknown) => cause), late])
+  // Within a transaction of this thread the library answers with what is a promise in form only.
+  if (write instanceof Promise) write.catch(() => {})
 }

@@ -1,5 +1,5 @@
 /** Walks the file in small steps: gives up bodies of expired records, forgets what is past its grace, counts the rest. */
-import type { RecordState } from '../exchange/idempotency-store.ts'
+import type { RecordState, Soon } from '../exchange/idempotency-store.ts'
 import type { FileRecords, Kept } from './file-records.ts'
 import { type Entry, nextFence, standingOf } from './lifecycle.ts'
 
@@ -70,7 +70,7 @@ export class FileSweep {
     try {
       const { ids, last } = this.#records.idsAfter(this.#after, keys)
       const now = this.#now()
-      // The read and the write of each are a pair; all writes of the step go into one transaction.
+      // The read and the write of each are a pair.
       await Promise.all(ids.map((id) => this.#visit(id, now)))
       this.#after = last
       if (last !== undefined) return false
@@ -84,7 +84,7 @@ export class FileSweep {
     }
   }
 
-  #visit(id: string, now: number): Promise<boolean> | undefined {
+  #visit(id: string, now: number): Soon<boolean> | undefined {
     const kept = this.#records.get(id)
     if (kept === undefined) return undefined
     if (kept.entry === undefined) {
@@ -97,7 +97,7 @@ export class FileSweep {
     return standing === 'expired' ? this.#strip(id, kept, kept.entry) : undefined
   }
 
-  #strip(id: string, kept: Kept, entry: Entry): Promise<boolean> | undefined {
+  #strip(id: string, kept: Kept, entry: Entry): Soon<boolean> | undefined {
     if (entry.state === 'expired') return undefined
     return this.#records.replace(id, kept, { ...entry, state: 'expired', response: undefined })
   }

@@ -91,7 +91,7 @@ export class FileStore implements IdempotencyStore {
     const bootId = bootIdOf()
     const sync = options.sync || bootId === undefined
     if (bootId !== undefined) await prepareFolder(folder, bootId, sync, log)
-    const records = new FileRecords(await openLmdb(folder, sync), maxBytes)
+    const records = new FileRecords(await openLmdb(folder, sync), sync, maxBytes)
     return new FileStore(records, sync ? undefined : new FileSync(folder, bootId!, records), now)
   }
 
@@ -115,56 +115,59 @@ export class FileStore implements IdempotencyStore {
     if (tries === 0) return Promise.reject(new StoreError('down', 'others were always faster'))
     this.#fence = nextFence(Math.max(this.#fence, kept?.entry?.fence ?? 0), now)
     const entry = newEntry(request, this.#fence, now)
-    return this.#records.replace(id, kept, entry).then((written) => {
+    return after(this.#records.replace(id, kept, entry), (written) => {
       return written ? { kind: 'claimed', claim: { id, owner, fence: entry.fence } } : this.#claim(request, tries - 1)
     })
   }
 
-  dispatch(claim: Claim, fingerprint: string, leaseMs: number): Promise<boolean> {
+  dispatch(claim: Claim, fingerprint: string, leaseMs: number): Soon<boolean> {
     return this.#change(claim, (entry, now) => dispatchEntry(entry, claim, fingerprint, leaseMs, now))
   }
 
-  renew(claim: Claim, fingerprint: string, leaseMs: number): Promise<boolean> {
+  renew(claim: Claim, fingerprint: string, leaseMs: number): Soon<boolean> {
     return this.#change(claim, (entry, now) => renewEntry(entry, claim, fingerprint, leaseMs, now))
   }
 
-  complete(claim: Claim, fingerprint: string, response: StoredResponse): Promise<boolean> {
+  complete(claim: Claim, fingerprint: string, response: StoredResponse): Soon<boolean> {
     return this.#change(claim, (entry, now) => completeEntry(entry, claim, fingerprint, response, now))
   }
 
-  markUnknown(claim: Claim, fingerprint: string): Promise<boolean> {
+  markUnknown(claim: Claim, fingerprint: string): Soon<boolean> {
     return this.#change(claim, (entry, now) => markEntryUnknown(entry, claim, fingerprint, now))
   }
 
   /** Read, change, write where nobody wrote in between; else again. */
-  async #change(claim: Claim, change: (entry: Entry, now: number) => boolean): Promise<boolean> {
+  #change(claim: Claim, change: (entry: Entry, now: number) => boolean, tries = TRIES): Soon<boolean> {
     const { id } = claim
-    for (let tries = TRIES; tries > 0; tries--) {
-      const kept = this.#records.get(id)
-      if (kept?.entry === undefined) return false
-      const before = kept.entry.state
-      if (!change(kept.entry, this.#now())) return false
-      // Its outcome is there already, asked for again.
-      if (before === 'completed') return true
-      if (await this.#records.replace(id, kept, kept.entry)) {
-        this.#watch.notify(id)
-        return true
-      }
-    }
-    throw new StoreError('down', 'others were always faster')
+    const kept = this.#records.get(id)
+    if (kept?.entry === undefined) return false
+    const before = kept.entry.state
+    if (!change(kept.entry, this.#now())) return false
+    // Its outcome is there already, asked for again.
+    if (before === 'completed') return true
+    if (tries === 0) return Promise.reject(new StoreError('down', 'others were always faster'))
+    return after(this.#records.replace(id, kept, kept.entry), (written) => {
+      return written ? this.#told(id) : this.#change(claim, change, tries - 1)
+    })
   }
 
-  async release(claim: Claim): Promise<boolean> {
+  release(claim: Claim): Soon<boolean> {
+    return this.#release(claim, TRIES)
+  }
+
+  #release(claim: Claim, tries: number): Soon<boolean> {
     const { id } = claim
-    for (let tries = TRIES; tries > 0; tries--) {
-      const kept = this.#records.get(id)
-      if (kept?.entry === undefined || !mayRelease(kept.entry, claim, this.#now())) return false
-      if (await this.#records.remove(id, kept)) {
-        this.#watch.notify(id)
-        return true
-      }
-    }
-    throw new StoreError('down', 'others were always faster')
+    const kept = this.#records.get(id)
+    if (kept?.entry === undefined || !mayRelease(kept.entry, claim, this.#now())) return false
+    if (tries === 0) return Promise.reject(new StoreError('down', 'others were always faster'))
+    return after(this.#records.remove(id, kept), (removed) => {
+      return removed ? this.#told(id) : this.#release(claim, tries - 1)
+    })
+  }
+
+  #told(id: string): true {
+    this.#watch.notify(id)
+    return true
   }
 
   read(id: string): IdempotencyRecord | undefined {
@@ -209,4 +212,9 @@ export class FileStore implements IdempotencyStore {
 function standingOfKept(kept: Kept | undefined, now: number): Standing {
   if (kept === undefined) return 'free'
   return kept.entry === undefined ? 'unknown' : standingOf(kept.entry, now)
+}
+
+/** Go on with an answer, at once where it is there at once. */
+function after<T, R>(answer: Soon<T>, go: (value: T) => Soon<R>): Soon<R> {
+  return answer instanceof Promise ? answer.then(go) : go(answer)
 }

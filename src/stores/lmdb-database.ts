@@ -13,6 +13,10 @@ export interface LmdbDatabase {
   /** `ifVersion` null: only where there is no such key. False: the condition did not hold, nothing was written. */
   put(key: Buffer, value: Buffer, version: number, ifVersion?: number | null): Promise<boolean>
   remove(key: Buffer, ifVersion?: number): Promise<boolean>
+  /** Whether the key is there and of that version; with null, whether it is not there. */
+  doesExist(key: Buffer, version: number | null): boolean
+  /** Writes on this thread, which waits for the lock. */
+  transactionSync<T>(action: () => T, flags: number): T
   /** Writes made by `action` happen together, or not at all where the version differs; null: where there is no key. */
   ifVersion(key: Buffer, version: number | null, action: () => void): Promise<boolean>
   getKeys(options: { readonly start?: Buffer; readonly limit: number; readonly snapshot: boolean }): Iterable<Buffer>
@@ -21,6 +25,8 @@ export interface LmdbDatabase {
   resetReadTxn(): void
   /** Slots of readers that died are given back. */
   readerCheck(): number
+  /** A line for each reader of this and other processes, after one of headings. */
+  readerList(): string
   close(): Promise<void>
 }
 

@@ -2,19 +2,27 @@
 import type { StoredResponse } from '../exchange/idempotency-store.ts'
 import { ByteReader } from './byte-cursor.ts'
 import { type Entry, withoutBody } from './lifecycle.ts'
-import { encodeResponse, readResponse } from './response-codec.ts'
+import { encodeResponse, readResponse, responseSize } from './response-codec.ts'
 
 export interface Held {
   /** Its response is in {@link packed}. */
   readonly entry: Entry
-  packed: Buffer | undefined
+  packed: string | Buffer | undefined
   hasBody: boolean
 }
+
+/**
+ * Up to this size the bytes are kept as a latin1 string: part of the engine's heap, where a buffer has memory outside of
+ * it, which costs more to make and makes the engine collect all of its heap more often.
+ */
+const STRING_MOST = 16 * 1024
 
 /** The objects, their numbers, their place in a map and in the list of use. */
 const ENTRY_BYTES = 640
 /** A string beside its characters. */
 const STRING_BYTES = 16
+/** The string, and what its page is not filled by. */
+const PACKED_BYTES = 160
 /** The buffer, and what the engine keeps of memory outside of its heap. */
 const BUFFER_BYTES = 320
 
@@ -22,7 +30,8 @@ const BUFFER_BYTES = 320
 export function sizeOf({ entry, packed }: Held, id: string): number {
   const { fingerprint, requestId, traceparent, owner } = entry
   const strings = id.length + fingerprint.length + requestId.length + traceparent.length + owner.length
-  const response = packed === undefined ? 0 : BUFFER_BYTES + packed.length
+  const beside = typeof packed === 'string' ? PACKED_BYTES : BUFFER_BYTES
+  const response = packed === undefined ? 0 : beside + packed.length
   return ENTRY_BYTES + 5 * STRING_BYTES + strings + response
 }
 
@@ -39,19 +48,26 @@ export function ownString(text: string): string {
 export function keepResponse(held: Held): void {
   const { response } = held.entry
   if (response === undefined) return
-  held.packed = encodeResponse(response, true)
+  held.packed = pack(response)
   held.hasBody = response.body !== undefined
   held.entry.response = undefined
 }
 
-/** Its body is a view of the record: not to be written to. */
+function pack(response: StoredResponse): string | Buffer {
+  const small = responseSize(response, response.body === undefined ? 'none' : 'inline') <= STRING_MOST
+  return small ? encodeResponse(response).toString('latin1') : encodeResponse(response, true)
+}
+
+/** Its body may be a view of the record: not to be written to. */
 export function responseOf({ packed }: Held): StoredResponse | undefined {
-  return packed === undefined ? undefined : readResponse(new ByteReader(packed), true).response
+  if (packed === undefined) return undefined
+  const bytes = typeof packed === 'string' ? Buffer.from(packed, 'latin1') : packed
+  return readResponse(new ByteReader(bytes), true).response
 }
 
 /** Gives up the body, and the headers with it: status and size remain. */
 export function shedBody(held: Held): void {
   if (!held.hasBody) return
-  held.packed = encodeResponse(withoutBody(responseOf(held)!), true)
+  held.packed = pack(withoutBody(responseOf(held)!))
   held.hasBody = false
 }

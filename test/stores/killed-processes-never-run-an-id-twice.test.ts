@@ -15,7 +15,6 @@ import { tempFolder } from './temp-folder.ts'
 const PROGRAM = fileURLToPath(new URL('working-process.js', import.meta.url))
 const PROCESSES = 3
 const IDS = 4000
-const KILLS = 12
 const BETWEEN_MS = 120
 
 /** Keeps some processes at work, and kills one after the other. */
@@ -90,14 +89,14 @@ async function waitForLeases(): Promise<void> {
   await sleep(500)
 }
 
-test('file: processes are killed at any moment', async () => {
+async function killAtWork(processes: number, kills: number): Promise<void> {
   const folder = tempFolder()
   const log = join(folder.path, 'log')
   writeFileSync(log, '')
   const url = `file:${join(folder.path, 'store')}`
   const workers = new Workers([url, log, String(IDS)])
-  await workers.start(PROCESSES)
-  for (let kill = 0; kill < KILLS; kill++) {
+  await workers.start(processes)
+  for (let kill = 0; kill < kills; kill++) {
     await sleep(BETWEEN_MS * (0.5 + Math.random()))
     await workers.killOne()
   }
@@ -107,7 +106,11 @@ test('file: processes are killed at any moment', async () => {
   await check(store, log)
   await store.close()
   folder.remove()
-})
+}
+
+test('file: several processes are killed at any moment', () => killAtWork(PROCESSES, 10))
+
+test('file: a process that has it for itself is killed at any moment', () => killAtWork(1, 6))
 
 test('redis: it is killed and comes back with what it has appended', { skip: noRedis }, async () => {
   const folder = tempFolder()

@@ -27,7 +27,7 @@ async function race(url: string): Promise<void> {
       )
     }
   } finally {
-    for (const process of processes) process.disconnect()
+    await Promise.all(processes.map(leave))
   }
 }
 
@@ -36,6 +36,12 @@ async function ask(process: ChildProcess, order: Order): Promise<number> {
   process.send(order)
   const [won] = await answer
   return won as number
+}
+
+async function leave(process: ChildProcess): Promise<void> {
+  const exited = once(process, 'exit')
+  process.disconnect()
+  await exited
 }
 
 test('file', async () => {
