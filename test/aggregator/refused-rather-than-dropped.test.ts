@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -48,7 +49,7 @@ test('with every segment waiting for the store, requests are refused, and taken 
   assert.match(refused.kind === 'refused' ? refused.reason : '', /the store is behind/)
   await until('both are sealed', () => sealed.length === 2)
 
-  const receiver = new Receiver({ intake: it, maxInFlightBytes: 1e6, bearerToken: undefined })
+  const receiver = new Receiver({ intake: it, maxInFlightBytes: 64e6, bearerToken: undefined })
   const address = { host: '127.0.0.1', port: 0, receiver }
   const grpc = await startGrpcServer({ ...address, maxConnectionAgeMs: 0 })
   const http = await startHttpServer(address)
@@ -105,12 +106,36 @@ test('bytes in flight are bounded over all connections', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hopscope-test-'))
   const it = intake(folder, [])
   it.recover()
-  const receiver = new Receiver({ intake: it, maxInFlightBytes: 1000, bearerToken: undefined })
+  const receiver = new Receiver({ intake: it, maxInFlightBytes: 3_000_000, bearerToken: undefined })
   const grpc = await startGrpcServer({ host: '127.0.0.1', port: 0, receiver, maxConnectionAgeMs: 0 })
-  receiver.hold(1000)
+  const http = await startHttpServer({ host: '127.0.0.1', port: 0, receiver })
+  // Calls that never end: they were let in while there was room, and count as they grow.
+  const session = connect(`http://127.0.0.1:${grpc.port}`)
+  const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
+  const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' }
+  const statuses: unknown[] = []
+  const streams = Array.from({ length: 5 }, () => {
+    const stream = session.request(headers)
+    stream.on('response', (answer) => statuses.push(answer['grpc-status']))
+    stream.on('error', () => {})
+    stream.write(Buffer.alloc(900_000))
+    return stream
+  })
+  await until('some are refused', () => statuses.length > 0)
+  assert.ok(receiver.inFlightBytes <= 3_000_000 + 65_536, `${receiver.inFlightBytes}`)
+  assert.ok(statuses.every((status) => status === '8'))
+  receiver.hold(3_000_000)
   await assert.rejects(send(grpc.port, large()), { code: 8, details: /in flight/ })
-  receiver.hold(-1000)
+  const body = new Uint8Array(large())
+  const type = { 'content-type': 'application/x-protobuf' }
+  const answer = await fetch(`http://127.0.0.1:${http.port}/v1/traces`, { method: 'POST', headers: type, body })
+  assert.deepEqual([answer.status, answer.headers.get('retry-after')], [429, '1'])
+  receiver.hold(-3_000_000)
+  for (const stream of streams) stream.close()
+  session.close()
+  await until('their bytes are free again', () => receiver.inFlightBytes === 0)
   assert.deepEqual(await send(grpc.port, large()), Buffer.alloc(0))
+  await http.close()
   assert.equal(receiver.inFlightBytes, 0)
   await grpc.close()
   await it.close()

@@ -144,7 +144,8 @@ class Call {
     this.#parts.push(chunk)
     this.#length += chunk.length
     this.#receiver.hold(chunk.length)
-    if (this.#length > MAX_REQUEST_BYTES + PREFIX_BYTES) this.#fail(tooLarge())
+    const failure = this.#length > MAX_REQUEST_BYTES + PREFIX_BYTES ? tooLarge() : this.#receiver.full
+    if (failure !== undefined) this.#fail(failure)
   }
 
   async #end(): Promise<void> {

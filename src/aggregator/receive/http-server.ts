@@ -100,9 +100,10 @@ async function bodyOf(req: IncomingMessage, receiver: Receiver): Promise<Buffer 
       parts.push(part)
       length += part.length
       receiver.hold(part.length)
-      if (length > MAX_REQUEST_BYTES) {
+      const failure = length > MAX_REQUEST_BYTES ? tooLarge() : receiver.full
+      if (failure !== undefined) {
         receiver.hold(-length)
-        return tooLarge()
+        return failure
       }
     }
   } catch {

@@ -54,10 +54,13 @@ export class Receiver {
     }
     const pressure = this.#options.intake.pressure
     if (pressure !== undefined) return { code: UNAVAILABLE, message: pressure, retryMs: RETRY_MS }
-    if (this.#inFlight >= this.#options.maxInFlightBytes) {
-      return { code: RESOURCE_EXHAUSTED, message: 'too many bytes in flight', retryMs: RETRY_MS }
-    }
-    return undefined
+    return this.full
+  }
+
+  /** The failure of requests while too much is under way, those that were let in before included. */
+  get full(): Failure | undefined {
+    if (this.#inFlight < this.#options.maxInFlightBytes) return undefined
+    return { code: RESOURCE_EXHAUSTED, message: 'too many bytes in flight', retryMs: RETRY_MS }
   }
 
   /** Counts bytes that came in, and those that are done with as negative. */
