@@ -112,10 +112,10 @@ export function checkout(
         ...{ 'http.route': '/orders', 'http.response.status_code': status, 'hopscope.direction': 'inbound' },
         ...{
           'hopscope.idempotency.outcome': failed
-            ? 'released'
+            ? 'conflict'
             : Number.parseInt(trace, 16) % 4 === 0
-              ? 'replayed'
-              : 'executed',
+              ? 'replay'
+              : 'first',
         },
         ...phases({ queue: us(0.5), send: us(0.5), wait: us(30), receive: us(1) }, us(1)),
       },

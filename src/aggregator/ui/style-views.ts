@@ -111,7 +111,7 @@ table.data tbody tr:hover td { background: var(--bg2); }
 .routes td.route a { color: inherit; }
 .routes tr.of-service td { font-weight: 600; padding-top: 10px; }
 .heat { padding: 12px 14px; display: flex; flex-direction: column; min-width: 0; gap: 8px; }
-.heat-box { position: relative; flex: 1; min-height: 220px; max-height: 560px; outline: none; }
+.heat-box { position: relative; flex: 1; min-height: 220px; max-height: 560px; outline: 0 solid var(--dim); border: 0 solid var(--line2); }
 .heat-box canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
 .heat-box:focus-visible { outline: 2px solid var(--accent); }
 .tip { position: absolute; pointer-events: none; background: var(--text); color: var(--bg); border-radius: 5px; padding: 5px 9px; font-size: 12px; white-space: pre; z-index: 3; }

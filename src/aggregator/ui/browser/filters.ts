@@ -18,7 +18,7 @@ export interface FilterField {
 export const SERVICE: FilterField = { name: 'service', label: 'service', size: 'm', list: 'service' }
 export const ROUTE: FilterField = { name: 'route', label: 'route', size: 'l', list: 'route', hint: '/orders/{id}' }
 export const STATUS: FilterField = {
-  ...{ name: 'status', label: 'outcome', size: 's' },
+  ...{ name: 'status', label: 'result', size: 's' },
   choices: [
     ['', 'any'],
     ['error', 'failed'],

@@ -102,8 +102,11 @@ export class HopPanel {
       'attrs',
       ...entries.flatMap(([key, value]) => {
         const text = textOf(value)
+        // A key with `=` cannot be asked for.
         const simple =
-          searchable && (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+          searchable &&
+          !key.includes('=') &&
+          (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
         return [
           h('dt', null, key),
           h(

@@ -37,7 +37,7 @@ export class LiveView implements View {
   #all: Line[] = []
   #shown: Line[] = []
   #waiting: Line[] = []
-  readonly #seeded = new Set<string>()
+  readonly #seeded = new Map<string, Line>()
   #matches: (line: Line) => boolean = () => true
   #paused = false
   #missed = 0
@@ -98,7 +98,7 @@ export class LiveView implements View {
     this.#source = source
     source.addEventListener('trace', (event) => {
       const line = ofLive(JSON.parse((event as MessageEvent<string>).data) as LiveTrace)
-      if (!this.#seeded.delete(line.traceId)) this.#waiting.push(line)
+      this.#waiting.push(line)
       if (this.#waiting.length > MOST_LINES) this.#waiting.splice(0, SLACK)
     })
     source.addEventListener('missed', (event) => {
@@ -113,7 +113,7 @@ export class LiveView implements View {
     const answer = await ask<{ traces: TraceSummary[] }>('search', query, AbortSignal.timeout(10_000)).catch(() => null)
     const known = new Set([...this.#all, ...this.#waiting].map(({ traceId }) => traceId))
     const lines = (answer?.traces ?? []).filter(({ traceId }) => !known.has(traceId)).map(ofTrace)
-    for (const { traceId } of lines) this.#seeded.add(traceId)
+    for (const line of lines) this.#seeded.set(line.traceId, line)
     lines.sort((a, b) => a.startMs - b.startMs)
     this.#all.unshift(...lines)
     this.#shown = this.#all.filter(this.#matches)
@@ -128,11 +128,21 @@ export class LiveView implements View {
     if (this.#waiting.length === 0) return
     const came = this.#waiting
     this.#waiting = []
+    this.#dropSeeds(came)
     for (const line of came) this.#all.push(line)
     const matching = came.filter(this.#matches)
     for (const line of matching) this.#shown.push(line)
     for (const lines of [this.#all, this.#shown]) if (lines.length > MOST_LINES + SLACK) lines.splice(0, SLACK)
     this.#update(matching.length)
+  }
+
+  /** What was found unfinished at the start, and went quiet since. */
+  #dropSeeds(came: readonly Line[]): void {
+    const old = came.flatMap(({ traceId }) => this.#seeded.get(traceId) ?? [])
+    if (old.length === 0) return
+    for (const { traceId } of old) this.#seeded.delete(traceId)
+    this.#all = this.#all.filter((line) => !old.includes(line))
+    this.#shown = this.#shown.filter((line) => !old.includes(line))
   }
 
   #update(inserted: number): void {

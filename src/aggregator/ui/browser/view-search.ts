@@ -18,7 +18,7 @@ const MORE: readonly FilterField[] = [
   { name: 'requestId', label: 'request id', size: 'm' },
   { name: 'traceId', label: 'trace id', size: 'm' },
   { name: 'error', label: 'error', size: 'm', hint: 'code or type' },
-  { name: 'outcome', label: 'idempotency', size: 'm', hint: 'replayed' },
+  { name: 'outcome', label: 'idempotency', size: 'm', hint: 'replay' },
   { name: 'idempotencyKeyHash', label: 'key hash', size: 'm' },
 ]
 const FIELDS = [SERVICE, ROUTE, STATUS, HTTP, MIN, MAX, ...MORE]

@@ -125,7 +125,8 @@ export class VirtualRows {
       Math.ceil((this.element.scrollTop + this.element.clientHeight) / rowHeight) + OVERSCAN,
     )
     for (const [index, row] of this.#shown) if (index < first || index >= last) this.#recycle(index, row)
-    for (let index = first; index < last; index++) if (!this.#shown.has(index)) this.#show(index)
+    // From the last one on, so that the row after each is there: readers of screens go by the order of elements.
+    for (let index = last - 1; index >= first; index--) if (!this.#shown.has(index)) this.#show(index)
     for (const row of this.#spare.splice(0)) row.remove()
     if (last === this.#count && this.#count > 0) onEnd?.()
   }
@@ -150,7 +151,8 @@ export class VirtualRows {
     row.style.transform = `translateY(${index * this.#options.rowHeight}px)`
     row.setAttribute('aria-rowindex', String(index + 1))
     this.#fill(row, index)
-    if (spare === undefined) this.#body.append(row)
+    const next = this.#shown.get(index + 1) ?? null
+    if (spare === undefined || row.nextSibling !== next) this.#body.insertBefore(row, next)
   }
 
   #fill(row: HTMLElement, index: number): void {

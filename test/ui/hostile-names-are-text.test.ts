@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { skip, startUi } from './browser.ts'
+import { HOSTILE, HOSTILE_TRACE, hostile, sendSpans } from './demo-spans.ts'
+
+test('markup in every name of a span is shown as it is, in every view, and runs nowhere', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const ui = await startUi(t)
+  await sendSpans(ui.aggregator.grpcPort, hostile())
+  await ui.aggregator.stored()
+  const page = await ui.open('/live')
+  const views = [
+    '/live',
+    '/search',
+    '/search?show=spans',
+    `/search?${new URLSearchParams({ service: HOSTILE, error: HOSTILE, attribute: `error.type=${HOSTILE}` })}`,
+    `/trace/${HOSTILE_TRACE}?span=00000000000000a1`,
+    '/map',
+    `/latency?${new URLSearchParams({ service: HOSTILE })}`,
+    '/idempotency',
+  ]
+  for (const path of views) {
+    await page.goto(ui.origin + path)
+    await page.locator('#view', { hasText: '<img src=x' }).waitFor()
+    const found = await page.evaluate(
+      '[window.pwned, document.querySelectorAll("img, body script, iframe, [onerror]").length]',
+    )
+    assert.deepEqual(found, [undefined, 0], path)
+  }
+  await page.goto(`${ui.origin}/search?lastMs=${encodeURIComponent(HOSTILE)}&to=${encodeURIComponent(HOSTILE)}`)
+  await page.locator('.row').first().waitFor()
+  assert.equal(await page.evaluate('window.pwned'), undefined)
+  const refused = await page.evaluate(`try { document.body.innerHTML = '<b>x</b>'; 'taken' } catch (e) { e.name }`)
+  assert.equal(refused, 'TypeError', 'the policy refuses markup')
+})

@@ -1,0 +1,21 @@
+/** The page has types of its own for what it reads; they are held against the API's at compile time, and once here. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { AssembledTrace } from '../../src/aggregator/assembly/hop.ts'
+import type { TraceSummary } from '../../src/aggregator/query/search.ts'
+import type { LiveTrace } from '../../src/aggregator/store/protocol.ts'
+import type { SpanRow } from '../../src/aggregator/store/span-row.ts'
+import type * as page from '../../src/aggregator/ui/browser/api-types.ts'
+
+/** As JSON carries it. */
+type Sent<T> = { readonly [K in keyof T]: T[K] extends bigint ? string : T[K] }
+
+type Reads<Read, Answered> = Answered extends Read ? true : false
+
+test('types agree', () => {
+  const trace: Reads<page.Trace, AssembledTrace> = true
+  const summary: Reads<page.TraceSummary, TraceSummary> = true
+  const live: Reads<page.LiveTrace, LiveTrace> = true
+  const span: Reads<page.SpanLine, Sent<SpanRow>> = true
+  assert.deepEqual([trace, summary, live, span], [true, true, true, true])
+})
