@@ -49,6 +49,8 @@ export interface AggregatorOptions {
   readonly onFatal: (error: Error) => void
   /** Traces that went quiet. */
   readonly onTraces?: (traces: readonly LiveTrace[]) => void
+  /** Each ExportTraceServiceRequest that was taken, in parts that are not to be kept. */
+  readonly onTaken?: (parts: readonly Uint8Array[]) => void
 }
 
 export interface Aggregator {
@@ -128,6 +130,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
     intake,
     maxInFlightBytes: options.inFlightBytes,
     bearerToken: options.bearerToken,
+    onTaken: options.onTaken,
   })
   const query = (url: string): Promise<ApiResponse> => store.api({ method: 'GET', url }, intake.live)
   const addresses: Record<string, Bound> = {}

@@ -14,6 +14,8 @@ export interface ReceiverOptions {
   readonly maxInFlightBytes: number
   /** `authorization: Bearer …` that senders must show; undefined: none. */
   readonly bearerToken: string | undefined
+  /** Called with each request that was taken, unpacked; the parts are not to be kept. */
+  readonly onTaken?: ((parts: readonly Uint8Array[]) => void) | undefined
 }
 
 /** Spans of the request that were left out. */
@@ -78,7 +80,10 @@ export class Receiver {
   /** Take an unpacked ExportTraceServiceRequest in parts as it came. */
   async accept(parts: readonly Uint8Array[]): Promise<Answer> {
     const intook = await this.#options.intake.accept(parts)
-    if (intook.kind === 'accepted') return this.#count({ rejected: intook.rejected })
+    if (intook.kind === 'accepted') {
+      this.#options.onTaken?.(parts)
+      return this.#count({ rejected: intook.rejected })
+    }
     if (intook.kind === 'malformed') {
       const { reason, offset } = intook.fault
       const length = parts.reduce((sum, part) => sum + part.length, 0)
