@@ -1,8 +1,8 @@
 /** A record in memory: its response is packed, so that it weighs what its bytes are and no string keeps a whole head alive. */
 import type { StoredResponse } from '../exchange/idempotency-store.ts'
 import { ByteReader } from './byte-cursor.ts'
-import { type Entry, withoutBody } from './lifecycle.ts'
-import { encodeResponse, readResponse, responseSize } from './response-codec.ts'
+import type { Entry } from './lifecycle.ts'
+import { encodeResponse, RESPONSE_HEAD_BYTES, readRemains, readResponse, responseSize } from './response-codec.ts'
 
 export interface Held {
   /** Its response is in {@link packed}. */
@@ -67,7 +67,9 @@ export function responseOf({ packed }: Held): StoredResponse | undefined {
 
 /** Gives up the body, and the headers with it: status and size remain. */
 export function shedBody(held: Held): void {
-  if (!held.hasBody) return
-  held.packed = pack(withoutBody(responseOf(held)!))
+  const { packed } = held
+  if (!held.hasBody || packed === undefined) return
+  const head = typeof packed === 'string' ? Buffer.from(packed.slice(0, RESPONSE_HEAD_BYTES), 'latin1') : packed
+  held.packed = pack(readRemains(new ByteReader(head)))
   held.hasBody = false
 }

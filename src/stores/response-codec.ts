@@ -46,6 +46,17 @@ export function readResponse(from: ByteReader, share = false): ReadResponse {
   }
 }
 
+/** What stands before the headers. */
+export const RESPONSE_HEAD_BYTES = 2 + 1 + 8 + 8
+
+/** Of a response written by {@link writeResponse} its status and size alone, from its first bytes. */
+export function readRemains(from: ByteReader): StoredResponse {
+  const status = from.u16()
+  from.u8()
+  const completedMs = from.f64()
+  return { status, headers: [], body: undefined, bodyBytes: from.f64(), trailers: [], completedMs }
+}
+
 /** The whole response with its body; `own` as in {@link ByteWriter}. */
 export function encodeResponse(response: StoredResponse, own = false): Buffer {
   const place = response.body === undefined ? 'none' : 'inline'
