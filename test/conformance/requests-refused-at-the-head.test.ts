@@ -89,7 +89,7 @@ const REFUSED: readonly (readonly [number, string, string, number])[] = [
   [16, 'http/1.1', 'GET / http/1.1\r\nHost: a\r\n\r\n', 400],
   [16, 'HTTP/1.2', 'GET / HTTP/1.2\r\nHost: a\r\n\r\n', 505],
   [16, 'HTTP/2.0', 'GET / HTTP/2.0\r\nHost: a\r\n\r\n', 505],
-  [16, 'the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
+  [16, 'the preface of HTTP/2 where a request should be', '\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
   [17, 'a target of 100 KB', `GET /${'a'.repeat(100_000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 414],
   [17, 'a field of 100 KB', get(`X: ${'a'.repeat(100_000)}\r\n`), 431],
   [17, '10,000 fields', get('X: y\r\n'.repeat(10_000)), 431],
