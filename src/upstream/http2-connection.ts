@@ -221,10 +221,14 @@ export class Http2Connection implements Http2Role, Deadlined {
   onDeadline(now: number): void {
     const session = this.#session
     this.deadlineUs = now + LOOK_US
-    // What an upstream owes may take as long as a head: its settings, and the answer to a ping.
+    // What an upstream owes may take as long as a head: its settings, the rest of a frame, and the answer to a ping.
     const owedUs = this.#options.timeouts.upstreamHeadMs * 1000
     if (!session.peer.seen && now - this.openedUs > owedUs) {
       session.fail(h2.SETTINGS_TIMEOUT, 'no settings came in time')
+      return
+    }
+    if (session.partialSinceUs !== -1 && now - session.partialSinceUs > owedUs) {
+      session.fail(h2.ENHANCE_YOUR_CALM, 'a frame or header block was not complete in time')
       return
     }
     if (this.idle) {

@@ -198,6 +198,17 @@ suite('silence', { concurrency: true }, () => {
     assert.match(answer.body, /SETTINGS_TIMEOUT/)
   })
 
+  test('an upstream that stops within a frame', async (t) => {
+    const { dial } = await toHttp2(
+      t,
+      each((peer, { id }) => peer.send(frame(h2.HEADERS, h2.END_HEADERS, id, Buffer.of(0x88)).subarray(0, 8))),
+      { flags: SHORT },
+    )
+    const client = await dial()
+    client.send(client.get(1))
+    assert.equal(problemCode(await client.whole(1), 502), 'bad_response')
+  })
+
   test('an upstream that takes no body, and one that stops in its answer', async (t) => {
     const { dial } = await toHttp2(
       t,
