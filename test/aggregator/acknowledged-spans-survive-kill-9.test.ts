@@ -28,6 +28,8 @@ async function sendUntilDeath(process: AggregatorProcess, round: number, killAft
     }
   }
   await Promise.all([sender(), sender(), sender(), sender()])
+  // Its connections end a little before it does.
+  await process.kill('SIGKILL')
   return acknowledged
 }
 

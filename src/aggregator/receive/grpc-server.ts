@@ -34,7 +34,7 @@ const WINDOW_BYTES = 1024 * 1024
 /** How long a connection told to go may finish its calls. */
 const GRACE_MS = 10_000
 /** How long a refused request may still be sent. */
-const CUT_OFF_MS = 1000
+const CUT_OFF_MS = 5000
 /** A request that is not whole by then is dropped. */
 const REQUEST_MS = 30_000
 
