@@ -77,14 +77,16 @@ const effective = ({ value, origin }: Given, parsed: unknown): Effective => ({ v
 
 /** Of a value with parts that have names, every part that is wrong. */
 function valueFaults({ setting, value, origin }: Given, issues: readonly { path: PropertyKey[] }[]): Fault[] {
-  const fault = { path: setting.path, origin, value: shown(setting, value), expected: setting.kind.expects }
-  const { partExpects } = setting.kind
+  const { expects, faultOf, partExpects } = setting.kind
+  const why = faultOf?.(value) ?? ''
+  const expected = why === '' ? expects : `${expects} (${why})`
+  const fault = { path: setting.path, origin, value: shown(setting, value), expected }
   if (partExpects === undefined) return [fault]
   return issues.map(({ path }) => {
     if (path.length === 0) return fault
     const part = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], value)
-    const expected = partExpects(path)
-    return { path: [setting.path, ...path].join('.'), origin, value: shown(setting, part), expected }
+    const place = [setting.path, ...path].join('.')
+    return { path: place, origin, value: shown(setting, part), expected: partExpects(path) }
   })
 }
 

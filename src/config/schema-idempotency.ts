@@ -1,5 +1,6 @@
 /** Settings of the Idempotency-Key feature. */
 import * as z from 'zod'
+import { parseStoreUrl } from '../core/store-url.ts'
 import { SERVING } from './commands.ts'
 import { group, optional, setting } from './setting.ts'
 import { bool, bytes, duration, int, listOf, oneOf, text, type ValueKind } from './values.ts'
@@ -11,10 +12,21 @@ const DAY_MS = 86_400_000
 const longDuration: ValueKind<z.ZodNumber> = { ...int(0, 90 * DAY_MS, 'milliseconds'), placeholder: 'ms' }
 
 const storeUrl: ValueKind<z.ZodString> = {
-  zod: z.string().regex(/^(memory(\?.*)?|file:.+|rediss?[-+:]\S+)$/),
+  zod: z.string().refine((value) => storeUrlFault(value) === ''),
   expects: 'memory, file:DIR or redis://…',
+  faultOf: (value) => (typeof value === 'string' ? storeUrlFault(value) : ''),
   placeholder: 'memory|file:dir|redis://…',
   fromText: (value) => value,
+}
+
+/** What is wrong with the URL of a store, without passwords; '' for nothing. */
+function storeUrlFault(value: string): string {
+  try {
+    parseStoreUrl(value)
+    return ''
+  } catch (error) {
+    return (error as Error).message
+  }
 }
 
 const method: ValueKind<z.ZodString> = {

@@ -10,6 +10,8 @@ export interface ValueKind<T extends z.ZodType = z.ZodType> {
   /** Placeholder of the value in `--help`. */
   readonly placeholder: string
   readonly fromText: (text: string) => unknown
+  /** What exactly is wrong with a value, without secrets; '' where {@link expects} says it all. */
+  readonly faultOf?: (value: unknown) => string
   /** What is expected of a part of the value, by its path in it; absent where parts are not told apart. */
   readonly partExpects?: (path: readonly PropertyKey[]) => string
 }

@@ -1,17 +1,17 @@
 /** Opens the store that a URL names, ready to be used by the data path. Libraries are loaded only for the store in use. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../core/log.ts'
+import { parseStoreUrl, type StoreTarget } from '../core/store-url.ts'
 import type { IdempotencyStore } from '../exchange/idempotency-store.ts'
 import { Breaker, type BreakerOptions, DEFAULT_BREAKER } from './breaker.ts'
 import { LateStore } from './late-store.ts'
 import type { RedisTls } from './redis-client.ts'
-import { parseStoreUrl, type StoreTarget } from './store-url.ts'
 
 export interface OpenStoreOptions {
   readonly log: Logger
   /** What a store may cost a request, and when it is not asked any more; {@link DEFAULT_BREAKER}. */
   readonly breaker?: Partial<Omit<BreakerOptions, 'log'>>
-  /** How long the start waits for a store on the network. */
+  /** How long the start waits for a store on the network; for a file it waits longer. */
   readonly startWaitMs?: number
   /** Certificates for rediss://. */
   readonly tls?: RedisTls
@@ -19,6 +19,8 @@ export interface OpenStoreOptions {
 
 const START_WAIT_MS = 1000
 const START_LOOK_MS = 20
+/** A file is open in some milliseconds, but where one that was torn is being saved. */
+const FILE_WAIT_MS = 2000
 
 /**
  * Throws a TypeError for a URL that is none. A store that is not there is no reason to throw: its operations are
@@ -31,7 +33,7 @@ export async function openStore(url: string, options: OpenStoreOptions): Promise
     return new MemoryStore({ maxBytes: target.maxBytes })
   }
   const store = new LateStore(target.kind, () => openTarget(target, options), options.log)
-  await store.start()
+  await Promise.race([store.start(), sleep(FILE_WAIT_MS, undefined, { ref: false })])
   if (target.kind === 'redis') await answers(store, options.startWaitMs ?? START_WAIT_MS)
   return new Breaker(store, { ...DEFAULT_BREAKER, ...options.breaker, log: options.log })
 }

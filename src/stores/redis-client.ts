@@ -1,7 +1,7 @@
 /** The connection to Redis: never queues what cannot be sent, never gives up, never ends the process. */
 import type { Logger } from '../core/log.ts'
+import type { RedisTarget } from '../core/redis-url.ts'
 import { CLAIM, LOOK, READ, RELEASE, SETTLE, WORK } from './redis-scripts.ts'
-import type { RedisTarget } from './redis-url.ts'
 
 /** Certificates for `rediss://`, as node:tls takes them. */
 export interface RedisTls {

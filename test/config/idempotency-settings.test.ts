@@ -76,6 +76,12 @@ test('what settings accept and refuse', async () => {
   }
 })
 
+test('a URL of a store that is none says why, without its password', async () => {
+  const { faults } = await refused({ flags: { 'idempotency.store': 'redis://me:hunter2@host/0?wait=many' } })
+  assert.equal(faults[0]!.expected, 'memory, file:DIR or redis://… (wait is a number from 0 to 16)')
+  assert.equal(faults[0]!.value, '"***"')
+})
+
 test('several processes cannot share a store in memory', async () => {
   const { faults } = await refused({ flags: { 'idempotency.store': 'memory', concurrency: '2' } })
   assert.equal(faults[0]!.path, 'idempotency.store')

@@ -1,8 +1,8 @@
 /** Redis stores as tests open them. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { silentLogger } from '../../src/core/log.ts'
+import { parseRedisUrl } from '../../src/core/redis-url.ts'
 import { RedisStore, type RedisStoreOptions } from '../../src/stores/redis.ts'
-import { parseRedisUrl } from '../../src/stores/redis-url.ts'
 import { newId } from './requests.ts'
 
 /** Opens a store and waits until it answers. */

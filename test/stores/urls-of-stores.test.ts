@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLogger } from '../../src/core/log.ts'
+import { parseRedisUrl, redactStoreUrl } from '../../src/core/redis-url.ts'
+import { parseStoreUrl } from '../../src/core/store-url.ts'
 import { openStore } from '../../src/stores/open.ts'
-import { parseRedisUrl, redactStoreUrl } from '../../src/stores/redis-url.ts'
-import { parseStoreUrl } from '../../src/stores/store-url.ts'
 
 test('each kind of store has its form', () => {
   const MIB = 2 ** 20
