@@ -2,7 +2,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Ingest, startIngest } from '../aggregator/ingest.ts'
+import { startIngest } from '../aggregator/ingest.ts'
+import type { ReceivedSpan } from '../aggregator/span.ts'
 import { TraceStore } from '../aggregator/traces.ts'
 import type { Config } from '../config/schema.ts'
 import { errnoOf } from '../core/errors.ts'
@@ -10,6 +11,7 @@ import { startOrders, startPayments, startWeb } from '../dev/demo-services.ts'
 import { startTraffic } from '../dev/demo-traffic.ts'
 import { Live } from '../dev/live.ts'
 import type { Style } from '../dev/style.ts'
+import { startDevAggregator } from './dev-aggregator.ts'
 import { type DevHttps, openDevHttps } from './dev-https.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { startServers } from './servers.ts'
@@ -41,40 +43,69 @@ export async function runDev(config: Config, options: DevOptions): Promise<void>
   // The reader of a pipe went away: nobody looks any more.
   process.stdout.on('error', stop)
   try {
-    const ingest = await startDrawing(options, endings)
-    const local = localConfig(config, ingest)
+    const receiving = await startDrawing(options, endings)
+    const local = localConfig(config, receiving)
     const https =
       options.httpsFolder === undefined ? undefined : await openDevHttps(options.httpsFolder, config.tls.names)
     if (https !== undefined) endings.push(() => https.close())
     if (options.demo) await startDemo(local, endings, https)
     else await startTarget(local, endings, stop, https)
+    for (const line of receiving.lines) print(line)
+    print('Ctrl-C ends it.\n')
   } catch (error) {
     await stopAll(endings)
     throw error
   }
 }
 
+/** What receives spans. */
+interface Receiving {
+  readonly host: string
+  /** Of OTLP/gRPC. */
+  readonly port: number
+  /** What to print of it. */
+  readonly lines: readonly string[]
+}
+
 /** The receiver, and the drawing of what it receives. */
-async function startDrawing(options: DevOptions, endings: Ending[]): Promise<Ingest> {
+async function startDrawing(options: DevOptions, endings: Ending[]): Promise<Receiving> {
   const screen = process.stdout
   const color = options.style?.color ?? (screen.isTTY && screen.hasColors())
   const live = new Live({ screen, style: { color, unicode: options.style?.unicode ?? true } })
   const traces = new TraceStore({ quietMs: 400, incompleteQuietMs: 1500, onQuiet: (trace) => live.show(trace) })
-  const ingest = await startIngest({
-    port: (await isFree(OTLP_PORT)) ? OTLP_PORT : 0,
-    onSpans: (spans) => traces.add(spans),
-  })
   endings.push(
     () => live.close(),
     () => traces.close(),
-    () => ingest.close(),
   )
-  return ingest
+  return startReceiving((spans) => traces.add(spans), endings)
+}
+
+/** The aggregator with its page; where that cannot start, a receiver alone: the calls are drawn here all the same. */
+async function startReceiving(
+  onSpans: (spans: readonly ReceivedSpan[]) => void,
+  endings: Ending[],
+): Promise<Receiving> {
+  const freePort = async (wanted: number): Promise<number> => ((await isFree(wanted)) ? wanted : 0)
+  const onFatal = (error: Error): void => print(`The page's store failed: ${error.message}`)
+  try {
+    const aggregator = await startDevAggregator({ freePort, onSpans, onFatal })
+    endings.push(() => aggregator.close())
+    const { host, port, httpPort, pageUrl } = aggregator
+    const lines = [
+      `The page with all traces: ${pageUrl}`,
+      `Spans of your own: OTLP/gRPC on ${host}:${port}, OTLP/HTTP on http://${host}:${httpPort}`,
+    ]
+    return { host, port, lines }
+  } catch (error) {
+    const ingest = await startIngest({ port: await freePort(OTLP_PORT), onSpans })
+    endings.push(() => ingest.close())
+    return { ...ingest, lines: [`No page: ${error instanceof Error ? error.message : error}`] }
+  }
 }
 
 /** Settings of a proxy that sends its spans to us. Warnings only: the screen belongs to the waterfalls. */
-function localConfig(config: Config, ingest: Ingest): Config {
-  const endpoint = `http://${ingest.host}:${ingest.port}`
+function localConfig(config: Config, { host, port }: Receiving): Config {
+  const endpoint = `http://${host}:${port}`
   return {
     ...config,
     otlp: { ...config.otlp, endpoint, enabled: true, headers: {}, compression: 'none', scheduleMs: 200 },
@@ -102,7 +133,6 @@ async function startTarget(config: Config, endings: Ending[], stop: () => void, 
   print(`Hopscope stands before ${target}: use ${urlOf(proxy)} in its place, and each call is drawn here.`)
   for (const [name, address] of Object.entries(servers.addresses)) print(`${name}: http://${address}`)
   for (const line of https?.lines ?? []) print(line)
-  print('Ctrl-C ends it.\n')
 }
 
 async function startDemo(config: Config, endings: Ending[], https?: DevHttps): Promise<void> {
@@ -119,7 +149,6 @@ async function startDemo(config: Config, endings: Ending[], https?: DevHttps): P
   print('Three services, each behind its own Hopscope:  web → orders → payments')
   print(`Call them yourself:  curl -i ${url}/checkout/7   or   ${url}/orders/7`)
   for (const line of https?.lines ?? []) print(line)
-  print('Ctrl-C ends it.\n')
   const traffic = startTraffic(clearUrlOf(front), CALL_EVERY_MS)
   endings.push(() => traffic.stop())
 }

@@ -53,7 +53,8 @@ test('a port that is taken ends it with a message', async () => {
   await once(taken, 'listening')
   const { port } = taken.address() as AddressInfo
   const dev = startDev(['--port', String(port)])
-  const [code] = await once(dev.child, 'exit')
+  // Not `exit`: what it wrote may come after that.
+  const [code] = await once(dev.child, 'close')
   taken.close()
   assert.equal(code, 1)
   assert.match(dev.screen(), new RegExp(`port ${port} is in use`))
