@@ -30,6 +30,21 @@ const BLOCKS: readonly Buffer[] = [
   bytes(0xbe),
   bytes(0x3f, 0xe1, 0x1f, 0x82, 0x86, 0x84),
   bytes(0xff, 0xff, 0xff, 0xff, 0xff),
+  // A WebSocket (RFC 8441).
+  Buffer.concat([
+    bytes(0x02, 7),
+    text('CONNECT'),
+    bytes(0x86, 0x84, 0x01, 4),
+    text('here'),
+    bytes(0, 9),
+    text(':protocol'),
+    bytes(9),
+    text('websocket'),
+    bytes(0, 21),
+    text('sec-websocket-version'),
+    bytes(2),
+    text('13'),
+  ]),
   bytes(),
 ]
 
@@ -98,7 +113,15 @@ async function property(
 }
 
 test('frames of a client', async (t) => {
-  const chain = await toHttp2(t, echo)
+  const chain = await toHttp2(
+    t,
+    each(async (peer, stream) => {
+      if (stream.header(':protocol') !== undefined) {
+        peer.send(peer.block(stream.id, [[':status', '200']]), data(stream.id, 'hello'))
+      } else if ((await peer.whole(stream.id)).ended) peer.respond(stream.id, 200, stream.body)
+    }),
+    { peer: { settings: [[h2.SETTINGS_ENABLE_CONNECT_PROTOCOL, 1]] } },
+  )
   const bystander = await chain.dial()
   let next = 1
   await property(
