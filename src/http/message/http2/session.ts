@@ -26,6 +26,8 @@ const HPACK_TABLE_BYTES = 4096
 /** How long a peer may take nothing of what we wrote last: after a fault, and after an end that we agreed on. */
 const PATIENCE_AFTER_FAULT_MS = 500
 const PATIENCE_MS = 10_000
+/** What is read and thrown away meanwhile, bytes. */
+const DISCARDED_AT_MOST = 256 * 1024
 const PING_BYTES = Buffer.from('hopscope', 'latin1')
 
 export class Http2Session implements WireHandler {
@@ -57,6 +59,7 @@ export class Http2Session implements WireHandler {
   peerGoingAway = false
   closed = false
   #lingers = false
+  #discarded = 0
   #flushes = false
   /** What the connection was ended with by us; 0 where it was no fault. */
   code = 0
@@ -104,7 +107,10 @@ export class Http2Session implements WireHandler {
   // === bytes ===
 
   onBytes(buf: Buffer, start: number, end: number): void {
-    if (this.closed) return
+    if (this.closed) {
+      this.#discard(end - start)
+      return
+    }
     this.lastReadUs = nowUs()
     this.guard.tick(this.lastReadUs)
     const code = this.#reader.read(buf, start, end)
@@ -113,6 +119,12 @@ export class Http2Session implements WireHandler {
     this.role.onBatchEnd()
     this.touched.length = 0
     this.output.flush()
+  }
+
+  /** Behind the end: read so that our last words arrive, but no flood. */
+  #discard(bytes: number): void {
+    this.#discarded += bytes
+    if (this.#discarded > DISCARDED_AT_MOST) this.wire.destroy()
   }
 
   /** A read may end within a frame again and again; what counts is how long one and the same is not complete. */
