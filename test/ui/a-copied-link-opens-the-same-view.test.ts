@@ -5,7 +5,7 @@ import { checkout, sendSpans } from './demo-spans.ts'
 
 test('filters, the chosen span, the part of time and the chosen route are in the address', {
   skip,
-  timeout: 60_000,
+  timeout: 100_000,
 }, async (t) => {
   const ui = await startUi(t)
   for (let i = 1; i <= 12; i++) {

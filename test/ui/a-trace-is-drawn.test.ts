@@ -7,7 +7,7 @@ const id = (digits: string): string => digits.padStart(32, '0')
 
 test('hops with phases, own time, clocks, gaps and findings; a span with its attributes, and the way to linked traces', {
   skip,
-  timeout: 60_000,
+  timeout: 100_000,
 }, async (t) => {
   const ui = await startUi(t)
   await sendSpans(ui.aggregator.grpcPort, checkout('3', 0, { skewMs: 5000, orphan: true, failed: true }))
@@ -35,7 +35,7 @@ test('hops with phases, own time, clocks, gaps and findings; a span with its att
   assert.match(findings, /missing parent a span of stock names 00000000000000e1/)
   assert.match(findings, /clock of ledger corrected by 5\.00 s ± /)
   assert.match(findings, /never compared: stock/)
-  assert.match(await page.locator('.trace-head').innerText(), /errors\s*6/)
+  assert.match(await page.locator('.trace-head').innerText(), /errors\s*5/)
 
   await row('POST /charge').click()
   const panel = page.locator('.panel')
@@ -57,7 +57,7 @@ test('hops with phases, own time, clocks, gaps and findings; a span with its att
   await gap.waitFor()
 })
 
-test('a trace that is not there is said so', { skip, timeout: 30_000 }, async (t) => {
+test('a trace that is not there is said so', { skip, timeout: 100_000 }, async (t) => {
   const ui = await startUi(t)
   const page = await ui.open(`/trace/${id('dead')}`)
   await page.locator('[role=alert]', { hasText: `no span of trace ${id('dead')}` }).waitFor()

@@ -30,7 +30,7 @@ export async function startUi(t: TestContext): Promise<Ui> {
     open: async (path, options = {}) => {
       const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options })
       const page = await context.newPage()
-      page.setDefaultTimeout(8000)
+      page.setDefaultTimeout(20_000)
       page.on('pageerror', (error) => faults.push(error.stack ?? error.message))
       page.on('console', (message) => {
         if (message.type() === 'error' && !message.text().includes('status of 404')) faults.push(message.text())

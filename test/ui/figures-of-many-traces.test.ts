@@ -5,7 +5,7 @@ import { checkout, sendSpans } from './demo-spans.ts'
 
 test('the map has an edge for each pair, the heat map leads to its spans, outcomes are counted, new traces come by themselves', {
   skip,
-  timeout: 60_000,
+  timeout: 100_000,
 }, async (t) => {
   const ui = await startUi(t)
   for (let i = 1; i <= 8; i++)

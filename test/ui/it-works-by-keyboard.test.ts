@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { skip, startUi } from './browser.ts'
 import { checkout, sendSpans } from './demo-spans.ts'
 
-test('views, search, lists, traces and help, without a mouse', { skip, timeout: 60_000 }, async (t) => {
+test('views, search, lists, traces and help, without a mouse', { skip, timeout: 100_000 }, async (t) => {
   const ui = await startUi(t)
   await sendSpans(ui.aggregator.grpcPort, checkout('1', 0))
   await sendSpans(ui.aggregator.grpcPort, checkout('2', 1000, { failed: true }))
@@ -64,7 +64,7 @@ test('views, search, lists, traces and help, without a mouse', { skip, timeout: 
   await page.locator('.statusline', { hasText: 'paused' }).waitFor()
 })
 
-test('everything that can be used has a name', { skip, timeout: 60_000 }, async (t) => {
+test('everything that can be used has a name', { skip, timeout: 100_000 }, async (t) => {
   const ui = await startUi(t)
   await sendSpans(ui.aggregator.grpcPort, checkout('1', 0))
   await ui.aggregator.stored()

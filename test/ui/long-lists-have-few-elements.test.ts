@@ -55,6 +55,8 @@ test('100,000 spans in a list and 10,000 in a trace: rows exist for what is in s
     assert.ok((await elements(trace)) < BOUND)
   }
   await trace.keyboard.press('Home')
+  // Attributes of large traces come span by span.
+  await trace.locator('.panel', { hasText: 'service.name' }).waitFor()
   await trace.keyboard.press('[')
   await until('folded', async () => (await rowsLoaded(trace)) === 1001)
   await trace.keyboard.press(']')

@@ -123,7 +123,7 @@ button.link:focus-visible { outline: 2px solid var(--accent); border-radius: 3px
 
 #toast { position: fixed; bottom: 18px; left: 50%; translate: -50% 0; background: var(--text); color: var(--bg); padding: 7px 14px; border-radius: 6px; opacity: 0; pointer-events: none; transition: opacity 0.15s; z-index: 20; }
 #toast.shown { opacity: 1; }
-dialog.help { border: 1px solid var(--line); border-radius: 8px; background: var(--bg); color: var(--text); padding: 0; max-width: 860px; box-shadow: 0 12px 40px rgb(0 0 0 / 0.3); }
+dialog.help { border: 1px solid var(--line); border-radius: 8px; background: var(--bg); color: var(--text); padding: 0; width: min(900px, 94vw); box-shadow: 0 12px 40px rgb(0 0 0 / 0.3); }
 dialog.help::backdrop { background: rgb(0 0 0 / 0.35); }
 dialog.help > div { padding: 20px 24px; }
 dialog.help h2 { margin-bottom: 12px; }

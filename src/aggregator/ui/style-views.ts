@@ -47,12 +47,12 @@ export const STYLE_VIEWS = /* css */ `
 .fold { all: unset; width: 14px; height: 20px; flex: none; text-align: center; color: var(--dim); cursor: pointer; line-height: 20px; }
 button.fold:hover { color: var(--text); background: none; }
 .lane { position: relative; border-left: 1px solid var(--line); margin-right: 84px; }
-.clip { position: absolute; inset: 0; overflow: hidden; container-type: inline-size; }
-.lane .bar { position: absolute; top: 6px; bottom: 6px; min-width: 2px; border-radius: 2px; overflow: hidden; }
-.row.failed .lane .bar { outline: 1.5px solid var(--bad); outline-offset: 1px; }
-.part { position: absolute; top: 0; bottom: 0; min-width: 0; }
-.part.p-plain, .part.p-gap { min-width: 2px; }
-.part + .part { box-shadow: -1px 0 var(--bg); }
+.clip { position: absolute; inset: 0; overflow: hidden; }
+.lane .bar { position: absolute; top: 4px; bottom: 4px; min-width: 4px; border-radius: 3px; border: 1.5px solid var(--bad); }
+.part { position: absolute; top: 6px; bottom: 6px; }
+.part:first-child { border-radius: 2px 0 0 2px; min-width: 2px; }
+.part + .part { border-left: 1px solid var(--bg); }
+.part.p-plain, .part.p-gap { border-radius: 2px; }
 .unsure { position: absolute; bottom: 0.5px; height: 5px; border: 1.5px solid var(--dim); border-width: 0 1.5px; background: linear-gradient(var(--dim) 0 0) 0 50% / 100% 1px no-repeat; }
 .took { position: absolute; top: 0; line-height: 23px; padding: 0 6px; font-size: 11px; color: var(--dim); white-space: pre; }
 .row.failed .took { color: var(--bad); }
@@ -85,9 +85,9 @@ table.data th.num { text-align: right; }
 table.data tr[aria-selected=true] td { background: var(--accent-bg); }
 table.data tbody tr:hover td { background: var(--bg2); }
 .svc-cell { display: inline-flex; gap: 7px; align-items: center; }
-.map-view .map { flex: 1 1 60%; min-height: 240px; overflow: auto; background: var(--bg); }
+.map-view .map { flex: 1 1 60%; min-height: 240px; overflow: auto; background: var(--bg); display: flex; }
 .map-view .table { flex: 0 1 auto; max-height: 42%; overflow: auto; padding: 0 14px 8px; border-top: 1px solid var(--line); }
-.map svg { display: block; margin: 0 auto; }
+.map svg { display: block; margin: auto; flex: none; }
 .map .node rect { fill: var(--bg2); stroke: var(--line); }
 .map .node .strip { fill: light-dark(oklch(0.58 0.14 var(--hue, 250)), oklch(0.74 0.12 var(--hue, 250))); stroke: none; }
 .map .node.outside rect { stroke-dasharray: 4 3; }

@@ -39,6 +39,11 @@ export function percent(part: number, whole: number): string {
 
 const two = (value: number): string => String(value).padStart(2, '0')
 
+/** Name and route, unless the one has the other: proxies that learn of no template name a span by its method alone. */
+export function whatOf({ name, route }: { readonly name: string; readonly route: string }): string {
+  return route === '' || name.includes(route) ? name : `${name} ${route}`
+}
+
 /** Local time of day to the millisecond. */
 export function clockTime(ms: number): string {
   const date = new Date(ms)

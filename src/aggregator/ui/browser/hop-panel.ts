@@ -2,7 +2,7 @@
 import { Asking, messageOf } from './api.ts'
 import type { Clock, Hop, HopDetails, Plain, PlainMap, Trace } from './api-types.ts'
 import { button, type Child, copyText, h } from './dom.ts'
-import { clockTime, day, duration, hue, nsToMs, percent } from './format.ts'
+import { clockTime, day, duration, hue, nsToMs, percent, whatOf } from './format.ts'
 import { urlOf } from './location.ts'
 import { partsOf } from './trace-model.ts'
 
@@ -25,7 +25,7 @@ export class HopPanel {
         { class: 'panel-head', css: { '--hue': hue(hop.service) } },
         h('div', null, h('span', 'dot'), h('b', null, hop.gap ? 'missing span' : hop.service)),
         button('×', 'icon', this.#onClose, 'close (Escape)'),
-        h('p', 'panel-what', hop.gap ? hop.spanId : hop.name),
+        h('p', 'panel-what', hop.gap ? hop.spanId : whatOf(hop)),
       ),
       ...this.#findings(hop),
       this.#facts(hop),

@@ -1,7 +1,7 @@
 /** Lines of the lists: traces as they go quiet, traces found, spans found. */
 import type { LiveTrace, SpanLine, TraceSummary } from './api-types.ts'
 import { h } from './dom.ts'
-import { clockTime, count, day, duration, hue, nsToMs } from './format.ts'
+import { clockTime, count, day, duration, hue, nsToMs, whatOf } from './format.ts'
 import { urlOf } from './location.ts'
 import { VirtualRows, type VirtualRowsOptions } from './virtual-rows.ts'
 
@@ -98,7 +98,7 @@ export class Lines {
 
   #cells(line: Line): HTMLElement[] {
     const share = Math.sqrt(Math.min(1, line.durationUs / this.#scaleUs)) * 100
-    const shown = line.route === '' || line.name.includes(line.route) ? line.name : `${line.name} ${line.route}`
+    const shown = whatOf(line)
     const first = [
       cell('mono', clockTime(line.startMs), `${day(line.startMs)} ${clockTime(line.startMs)}`),
       h(

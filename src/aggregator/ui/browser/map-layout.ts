@@ -20,7 +20,7 @@ export interface Placed {
 export const NODE_WIDTH = 172
 export const NODE_HEIGHT = 46
 const GAP_X = 150
-const GAP_Y = 26
+const GAP_Y = 44
 const MARGIN = 24
 const SWEEPS = 6
 

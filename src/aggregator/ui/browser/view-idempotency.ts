@@ -12,7 +12,7 @@ const COLOURS = 7
 
 export class IdempotencyView extends FiguresView {
   constructor() {
-    super('idempotency-view', 3_600_000)
+    super('idempotency-view', 900_000)
   }
 
   protected override async load(query: URLSearchParams): Promise<void> {

@@ -6,7 +6,7 @@ import { count, duration, hue, nowMs, percent } from './format.ts'
 import { colour, HeatCanvas } from './heat-canvas.ts'
 import { go, urlOf } from './location.ts'
 
-const HOUR_MS = 3_600_000
+const DEFAULT_MS = 900_000
 
 export class LatencyView extends FiguresView {
   readonly #routes = h('div', 'routes')
@@ -24,7 +24,7 @@ export class LatencyView extends FiguresView {
   #services: readonly ServiceFigures[] = []
 
   constructor() {
-    super('latency-view', HOUR_MS)
+    super('latency-view', DEFAULT_MS)
   }
 
   get #service(): string {

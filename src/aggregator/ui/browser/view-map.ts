@@ -6,6 +6,7 @@ import { count, duration, hue, percent, rate } from './format.ts'
 import { go, urlOf } from './location.ts'
 import { layout, NODE_HEIGHT, NODE_WIDTH, type Placed } from './map-layout.ts'
 
+const DEFAULT_MS = 300_000
 const CLIENTS = '\0clients'
 /** With more edges than this, labels are shown for the one that is looked at. */
 const MOST_LABELS = 30
@@ -21,7 +22,7 @@ export class MapView extends FiguresView {
   readonly #table = h('div', 'table')
 
   constructor() {
-    super('map-view', 900_000)
+    super('map-view', DEFAULT_MS)
   }
 
   protected override async load(query: URLSearchParams): Promise<void> {
@@ -185,11 +186,13 @@ function curve(a: Point, b: Point): { path: string; x: number; y: number } {
   }
   const [x1, y1, x2, y2] = [a.x + NODE_WIDTH, a.y + middle, b.x - 2, b.y + middle]
   if (x2 > x1) {
+    // A straight line would be hidden by its label.
+    const above = Math.abs(y1 - y2) < 20 ? 20 : 0
     const bend = Math.max(40, (x2 - x1) / 2)
     return {
       path: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`,
       x: (x1 + x2) / 2,
-      y: (y1 + y2) / 2,
+      y: (y1 + y2) / 2 - above,
     }
   }
   // Back, or within a column: around below both.
@@ -215,7 +218,11 @@ function edgeUrl({ client, server, relation }: Edge): string {
 }
 
 function tableOf(edges: readonly Edge[], query: URLSearchParams): HTMLElement {
-  const time = { lastMs: query.get('lastMs') ?? '900000', from: query.get('from') ?? '', to: query.get('to') ?? '' }
+  const time = {
+    lastMs: query.get('lastMs') ?? String(DEFAULT_MS),
+    from: query.get('from') ?? '',
+    to: query.get('to') ?? '',
+  }
   const range = time.from === '' ? { lastMs: time.lastMs } : { from: time.from, to: time.to }
   const heads = ['caller', 'callee', 'rate', 'calls', 'failed', 'p50', 'p95', 'p99', 'network p50', 'network p99']
   return h(

@@ -2,7 +2,7 @@
 import { Asking, messageOf } from './api.ts'
 import type { Hop, Trace } from './api-types.ts'
 import { button, copyText, h, toast } from './dom.ts'
-import { clockTime, count, day, duration, hue, nsToMs } from './format.ts'
+import { clockTime, count, day, duration, hue, nsToMs, whatOf } from './format.ts'
 import { HopPanel } from './hop-panel.ts'
 import { change, type Place, urlOf } from './location.ts'
 import { Overview } from './overview.ts'
@@ -122,7 +122,8 @@ export class TraceView implements View {
     overview.setZoom(zoom)
     split.append(waterfall.rows.element, panel.element)
     this.element.replaceChildren(this.#head(trace), ...this.#findings(trace), overview.element, this.#legend(), split)
-    document.title = `${trace.hops.find(({ gap }) => !gap)?.name ?? trace.traceId} · Hopscope`
+    const first = trace.hops.find(({ gap }) => !gap)
+    document.title = `${first === undefined ? trace.traceId : whatOf(first)} · Hopscope`
     waterfall.rows.update(model.rows.length)
     this.#restore(query)
   }
@@ -216,7 +217,13 @@ export class TraceView implements View {
     return h(
       'header',
       { class: 'trace-head', css: { '--hue': hue(first?.service ?? '') } },
-      h('h1', null, h('span', 'dot'), h('span', 'svc', first?.service ?? '?'), h('span', 'what', first?.name ?? '')),
+      h(
+        'h1',
+        null,
+        h('span', 'dot'),
+        h('span', 'svc', first?.service ?? '?'),
+        h('span', 'what', first === undefined ? '' : whatOf(first)),
+      ),
       h(
         'div',
         'stats',

@@ -1,7 +1,7 @@
 /** Rows of a trace: the tree on the left, bars with phases on the right. */
 import type { Hop } from './api-types.ts'
 import { h } from './dom.ts'
-import { duration, hue, ticks } from './format.ts'
+import { duration, hue, ticks, whatOf } from './format.ts'
 import { partsOf, type TraceModel, type Zoom } from './trace-model.ts'
 import { VirtualRows } from './virtual-rows.ts'
 
@@ -141,7 +141,7 @@ export class Waterfall {
       fold,
       hop.gap ? null : h('span', 'dot'),
       h('span', 'svc', hop.gap ? 'missing' : hop.service),
-      h('span', 'what', hop.gap ? `no span ${hop.spanId} came` : hop.name),
+      h('span', 'what', hop.gap ? `no span ${hop.spanId} came` : whatOf(hop)),
       folded && h('span', 'badge', `+${model.below(index)}`),
       hop.direction !== '' && h('span', 'tag', hop.direction),
       hop.late && h('span', { class: 'tag warn', attrs: { title: 'came after the trace had been quiet' } }, 'late'),
@@ -158,10 +158,7 @@ export class Waterfall {
     const [left, right] = [at(hop.startUs), at(hop.startUs + hop.durationUs)]
     const parts = partsOf(hop).map(({ kind, startUs, us }) => {
       const start = at(startUs)
-      return h('i', {
-        class: `part p-${kind}`,
-        css: { left: `${start - left}cqw`, width: `${at(startUs + us) - start}cqw` },
-      })
+      return h('i', { class: `part p-${kind}`, css: { left: `${start}%`, width: `${at(startUs + us) - start}%` } })
     })
     const unsure = hop.uncertaintyUs ?? 0
     const [low, high] = [at(hop.startUs - unsure), at(hop.startUs + unsure)]
@@ -171,7 +168,8 @@ export class Waterfall {
       h(
         'div',
         'clip',
-        h('div', { class: 'bar', css: { left: `${left}%`, width: `${right - left}%` } }, ...parts),
+        ...parts,
+        hop.failed && h('div', { class: 'bar', css: { left: `${left}%`, width: `${right - left}%` } }),
         high - low > 0.3 && h('div', { class: 'unsure', css: { left: `${low}%`, width: `${high - low}%` } }),
       ),
       right >= 0 && left <= 100 && tookOf(hop, left, Math.min(right, 100)),
@@ -190,7 +188,7 @@ function tookOf(hop: Hop, left: number, right: number): HTMLElement {
 
 function titleOf(hop: Hop): string {
   if (hop.gap) return `no span ${hop.spanId} came`
-  return `${hop.service}  ${hop.name}\n${hop.kind}${hop.peer === '' ? '' : ` to ${hop.peer}`}, on ${hop.host}`
+  return `${hop.service}  ${whatOf(hop)}\n${hop.kind}${hop.peer === '' ? '' : ` to ${hop.peer}`}, on ${hop.host}`
 }
 
 function spoken(hop: Hop): string {
