@@ -142,9 +142,16 @@ export class RedisStore implements IdempotencyStore {
     if (written[0] !== null) throw failure(written[0])
     if (waited[0] !== null) throw failure(waited[0])
     if (Number(waited[1]) < waitReplicas) {
+      if (script === 'hopscopeClaim') this.#takeBack(id, args, written[1])
       throw new StoreError('down', `redis: ${String(waited[1])} of ${waitReplicas} replicas have the write`)
     }
     return written[1]
+  }
+
+  /** A claim that no replica has does not count: nobody is to wait for the end of its lease. */
+  #takeBack(id: string, [owner]: readonly Argument[], reply: unknown): void {
+    const [kind, fence] = listOf(reply)
+    if (kind === 1) this.#run('hopscopeRelease', id, [owner!, text(fence)]).catch(() => {})
   }
 
   async #run(script: ScriptName, id: string, args: readonly Argument[]): Promise<unknown> {
