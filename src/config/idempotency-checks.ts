@@ -4,12 +4,30 @@ import { type Fault, shown } from './fault.ts'
 import type { Values } from './layer.ts'
 import { settingByPath } from './schema.ts'
 
-/** With several processes a store in the memory of one would run a key once in each. */
+const STORE = 'idempotency.store'
+
 export function idempotencyFaults(command: Command, values: Values): Fault[] {
-  const [store, several] = [values.get('idempotency.store'), values.get('concurrency')]
+  return [...withoutStore(command, values), ...inEachProcess(command, values)]
+}
+
+/** Rules without a store would look as if they were in force. */
+function withoutStore(command: Command, values: Values): Fault[] {
+  if (values.has(STORE) || !settingByPath.get(STORE)!.commands.includes(command)) return []
+  const [mode, routes] = [values.get('idempotency.mode'), values.get('idempotency.routes')]
+  const wanting =
+    mode?.parsed === 'require' ? mode : ((routes?.parsed ?? []) as unknown[]).length > 0 ? routes : undefined
+  if (wanting === undefined) return []
+  const path = wanting === mode ? 'idempotency.mode' : 'idempotency.routes'
+  const expected = `${settingByPath.get(STORE)!.kind.expects}, since ${path} is set (${wanting.origin})`
+  return [{ path: STORE, origin: '', value: '', expected }]
+}
+
+/** With several processes a store in the memory of one would run a key once in each. */
+function inEachProcess(command: Command, values: Values): Fault[] {
+  const [store, several] = [values.get(STORE), values.get('concurrency')]
   if (command !== 'proxy' && command !== 'sidecar') return []
   if (!String(store?.parsed ?? '').startsWith('memory') || several === undefined || several.parsed === 1) return []
   const expected = 'file:DIR or redis://…, which all processes share, or concurrency 1'
-  const value = shown(settingByPath.get('idempotency.store')!, store!.value)
-  return [{ path: 'idempotency.store', origin: store!.origin, value, expected }]
+  const value = shown(settingByPath.get(STORE)!, store!.value)
+  return [{ path: STORE, origin: store!.origin, value, expected }]
 }

@@ -21,7 +21,8 @@ test('rules of routes are read from the file, and from text as JSON', async (t) 
     { path: '/payments/**', mode: 'require', ttlMs: 172_800_000, onStoreDown: 'closed' },
     { methods: ['PUT', 'DELETE'], path: '/v1/*', release: ['404'], principal: 'jwt:sub' },
   ])
-  const text = await accepted({ env: { HOPSCOPE_IDEMPOTENCY_ROUTES: '[{"path":"/a","mode":"off"}]' } })
+  const env = { HOPSCOPE_IDEMPOTENCY_ROUTES: '[{"path":"/a","mode":"off"}]', HOPSCOPE_IDEMPOTENCY_STORE: 'memory' }
+  const text = await accepted({ env })
   assert.deepEqual(text.config.idempotency.routes, [{ path: '/a', mode: 'off' }])
 })
 
@@ -80,6 +81,15 @@ test('a URL of a store that is none says why, without its password', async () =>
   const { faults } = await refused({ flags: { 'idempotency.store': 'redis://me:hunter2@host/0?wait=many' } })
   assert.equal(faults[0]!.expected, 'memory, file:DIR or redis://… (wait is a number from 0 to 16)')
   assert.equal(faults[0]!.value, '"***"')
+})
+
+test('rules without a store are refused', async () => {
+  for (const flags of [{ 'idempotency.mode': 'require' }, { 'idempotency.routes': '[{"path":"/a"}]' }]) {
+    const { faults } = await refused({ flags })
+    assert.equal(faults[0]!.path, 'idempotency.store')
+    assert.match(faults[0]!.expected, /since idempotency\.(mode|routes) is set \(--idempotency-/)
+  }
+  await accepted({ flags: { 'idempotency.mode': 'off' } })
 })
 
 test('several processes cannot share a store in memory', async () => {

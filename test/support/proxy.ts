@@ -59,7 +59,8 @@ export class TestProxy {
   }
 
   static async start(upstreamUrl: string, options: ProxyOptions = {}): Promise<TestProxy> {
-    const flags = { 'upstream.url': upstreamUrl, ...options.flags }
+    const kept = options.store === undefined ? {} : { 'idempotency.store': options.store.name }
+    const flags = { 'upstream.url': upstreamUrl, ...kept, ...options.flags }
     const loaded = await loadConfig({ command: 'proxy', env: {}, flags })
     if (!loaded.ok) assert.fail(JSON.stringify(loaded.faults))
     const exchanges: Finished[] = []
