@@ -70,7 +70,7 @@ button.fold:hover { color: var(--text); background: none; }
 .attrs dt, .attrs dd { padding: 3px 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; font: 12px/1.4 var(--mono); }
 .attrs dt { color: var(--dim); padding-right: 8px; }
 .attrs dd { display: flex; gap: 6px; justify-content: space-between; white-space: pre-wrap; }
-.find { opacity: 0.45; flex: none; padding: 0 3px; font-size: 14px; line-height: 1; }
+.find { opacity: 0.75; flex: none; padding: 0 3px; font-size: 14px; line-height: 1; }
 .attrs dd:hover .find, .find:focus-visible { opacity: 1; }
 .event { margin-bottom: 8px; }
 .phases { width: 100%; border-collapse: collapse; }
