@@ -49,6 +49,8 @@ export async function openLmdb(folder: string, sync: boolean): Promise<LmdbDatab
   const { open } = await import('lmdb')
   const options = {
     path: folder,
+    // A folder, also where its name has a dot.
+    noSubdir: false,
     encoding: 'binary' as const,
     keyEncoding: 'binary' as const,
     useVersions: true,

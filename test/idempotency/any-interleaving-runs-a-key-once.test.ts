@@ -34,7 +34,7 @@ type Action =
   | { readonly do: 'store'; readonly fails: readonly Operation[] }
 
 /** Histories of each kind; more by the environment. */
-const RUNS = Number(process.env.HOPSCOPE_TEST_HISTORIES ?? 800)
+const RUNS = Number(process.env.TEST_HISTORIES ?? 800)
 
 const nth = fc.nat(5)
 const place = fc.nat(1)

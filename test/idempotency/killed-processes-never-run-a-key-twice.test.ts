@@ -1,4 +1,4 @@
-/** More rounds by HOPSCOPE_CRASH_ROUNDS, a known history by HOPSCOPE_CRASH_SEED. */
+/** More rounds by TEST_CRASH_ROUNDS, a known history by TEST_CRASH_SEED. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -6,7 +6,7 @@ import { freePort, noRedis, type RedisServer, startRedis } from '../stores/redis
 import { tempFolder } from '../stores/temp-folder.ts'
 import { Storm, seedOf } from './storm.ts'
 
-const ROUNDS = Number(process.env.HOPSCOPE_CRASH_ROUNDS ?? 4)
+const ROUNDS = Number(process.env.TEST_CRASH_ROUNDS ?? 4)
 const options = { timeout: 60_000 + ROUNDS * 5000 }
 
 test('proxies with a file store are killed', options, async (t) => {

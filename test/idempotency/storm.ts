@@ -32,7 +32,7 @@ export function randomFrom(seed: number): () => number {
 }
 
 /** The seed of the environment, or a new one. */
-export const seedOf = (): number => Number(process.env.HOPSCOPE_CRASH_SEED ?? randomInt(2 ** 31))
+export const seedOf = (): number => Number(process.env.TEST_CRASH_SEED ?? randomInt(2 ** 31))
 
 export class Storm {
   readonly random: () => number
