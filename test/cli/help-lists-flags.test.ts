@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { settingsFor } from '../../src/config/schema.ts'
 import { COMMANDS } from '../../src/config/commands.ts'
+import { settingsFor } from '../../src/config/schema.ts'
 import { hopscope } from './support.ts'
 
 for (const command of COMMANDS) {
