@@ -16,14 +16,17 @@ export interface Leased {
 }
 
 export class Leases implements Deadlined {
+  readonly #sweeper: Sweeper
   readonly #everyUs: number
+  /** Known to the sweeper: from the first lease to the look that finds none. */
+  #joined = false
   #first: Leased | undefined
   #last: Leased | undefined
   deadlineUs = Number.POSITIVE_INFINITY
 
   constructor(sweeper: Sweeper, everyMs: number) {
+    this.#sweeper = sweeper
     this.#everyUs = everyMs * 1000
-    sweeper.add(this)
   }
 
   /** Join, or begin anew. */
@@ -34,7 +37,10 @@ export class Leases implements Deadlined {
     if (this.#last === undefined) this.#first = one
     else this.#last.leaseAfter = one
     this.#last = one
-    if (this.#first === one) this.deadlineUs = one.leaseDueUs
+    if (this.#joined) return
+    this.#joined = true
+    this.deadlineUs = one.leaseDueUs
+    this.#sweeper.add(this)
   }
 
   remove(one: Leased): void {
@@ -55,6 +61,10 @@ export class Leases implements Deadlined {
       one.onLeaseDue()
       if (one === last) break
     }
-    this.deadlineUs = this.#first?.leaseDueUs ?? Number.POSITIVE_INFINITY
+    if (this.#first !== undefined) this.deadlineUs = this.#first.leaseDueUs
+    else {
+      this.#joined = false
+      this.#sweeper.remove(this)
+    }
   }
 }
