@@ -32,7 +32,7 @@ export const STYLE_BASE = /* css */ `
 }
 * { box-sizing: border-box; }
 html, body { height: 100%; margin: 0; background: var(--bg); color: var(--text); }
-body { display: grid; grid-template-rows: auto minmax(0, 1fr); }
+body { display: grid; grid-template: auto minmax(0, 1fr) / minmax(0, 1fr); }
 h1, h2, h3, p, dl, dd, ul, table { margin: 0; padding: 0; }
 h1 { font-size: 15px; } h2 { font-size: 14px; }
 h3 { font-size: 11px; text-transform: uppercase; letter-spacing: 0.05em; color: var(--dim); font-weight: 600; }
@@ -58,8 +58,8 @@ code, .mono { font-family: var(--mono); font-size: 12px; }
 #top nav a:hover { background: var(--bg3); text-decoration: none; color: var(--text); }
 #top nav a[aria-current] { background: var(--accent-bg); color: var(--accent); font-weight: 600; }
 #top form { margin-left: auto; }
-#view { min-height: 0; outline: none; }
-.view { height: 100%; display: flex; flex-direction: column; min-height: 0; }
+#view { min-height: 0; min-width: 0; outline: none; }
+.view { height: 100%; display: flex; flex-direction: column; min-height: 0; min-width: 0; }
 
 input, select, button { font: inherit; color: inherit; }
 input:not([type=checkbox]), select { height: 28px; padding: 0 8px; border: 1px solid var(--line); border-radius: 5px; background: var(--bg); min-width: 0; }

@@ -87,7 +87,7 @@ table.data tbody tr:hover td { background: var(--bg2); }
 .svc-cell { display: inline-flex; gap: 7px; align-items: center; }
 .map-view .map { flex: 1 1 60%; min-height: 240px; overflow: auto; background: var(--bg); display: flex; }
 .map-view .table { flex: 0 1 auto; max-height: 42%; overflow: auto; padding: 0 14px 8px; border-top: 1px solid var(--line); }
-.map svg { display: block; margin: auto; flex: none; }
+.map svg { display: block; margin: auto; flex: none; width: 100%; max-width: var(--w); min-width: calc(var(--w) * 0.62); }
 .map .node rect { fill: var(--bg2); stroke: var(--line); }
 .map .node .strip { fill: light-dark(oklch(0.58 0.14 var(--hue, 250)), oklch(0.74 0.12 var(--hue, 250))); stroke: none; }
 .map .node.outside rect { stroke-dasharray: 4 3; }

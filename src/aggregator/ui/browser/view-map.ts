@@ -66,8 +66,6 @@ export class MapView extends FiguresView {
     const drawing = svg(
       'svg',
       {
-        width,
-        height,
         viewBox: `0 0 ${width} ${height}`,
         role: 'group',
         'aria-label': 'Service map; the table below has the same',
@@ -77,6 +75,7 @@ export class MapView extends FiguresView {
       ...nodes,
       ...lines.map(({ label }) => label),
     )
+    drawing.style.setProperty('--w', `${width}px`)
     for (const node of nodes) light(node, drawing)
     return drawing
   }
