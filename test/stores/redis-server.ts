@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -68,6 +68,7 @@ async function start(folder: string, port: number, lines: readonly string[], fla
   writeFileSync(config, [`port ${port}`, 'bind 127.0.0.1', `dir ${own}`, ...lines, ''].join('\n'))
   const child = spawn('redis-server', [config, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
+  process.on('exit', () => child.kill('SIGKILL'))
   const log: string[] = []
   await new Promise<void>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -76,11 +77,15 @@ async function start(folder: string, port: number, lines: readonly string[], fla
     })
     void exited.then(() => reject(new Error(`redis-server ended:\n${log.join('\n')}`)))
   })
+  // A test that failed must end all the same, and take its servers along.
+  child.unref()
+  ;(child.stdout as Socket).unref()
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
     process: child,
     async kill() {
+      child.ref()
       child.kill('SIGKILL')
       await exited
     },
