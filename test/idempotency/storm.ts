@@ -87,7 +87,8 @@ export class Storm {
       }
       const answer = await ask(proxy.port, key)
       this.#note(key, answer)
-      if (typeof answer === 'string' || answer.status !== 200) await sleep(10)
+      // It is the moments that matter, not the load.
+      await sleep(typeof answer === 'string' || answer.status !== 200 ? 15 : 3)
     }
   }
 
