@@ -63,11 +63,7 @@ addSettings(program.command('aggregator'), 'aggregator')
 
 addSettings(program.command('check-config'), undefined)
   .description('Validate the configuration and print what is in effect, or every fault.')
-  .addOption(
-    new Option('--for <command>', 'the command to check for')
-      .choices([...COMMANDS])
-      .default('proxy'),
-  )
+  .addOption(new Option('--for <command>', 'the command to check for').choices([...COMMANDS]).default('proxy'))
   .option('--schema', 'print the JSON schema of the file instead')
   .action(async (options: { for: ConfigCommand; schema?: boolean }, cli: Command) => {
     if (options.schema === true) {
