@@ -86,7 +86,9 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
 
   protected onReset(code: number, cause: Error | undefined): void {
     if (this.x.finished || !this.started) return
-    this.#driver.downstreamClosed(this.x, cause ?? new StreamReset(code))
+    // A FIN has no errno.
+    const fin = this.session.closed && this.session.code === 0
+    this.#driver.downstreamClosed(this.x, cause ?? (fin ? undefined : new StreamReset(code)))
   }
 
   flushRequest(): void {

@@ -4,7 +4,7 @@
  */
 import { nowUs } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
-import { HeaderBlock } from '../core/headers.ts'
+import type { HeaderBlock } from '../core/headers.ts'
 import type { Deadlined } from '../core/timers.ts'
 import { type ConnectionInfo, Exchange } from '../exchange/exchange.ts'
 import type { Wire } from '../net/wire.ts'
@@ -177,7 +177,7 @@ export class Http2Server implements Http2Role, Deadlined {
 
   #trailers(stream: Http2Stream, endStream: boolean, buf: Buffer, start: number, end: number): number {
     const session = this.#session
-    const block = new HeaderBlock(8)
+    const block = session.trailerBlock()
     session.section.begin('trailers', block)
     const result = session.decode(buf, start, end)
     if (result === HPACK_FAULT) return h2.COMPRESSION_ERROR
@@ -201,7 +201,7 @@ export class Http2Server implements Http2Role, Deadlined {
   /** HEADERS on a stream that is over: the table of HPACK must be kept in step all the same. */
   #onClosedStream(id: number, buf: Buffer, start: number, end: number): number {
     const session = this.#session
-    session.section.begin('trailers', new HeaderBlock(8))
+    session.section.begin('trailers', session.trailerBlock())
     if (session.decode(buf, start, end) === HPACK_FAULT) return h2.COMPRESSION_ERROR
     if (session.recentlyReset.has(id)) return session.guard.control() ? 0 : h2.ENHANCE_YOUR_CALM
     return h2.STREAM_CLOSED

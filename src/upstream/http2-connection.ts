@@ -1,6 +1,5 @@
 /** One HTTP/2 connection to an upstream, with the streams of many exchanges. */
 import { nowUs } from '../core/clock.ts'
-import { HeaderBlock } from '../core/headers.ts'
 import type { Deadlined, Sweeper } from '../core/timers.ts'
 import type { TlsFacts } from '../core/tls-facts.ts'
 import type { Endpoint } from '../exchange/exchange.ts'
@@ -179,7 +178,7 @@ export class Http2Connection implements Http2Role, Deadlined {
       return (stream as Http2UpstreamStream).headers(endStream, buf, start, end)
     }
     if (session.isIdle(id)) return h2.PROTOCOL_ERROR
-    session.section.begin('trailers', new HeaderBlock(8))
+    session.section.begin('trailers', session.trailerBlock())
     if (session.decode(buf, start, end) === HPACK_FAULT) return h2.COMPRESSION_ERROR
     return session.guard.control() ? 0 : h2.ENHANCE_YOUR_CALM
   }

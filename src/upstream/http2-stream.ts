@@ -2,12 +2,12 @@
 import { nowUs } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import { RPC_NONE } from '../core/grpc.ts'
-import { HeaderBlock } from '../core/headers.ts'
-import { CHUNKED, ResponseHead } from '../core/message.ts'
+import type { HeaderBlock } from '../core/headers.ts'
+import { CHUNKED } from '../core/message.ts'
 import { phaseOf } from '../exchange/driver.ts'
 import * as h2 from '../http/message/http2/frames.ts'
 import { HPACK_FAULT, HPACK_OK } from '../http/message/http2/hpack-decoder.ts'
-import { finishResponseHead } from '../http/message/http2/response-head.ts'
+import { finishResponseHead, giveResponseHead, takeResponseHead } from '../http/message/http2/response-head.ts'
 import type { Http2Session } from '../http/message/http2/session.ts'
 import { Http2Stream } from '../http/message/http2/stream.ts'
 import { brokenOff } from './broken-connection.ts'
@@ -19,7 +19,7 @@ const MAX_INFORMATIONAL = 8
 
 export class Http2UpstreamStream extends Http2Stream {
   readonly #attempt: Http2Attempt
-  readonly #head = new ResponseHead()
+  readonly #head = takeResponseHead()
   readonly #deadlines: ResponseDeadlines
   #gotHead = false
   #bodyBytes = 0
@@ -92,8 +92,8 @@ export class Http2UpstreamStream extends Http2Stream {
   }
 
   #trailers(endStream: boolean, buf: Buffer, start: number, end: number): number {
-    const block = new HeaderBlock(8)
     const { section } = this.session
+    const block = this.session.trailerBlock()
     section.begin('trailers', block)
     const result = this.session.decode(buf, start, end)
     if (result === HPACK_FAULT) return h2.COMPRESSION_ERROR
@@ -132,6 +132,8 @@ export class Http2UpstreamStream extends Http2Stream {
     attempt.events.onAttemptEnd(attempt, trailers)
     // An answer before the end of the request: the rest of it is wanted by nobody.
     if (!this.sentEnd) this.session.resetStream(this, h2.CANCEL, false)
+    // Where the end has to wait, somebody may still look at it.
+    if (attempt.exchange.finished) giveResponseHead(this.#head)
   }
 
   /** End of a batch: what the client is to get should leave now. */

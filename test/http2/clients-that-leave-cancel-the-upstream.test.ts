@@ -11,12 +11,12 @@ function sayGoodbye(client: FramePeer): void {
 }
 
 /** How a client gives up stream 1, having others or not. */
-const WAYS: readonly (readonly [string, (client: FramePeer) => void, string])[] = [
-  ['resets the stream', (client) => client.send(rst(1, h2.CANCEL)), 'CANCEL'],
-  ['closes the connection', (client) => client.socket.end(), ''],
-  ['resets the connection', (client) => client.socket.resetAndDestroy(), 'ECONNRESET'],
-  ['says GOAWAY and closes', sayGoodbye, ''],
-  ['breaks a rule', (client) => client.send(windowUpdate(0, 0)), ''],
+const WAYS: readonly (readonly [string, (client: FramePeer) => void, RegExp])[] = [
+  ['resets the stream', (client) => client.send(rst(1, h2.CANCEL)), /^CANCEL$/],
+  ['closes the connection', (client) => client.socket.end(), /^$/],
+  ['resets the connection', (client) => client.socket.resetAndDestroy(), /^(ECONNRESET|EPIPE|)$/],
+  ['says GOAWAY and closes', sayGoodbye, /^$/],
+  ['breaks a rule', (client) => client.send(windowUpdate(0, 0)), /^PROTOCOL_ERROR$/],
 ]
 
 /** How far the exchange is when that happens. */
@@ -49,7 +49,7 @@ for (const [way, leave, errno] of WAYS) {
       assert.equal(upstream.ending, 'open')
       const [seen] = await proxy.finished(1)
       assert.equal(seen?.error?.code, 'client_closed')
-      if (errno !== '') assert.equal(seen?.error?.errno, errno)
+      assert.match(seen!.error!.errno, errno)
     })
   }
 

@@ -1,8 +1,22 @@
 /** HTTP/2 header block → a validated {@link ResponseHead}, or a refusal (RFC 9113 §8.3.2). */
 import { ProxyError } from '../../../core/errors.ts'
-import { CHUNKED, type ResponseHead } from '../../../core/message.ts'
+import { CHUNKED, ResponseHead } from '../../../core/message.ts'
 import { ABSENT, IN_DOUBT, readFraming } from '../framing.ts'
 import type { FieldSection } from './field-section.ts'
+
+/** Heads of finished exchanges, used again: their tables cost more to make than to empty. */
+const free: ResponseHead[] = []
+const FREE_AT_MOST = 256
+
+/** A head to be filled by {@link finishResponseHead}. */
+export function takeResponseHead(): ResponseHead {
+  return free.pop() ?? new ResponseHead()
+}
+
+/** A head whose exchange is over. */
+export function giveResponseHead(head: ResponseHead): void {
+  if (free.length < FREE_AT_MOST) free.push(head)
+}
 
 /** `method` is the request's: responses to HEAD have no body. Returns the refusal, where there is one. */
 export function finishResponseHead(

@@ -3,7 +3,7 @@
  * request or a response is, its role knows: `http/server-http2` and `upstream/http2-connection`.
  */
 import { nowUs } from '../../../core/clock.ts'
-import type { HeaderBlock } from '../../../core/headers.ts'
+import { HeaderBlock } from '../../../core/headers.ts'
 import type { Wire, WireHandler } from '../../../net/wire.ts'
 import { ClosedStreams } from './closed-streams.ts'
 import { FieldSection } from './field-section.ts'
@@ -28,6 +28,8 @@ const PATIENCE_AFTER_FAULT_MS = 500
 const PATIENCE_MS = 10_000
 /** What is read and thrown away meanwhile, bytes. */
 const DISCARDED_AT_MOST = 256 * 1024
+/** Trailer fields that there is room for at first. */
+const TRAILERS = 8
 const PING_BYTES = Buffer.from('hopscope', 'latin1')
 
 export class Http2Session implements WireHandler {
@@ -60,6 +62,7 @@ export class Http2Session implements WireHandler {
   closed = false
   #lingers = false
   #discarded = 0
+  #trailers = new HeaderBlock(TRAILERS)
   #flushes = false
   /** What the connection was ended with by us; 0 where it was no fault. */
   code = 0
@@ -313,10 +316,17 @@ export class Http2Session implements WireHandler {
     return this.wire.full
   }
 
+  /** An empty block for trailers, good until the next one is asked for; a stream that has to hold them keeps it. */
+  trailerBlock(): HeaderBlock {
+    this.#trailers.reset()
+    return this.#trailers
+  }
+
   /** END_STREAM came. */
   endReceived(stream: Http2Stream, trailers: HeaderBlock | undefined): void {
     this.touched.push(stream)
     stream.receiveEnd(trailers)
+    if (trailers !== undefined && stream.holds) this.#trailers = new HeaderBlock(TRAILERS)
     this.sideClosed(stream)
   }
 

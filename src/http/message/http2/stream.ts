@@ -9,6 +9,9 @@ import { errorName } from './frames.ts'
 import type { Http2Session } from './session.ts'
 import { StreamChannel } from './stream-channel.ts'
 
+/** Most streams never have bytes that wait: they share this one, which stays empty. */
+const NONE = new ByteQueue()
+
 export abstract class Http2Stream {
   readonly id: number
   readonly session: Http2Session
@@ -18,14 +21,14 @@ export abstract class Http2Stream {
   #receiveWindow: number
   /** Taken by the consumer and not given back to the peer yet. */
   #consumed = 0
-  readonly #held = new ByteQueue()
+  #held = NONE
   /** The stream was ended by the peer; told to the consumer when all that is held was taken. */
   #heldEnd = false
   #heldTrailers: HeaderBlock | undefined
   #paused = false
   #delivering = false
 
-  readonly #waiting = new ByteQueue()
+  #waiting = NONE
   #endWaits = false
   #trailersWait: HeaderBlock | undefined
   /** The producer was told to stop and waits for {@link drained}. */
@@ -91,6 +94,7 @@ export abstract class Http2Stream {
   }
 
   #hold(buf: Buffer, start: number, end: number): void {
+    if (this.#held === NONE) this.#held = new ByteQueue()
     this.#held.push(buf, start, end)
     this.session.received.hold(end - start)
   }
@@ -161,7 +165,10 @@ export abstract class Http2Stream {
     if (this.closed || this.sentEnd) return true
     let at = start
     if (this.#waiting.length === 0) at = this.#sendNow(buf, start, end)
-    if (at < end) this.#waiting.push(buf, at, end)
+    if (at < end) {
+      if (this.#waiting === NONE) this.#waiting = new ByteQueue()
+      this.#waiting.push(buf, at, end)
+    }
     this.blocked = this.#waiting.length > 0 || this.session.congested
     if (this.blocked) this.session.turns.add(this)
     return !this.blocked
