@@ -15,6 +15,8 @@ export interface StoreUnderTest {
 
 /** A lease or a time to live that is over soon, and one that is not. */
 const SHORT_MS = 60
+/** Long enough for some operations of a loaded machine, short enough to be waited for. */
+const WHILE_MS = 800
 const LONG_MS = 60_000
 
 /** `skip`: why the store cannot be had here, else false. */
@@ -221,11 +223,11 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>,
 
   holds('past its time it is expired, past its grace free', async () => {
     const id = newId()
-    const lives = { ttlMs: 3 * SHORT_MS, graceMs: 3 * SHORT_MS }
+    const lives = { ttlMs: WHILE_MS, graceMs: WHILE_MS }
     const claim = await claimed(store, claimRequest(id, lives))
-    await store.dispatch(claim, '', SHORT_MS)
+    await store.dispatch(claim, '', WHILE_MS)
     await store.complete(claim, '', response())
-    await under!.pass(3 * SHORT_MS)
+    await under!.pass(WHILE_MS)
     const expired = await store.claim(claimRequest(id))
     assert.equal(expired.kind, 'exists')
     assert.equal(expired.record.state, 'expired')
@@ -233,19 +235,19 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>,
     assert.equal(expired.record.fingerprint, 'fp-1')
     assert.equal((await store.read(id))?.state, 'expired')
     assert.equal(await claimState(store, claimRequest(id, { overUnknown: true })), 'expired')
-    await under!.pass(3 * SHORT_MS)
+    await under!.pass(WHILE_MS)
     assert.equal(await store.read(id), undefined)
     assert.equal(await claimState(store, claimRequest(id)), 'free')
   })
 
   holds('doubt expires as well', async () => {
     const id = newId()
-    const claim = await claimed(store, claimRequest(id, { ttlMs: SHORT_MS, graceMs: SHORT_MS }))
+    const claim = await claimed(store, claimRequest(id, { ttlMs: SHORT_MS, graceMs: WHILE_MS }))
     await store.dispatch(claim, '', LONG_MS)
     assert.equal(await store.markUnknown(claim, ''), true)
     await under!.pass(SHORT_MS)
     assert.equal(await claimState(store, claimRequest(id, { overUnknown: true })), 'expired')
-    await under!.pass(SHORT_MS)
+    await under!.pass(WHILE_MS)
     assert.equal(await claimState(store, claimRequest(id)), 'free')
   })
 
