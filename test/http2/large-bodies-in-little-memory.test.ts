@@ -9,7 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const BYTES = 200 * 1024 * 1024
-const LIMIT_BYTES = 128 * 1024 ** 2
+/** Over the idle proxy, which alone is 70 MiB on Node 20 and 88 on 24. */
+const LIMIT_BYTES = 96 * 1024 ** 2
 const SLOW_MS = 500
 const PIECE = Buffer.alloc(256 * 1024, 'x')
 const skip = !existsSync('/proc/self/status') && 'needs /proc'
@@ -62,6 +63,7 @@ test('200 MB both ways at once, each to a reader that begins slowly', { skip }, 
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port, child } = await start(t, (server.address() as AddressInfo).port)
+  const idle = peakOf(child)
   const session = connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 1 << 20 } })
   t.after(() => {
     session.destroy()
@@ -74,6 +76,6 @@ test('200 MB both ways at once, each to a reader that begins slowly', { skip }, 
   assert.equal(await downloaded, BYTES)
   assert.equal(await uploaded, BYTES)
   const peak = peakOf(child)
-  t.diagnostic(`peak ${Math.round(peak / 1024 ** 2)} MiB`)
-  assert.ok(peak > 0 && peak < LIMIT_BYTES, `${peak / 1024 ** 2} MiB`)
+  t.diagnostic(`peak ${Math.round(peak / 1024 ** 2)} MiB, idle ${Math.round(idle / 1024 ** 2)} MiB`)
+  assert.ok(idle > 0 && peak - idle < LIMIT_BYTES, `${(peak - idle) / 1024 ** 2} MiB more`)
 })

@@ -63,6 +63,8 @@ test(`${CONNECTIONS} connections with ${DESCRIPTORS} descriptors: the proxy live
   for (const answer of failed) assert.match(answer, /^HTTP\/1\.1 50[23] [\s\S]*"errno":"EMFILE"/)
   for (const socket of sockets) socket.destroy()
   assert.equal(child.exitCode, null, lines.join('\n'))
+  // It has yet to notice that its clients have left.
+  await eventually('descriptors again', async () => (await status(port).catch(() => 0)) === 200)
   for (let i = 0; i < 20; i++) assert.equal(await status(port), 200)
   assert.deepEqual(
     lines.filter((line) => /fault of ours|"level":"error"/.test(line)),

@@ -138,9 +138,13 @@ function recorder(exchanges: Finished[]): Stage {
 }
 
 /** Polls, since the state asked for has no event; fails after the deadline. */
-export async function eventually(what: string, holds: () => boolean, deadlineMs = 8000): Promise<void> {
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  deadlineMs = 8000,
+): Promise<void> {
   const until = performance.now() + deadlineMs
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > until) assert.fail(`no ${what} in time`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
