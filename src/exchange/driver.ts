@@ -4,19 +4,21 @@
  */
 import { nowUs } from '../core/clock.ts'
 import { errnoOf, ProxyError } from '../core/errors.ts'
-import { parseGrpcStatus, RPC_GRPC, RPC_NONE } from '../core/grpc.ts'
+import { RPC_GRPC } from '../core/grpc.ts'
 import { HeaderBlock } from '../core/headers.ts'
-import { newSpanId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
 import type { ResponseHead } from '../core/message.ts'
 import type { Sweeper } from '../core/timers.ts'
+import { Attempts, isSending, logAttempt } from './attempts.ts'
 import type { Hook, PhaseTables } from './compile.ts'
 import { Detached } from './detached.ts'
 import { type Answer, type Exchange, ownResponseHead } from './exchange.ts'
 import { grpcStatusIn } from './grpc-status.ts'
+import { phaseOf } from './phase.ts'
 import type { Attempt, AttemptEvents, TunnelEnd, Upstream } from './ports.ts'
-import { mayReplay, mayRetryCall, RetryBudget } from './retry-policy.ts'
-import { ANSWERED, CONTINUE, GATHER_BYTES, type Guard, type Verdict } from './stage.ts'
+import { RequestStages } from './request-stages.ts'
+import type { Guard } from './stage.ts'
+import { StageRunner } from './stage-runner.ts'
 
 /** What a driver is made of. */
 export interface DriverOptions {
@@ -36,18 +38,15 @@ export interface DriverOptions {
   readonly detachedMs: number
 }
 
-type HeadHook = Hook<(x: Exchange) => Verdict | Promise<Verdict>>
-
 /** One driver serves all connections of a listener. */
 export class Driver implements AttemptEvents {
   readonly #stages: PhaseTables
-  readonly #upstream: Upstream
+  readonly #runner: StageRunner
+  readonly #request: RequestStages
+  readonly #attempts: Attempts
   readonly #rescue: DriverOptions['rescue']
   readonly #failureTrailers: DriverOptions['failureTrailers']
-  readonly #retryCallsOn: ReadonlySet<number>
   readonly #log: Logger
-  readonly #onStageFault: (stage: string) => void
-  readonly #budget = new RetryBudget()
   readonly #sweeper: Sweeper
   readonly #detachedUs: number
   /** Exchanges begun and not finished. */
@@ -55,14 +54,28 @@ export class Driver implements AttemptEvents {
 
   constructor(options: DriverOptions) {
     this.#stages = options.stages
-    this.#upstream = options.upstream
     this.#rescue = options.rescue
     this.#failureTrailers = options.failureTrailers
-    this.#retryCallsOn = options.retryCallsOn ?? new Set()
     this.#log = options.log
-    this.#onStageFault = options.onStageFault ?? (() => {})
     this.#sweeper = options.sweeper
     this.#detachedUs = options.detachedMs * 1000
+    const answered = (x: Exchange): void => this.#stageAnswered(x)
+    this.#runner = new StageRunner({
+      log: options.log,
+      onFault: options.onStageFault ?? (() => {}),
+      fail: (x, error) => {
+        this.#attempts.cancel(x)
+        this.#fail(x, error)
+      },
+    })
+    this.#attempts = new Attempts({
+      upstream: options.upstream,
+      events: this,
+      runner: this.#runner,
+      retryCallsOn: options.retryCallsOn ?? new Set(),
+      answered,
+    })
+    this.#request = new RequestStages(options.stages, this.#runner, { passed: (x) => this.#attempts.make(x), answered })
   }
 
   // === the client's side ===
@@ -70,8 +83,8 @@ export class Driver implements AttemptEvents {
   /** A request head is complete. */
   start(x: Exchange): void {
     this.active++
-    this.#budget.earn()
-    this.#requestHead(x, 0)
+    this.#attempts.earn()
+    this.#request.run(x, 0)
   }
 
   /** A request that could not be read: answer and close. */
@@ -88,22 +101,28 @@ export class Driver implements AttemptEvents {
   requestData(x: Exchange, buf: Buffer, start: number, end: number): void {
     if (x.guard !== undefined && !this.#guardTakes(x, x.guard, buf.subarray(start, end))) return
     if (x.discardsRequest) return
-    if (this.#stages.requestData.length > 0) this.#runChunk(x, this.#stages.requestData, buf.subarray(start, end))
+    if (this.#stages.requestData.length > 0) this.#runner.chunk(x, this.#stages.requestData, buf.subarray(start, end))
     const attempt = x.attempt!
     if (x.finished || x.discardsRequest) return
-    this.#keepForReplay(x, attempt, buf, start, end)
+    this.#attempts.keepForReplay(x, attempt, buf, start, end)
     x.requestBytes += end - start
     if (!attempt.data(buf, start, end)) x.down.pauseRequest()
+  }
+
+  #guardTakes(x: Exchange, guard: Guard, chunk: Buffer): boolean {
+    if (!this.#request.guardTakes(x, guard, chunk)) return false
+    if (x.refusal !== undefined && !x.discardsRequest) this.downstreamFailed(x, x.refusal)
+    return !x.finished
   }
 
   requestEnd(x: Exchange, trailers: HeaderBlock | undefined): void {
     x.requestEnded = true
     if (x.gatherNext >= 0) {
       x.replayTrailers = trailers === undefined ? undefined : HeaderBlock.from(trailers.entries())
-      this.#gathered(x)
+      this.#request.gathered(x)
       return
     }
-    if (x.guard !== undefined) this.#guarded(x, x.guard, requestEnded, undefined)
+    if (x.guard !== undefined) this.#runner.guard(x, x.guard, requestEnded, undefined)
     if (x.finished) return
     if (x.discardsRequest || !isSending(x)) return
     const repeatable = x.requestBytes === 0 || x.replayBody !== undefined
@@ -128,7 +147,7 @@ export class Driver implements AttemptEvents {
       this.#detach(x, error)
       return
     }
-    this.#cancel(x)
+    this.#attempts.cancel(x)
     this.#fail(x, error)
   }
 
@@ -140,7 +159,7 @@ export class Driver implements AttemptEvents {
       this.#detach(x, error)
       return
     }
-    this.#cancel(x)
+    this.#attempts.cancel(x)
     x.error ??= error
     this.#finish(x)
   }
@@ -149,242 +168,27 @@ export class Driver implements AttemptEvents {
   #detach(x: Exchange, error: ProxyError): void {
     x.error ??= error
     x.down = new Detached(this.#sweeper, nowUs() + this.#detachedUs, () => {
-      this.#cancel(x)
+      this.#attempts.cancel(x)
       this.#fail(x, new ProxyError('exchange_timeout', phaseOf(x), 'the client had left'))
     })
     x.attempt?.resumeResponse()
   }
 
-  /** Give up the attempt; what of it may have had an effect is remembered. */
-  #cancel(x: Exchange): void {
-    const { attempt } = x
-    if (attempt === undefined) return
-    if (attempt.bytesSent > 0) x.reached = true
-    attempt.cancel()
-  }
-
-  // === stages ===
-
-  #requestHead(x: Exchange, from: number): void {
-    const hooks = this.#stages.requestHead
-    for (let i = from; i < hooks.length; i++) {
-      const verdict = this.#runHead(x, hooks[i]!)
-      if (x.finished) return
-      if (verdict === CONTINUE) continue
-      if (verdict instanceof Promise) this.#await(x, hooks[i]!, verdict, i + 1)
-      else this.#decided(x, verdict, i + 1)
-      return
-    }
-    if (x.replayBody !== undefined) this.#showGathered(x, x.replayBody)
-    if (x.finished) return
-    x.timing.queuedUs = nowUs()
-    this.#attempt(x)
-  }
-
-  #runHead(x: Exchange, hook: HeadHook): Verdict | Promise<Verdict> {
-    try {
-      return hook.run(x)
-    } catch (error) {
-      return this.#stageThrew(x, hook, error)
-    }
-  }
-
-  #await(x: Exchange, hook: HeadHook, verdict: Promise<Verdict>, next: number): void {
-    verdict
-      .catch((error) => this.#stageThrew(x, hook, error))
-      .then((settled) => {
-        if (x.finished) return
-        this.#decided(x, settled, next)
-        x.down.resumeRequest()
-      })
-  }
-
-  #decided(x: Exchange, verdict: Verdict, next: number): void {
-    if (verdict === ANSWERED) this.#stageAnswered(x)
-    else if (verdict === CONTINUE) this.#requestHead(x, next)
-    else {
-      x.gatherNext = next
-      x.replayBody = []
-      if (x.requestEnded) this.#gathered(x)
-    }
-  }
-
-  /** The body is here as a whole: the guard decides. */
-  #gathered(x: Exchange): void {
-    const next = x.gatherNext
-    x.gatherNext = -1
-    const verdict = this.#runHead(x, GATHERED)
-    if (x.finished) return
-    if (verdict instanceof Promise) this.#await(x, GATHERED, verdict, next)
-    else this.#decided(x, verdict, next)
-  }
-
-  /** Stages behind the one that gathered see the body after the head, as ever. */
-  #showGathered(x: Exchange, body: readonly Buffer[]): void {
-    if (this.#stages.requestData.length === 0) return
-    for (const piece of body) {
-      this.#runChunk(x, this.#stages.requestData, piece)
-      if (x.finished) return
-    }
-  }
-
-  /** False: the bytes go no further. */
-  #guardTakes(x: Exchange, guard: Guard, chunk: Buffer): boolean {
-    if (x.gatherNext >= 0) {
-      x.requestBytes += chunk.length
-      x.replayBody!.push(Buffer.from(chunk))
-      return false
-    }
-    try {
-      guard.onRequestData(x, chunk)
-    } catch (error) {
-      this.#guardThrew(x, guard, error)
-    }
-    if (x.refusal !== undefined && !x.discardsRequest && !x.finished) this.downstreamFailed(x, x.refusal)
-    return !x.finished
-  }
-
-  /** Call a hook of a guard; its throw fails the exchange. */
-  #guarded<A, T>(x: Exchange, guard: Guard, call: GuardCall<A, T>, given: A): T | undefined {
-    try {
-      return call(guard, x, given)
-    } catch (error) {
-      this.#guardThrew(x, guard, error)
-      return undefined
-    }
-  }
-
-  #guardThrew(x: Exchange, guard: Guard, error: unknown): void {
-    this.#stageThrew(x, { stage: guard.name, decides: true, run: undefined }, error)
-  }
-
-  /** An observer's fault is counted and traffic goes on; a decider's fails the exchange. */
-  #stageThrew(x: Exchange, hook: Hook<unknown>, error: unknown): Verdict {
-    this.#onStageFault(hook.stage)
-    this.#log.error({ stage: hook.stage, err: error }, 'a stage threw')
-    // On the response to a failure, a second fault changes nothing: the first is answered.
-    if (hook.decides && !x.finished && x.error === undefined) {
-      this.#cancel(x)
-      this.#fail(x, new ProxyError('stage_failed', phaseOf(x), `stage ${hook.stage}`, { cause: error }))
-    }
-    return CONTINUE
-  }
-
-  #runChunk(x: Exchange, hooks: readonly Hook<(x: Exchange, chunk: Buffer) => undefined>[], chunk: Buffer): void {
-    for (const hook of hooks) {
-      try {
-        hook.run(x, chunk)
-      } catch (error) {
-        this.#stageThrew(x, hook, error)
-        if (x.finished) return
-      }
-    }
-  }
-
   // === attempts ===
-
-  #attempt(x: Exchange): void {
-    x.attempts++
-    const attempt = this.#upstream.attempt(x, this)
-    x.attempt = attempt
-    if (attempt.ready) this.#dispatch(x, attempt)
-  }
-
-  /** A connection stands. */
-  #dispatch(x: Exchange, attempt: Attempt): void {
-    if (x.guard === undefined) {
-      this.#begin(x, attempt)
-      return
-    }
-    const verdict = this.#runHead(x, DISPATCH)
-    if (verdict instanceof Promise) this.#gate(x, attempt, verdict)
-    else if (!x.finished) this.#dispatched(x, attempt, verdict)
-  }
-
-  #gate(x: Exchange, attempt: Attempt, verdict: Promise<Verdict>): void {
-    x.gated = true
-    verdict
-      .catch((error) => this.#stageThrew(x, DISPATCH, error))
-      .then((settled) => {
-        // The connection may have died meanwhile: its successor asks for itself.
-        if (x.attempt !== attempt || x.finished) return
-        x.gated = false
-        this.#dispatched(x, attempt, settled)
-        x.down.resumeRequest()
-        if (isSending(x)) x.attempt.flush()
-      })
-  }
-
-  #dispatched(x: Exchange, attempt: Attempt, verdict: Verdict): void {
-    if (verdict !== ANSWERED) {
-      this.#begin(x, attempt)
-      return
-    }
-    this.#cancel(x)
-    this.#stageAnswered(x)
-  }
-
-  #begin(x: Exchange, attempt: Attempt): void {
-    attempt.begin()
-    for (const piece of x.replayBody ?? []) attempt.data(piece, 0, piece.length)
-    if (x.requestEnded) attempt.end(x.replayTrailers)
-  }
 
   onAttemptReady(attempt: Attempt): void {
     const x = attempt.exchange
     if (x.attempt !== attempt) return
-    this.#dispatch(x, attempt)
+    this.#attempts.dispatch(x, attempt)
     if (!isSending(x)) return
     x.down.resumeRequest()
     attempt.flush()
   }
 
-  /** Small bodies of repeatable requests on reused connections are kept until the response begins. */
-  #keepForReplay(x: Exchange, attempt: Attempt, buf: Buffer, start: number, end: number): void {
-    const retried = x.rpc !== RPC_NONE && this.#retryCallsOn.size > 0
-    if (!(attempt.reused || attempt.refusable || retried) || x.responded) return
-    if (x.requestBytes === 0) x.replayBody = []
-    if (x.replayBody === undefined) return
-    if (x.requestBytes + end - start > GATHER_BYTES) x.replayBody = undefined
-    else x.replayBody.push(Buffer.from(buf.subarray(start, end)))
-  }
-
   onAttemptError(attempt: Attempt, error: ProxyError): void {
     const x = attempt.exchange
     if (x.attempt !== attempt || x.finished) return
-    if (attempt.bytesSent > 0 && error.retry !== 'safe') x.reached = true
-    x.gated = false
-    // What provably was not sent costs the upstream nothing: no budget for it.
-    const unread = attempt.bytesSent === 0 || error.code === 'stream_refused'
-    if (mayReplay(x, attempt, error) && (unread || this.#budget.spend())) {
-      this.#again(x, 0, error)
-      return
-    }
-    this.#fail(x, error)
-  }
-
-  /** Another attempt, after one that ended with this status or error. */
-  #again(x: Exchange, status: number, error: ProxyError | undefined): void {
-    const { timing } = x
-    const now = nowUs()
-    this.#logAttempt(x, now, status, error)
-    // Phases are those of the last attempt; what went before has its spans (`hopscope.retry_us`).
-    timing.queuedUs = now
-    timing.dnsUs = timing.connectUs = timing.tlsUs = timing.sendUs = timing.sentUs = timing.responseUs = -1
-    x.grpcStatus = -1
-    this.#attempt(x)
-    if (!isSending(x)) return
-    // The attempt before may have stopped it.
-    x.down.resumeRequest()
-    x.attempt?.flush()
-  }
-
-  /** One attempt of several: each becomes a CLIENT span below the exchange's own. */
-  #logAttempt(x: Exchange, endUs: number, status: number, error: ProxyError | undefined): void {
-    const before = x.attemptLog?.at(-1)
-    x.attemptLog ??= []
-    const startUs = before?.endUs ?? x.timing.queuedUs
-    x.attemptLog.push({ spanId: newSpanId(), startUs, endUs, status, grpcStatus: x.grpcStatus, error })
+    if (!this.#attempts.repeatAfter(x, attempt, error)) this.#fail(x, error)
   }
 
   onAttemptDrain(attempt: Attempt): void {
@@ -401,13 +205,8 @@ export class Driver implements AttemptEvents {
     const x = attempt.exchange
     if (x.attempt !== attempt) return
     x.reached = true
-    if (mayRetryCall(x, head, this.#retryCallsOn) && this.#budget.spend()) {
-      x.grpcStatus = parseGrpcStatus(head.headers.get('grpc-status'))
-      attempt.cancel()
-      this.#again(x, head.status, undefined)
-      return
-    }
-    if (x.guard !== undefined) this.#guarded(x, x.guard, responseBegan, head)
+    if (this.#attempts.repeatCall(x, attempt, head)) return
+    if (x.guard !== undefined) this.#runner.guard(x, x.guard, responseBegan, head)
     if (!x.finished) this.#respond(x, head)
   }
 
@@ -415,23 +214,8 @@ export class Driver implements AttemptEvents {
     x.response = head
     x.responded = true
     x.replayBody = undefined
-    if (!this.#runResponseHead(x, head)) return
+    if (!this.#runner.responseHead(x, this.#stages.responseHead, head)) return
     x.down.respond(x, head)
-  }
-
-  /** False: a stage failed the exchange, which was answered already. */
-  #runResponseHead(x: Exchange, head: ResponseHead): boolean {
-    for (const hook of this.#stages.responseHead) {
-      try {
-        hook.run(x, head)
-      } catch (error) {
-        x.responded = false
-        this.#stageThrew(x, hook, error)
-        if (x.finished) return false
-        x.responded = true
-      }
-    }
-    return true
   }
 
   onAttemptData(attempt: Attempt, buf: Buffer, start: number, end: number): void {
@@ -439,23 +223,15 @@ export class Driver implements AttemptEvents {
     if (x.attempt !== attempt || x.finished) return
     x.responseBytes += end - start
     if (this.#stages.responseData.length > 0) {
-      this.#runChunk(x, this.#stages.responseData, buf.subarray(start, end))
+      this.#runner.chunk(x, this.#stages.responseData, buf.subarray(start, end))
       if (x.finished) return
     }
     if (x.guard !== undefined) {
-      this.#guardReads(x, x.guard, buf.subarray(start, end))
+      this.#runner.guard(x, x.guard, responseRead, buf.subarray(start, end))
       if (x.finished) return
     }
     if (this.#holdsEnd(x)) x.heldBack = Buffer.from(buf.subarray(start, end))
     else if (!x.down.data(buf, start, end)) attempt.pauseResponse()
-  }
-
-  #guardReads(x: Exchange, guard: Guard, chunk: Buffer): void {
-    try {
-      guard.onResponseData(x, chunk)
-    } catch (error) {
-      this.#guardThrew(x, guard, error)
-    }
   }
 
   /**
@@ -480,13 +256,13 @@ export class Driver implements AttemptEvents {
     const hooks = this.#stages.responseEnd
     for (let i = from; i <= hooks.length; i++) {
       const hook = hooks[i]
-      const waiting = hook === undefined ? this.#guardEnd(x, trailers) : this.#runEnd(x, hook)
+      const waiting = hook === undefined ? this.#guardEnd(x, trailers) : this.#runner.responseEnd(x, hook)
       if (x.finished) return
       if (waiting === undefined) continue
       // The connection they came on may read other trailers meanwhile.
       const kept = trailers === undefined ? undefined : HeaderBlock.from(trailers.entries())
       waiting
-        .catch((error) => this.#stageThrew(x, hook ?? RESPONSE_END, error))
+        .catch((error) => this.#runner.threw(x, hook ?? RESPONSE_END, error))
         .then(() => {
           if (!x.finished) this.#responseEnd(x, kept, i + 1)
         })
@@ -496,17 +272,8 @@ export class Driver implements AttemptEvents {
     this.#complete(x, trailers)
   }
 
-  #runEnd(x: Exchange, hook: Hook<(x: Exchange) => undefined | Promise<undefined>>): undefined | Promise<undefined> {
-    try {
-      return hook.run(x)
-    } catch (error) {
-      this.#stageThrew(x, hook, error)
-      return undefined
-    }
-  }
-
   #guardEnd(x: Exchange, trailers: HeaderBlock | undefined): undefined | Promise<undefined> {
-    return x.guard === undefined ? undefined : this.#guarded(x, x.guard, responseEnded, trailers)
+    return x.guard === undefined ? undefined : this.#runner.guard(x, x.guard, responseEnded, trailers)
   }
 
   #complete(x: Exchange, trailers: HeaderBlock | undefined): void {
@@ -524,7 +291,7 @@ export class Driver implements AttemptEvents {
     if (x.attempt !== attempt || x.finished) return
     x.response = head
     x.responded = true
-    if (!this.#runResponseHead(x, head)) {
+    if (!this.#runner.responseHead(x, this.#stages.responseHead, head)) {
       attempt.cancel()
       return
     }
@@ -585,49 +352,23 @@ export class Driver implements AttemptEvents {
     this.active--
     const { timing } = x
     timing.finishUs = nowUs()
-    if (x.guard !== undefined) this.#guarded(x, x.guard, exchangeFinished, undefined)
-    if (x.attemptLog !== undefined) this.#logAttempt(x, timing.finishUs, x.response?.status ?? 0, x.error)
-    for (const hook of this.#stages.finish) {
-      try {
-        hook.run(x)
-      } catch (error) {
-        this.#onStageFault(hook.stage)
-        this.#log.error({ stage: hook.stage, err: error }, 'a stage threw at the finish')
-      }
-    }
+    if (x.guard !== undefined) this.#runner.guard(x, x.guard, exchangeFinished, undefined)
+    if (x.attemptLog !== undefined) logAttempt(x, timing.finishUs, x.response?.status ?? 0, x.error)
+    this.#runner.finish(x, this.#stages.finish)
     x.down.finished()
   }
 }
 
-/** Asks of a guard that decide, as hooks of a stage. */
-const GATHERED: HeadHook = { stage: 'guard', decides: true, run: (x) => x.guard!.onGathered(x) }
-const DISPATCH: HeadHook = { stage: 'guard', decides: true, run: (x) => x.guard!.onDispatch(x) }
-type GuardCall<A, T> = (guard: Guard, x: Exchange, given: A) => T
+/** Calls of a guard. */
 const requestEnded = (guard: Guard, x: Exchange): undefined => guard.onRequestEnd(x)
 const responseBegan = (guard: Guard, x: Exchange, head: ResponseHead): undefined => guard.onResponseHead(x, head)
+const responseRead = (guard: Guard, x: Exchange, chunk: Buffer): undefined => guard.onResponseData(x, chunk)
 const responseEnded = (guard: Guard, x: Exchange, trailers: HeaderBlock | undefined): undefined | Promise<undefined> =>
   guard.onResponseEnd(x, trailers)
 const exchangeFinished = (guard: Guard, x: Exchange): undefined => guard.onFinish(x)
 const RESPONSE_END: Hook<unknown> = { stage: 'guard', decides: true, run: undefined }
 
-/** The request head was written to the attempt's connection, and the body may follow. */
-function isSending(x: Exchange): boolean {
-  return x.attempt?.ready === true && !x.gated
-}
-
 /** The request was handed over as a whole and its guard wants to see the end of it. */
 function outlives(x: Exchange): boolean {
   return x.guard !== undefined && x.requestEnded && isSending(x) && x.guard.outlivesClient(x)
-}
-
-/** The phase an exchange is in, by the slots that are stamped. */
-export function phaseOf(x: Exchange): ProxyError['phase'] {
-  const { timing } = x
-  if (timing.responseUs >= 0) return 'receive'
-  if (timing.sentUs >= 0) return 'wait'
-  if (timing.sendUs >= 0) return 'send'
-  if (timing.tlsUs >= 0) return 'tls'
-  if (timing.connectUs >= 0) return 'connect'
-  if (timing.dnsUs >= 0) return 'dns'
-  return timing.queuedUs >= 0 ? 'queue' : 'head'
 }

@@ -6,8 +6,8 @@ import { ProxyError } from '../core/errors.ts'
 import { parseGrpcTimeout, RPC_NONE, rpcKindOf } from '../core/grpc.ts'
 import { knownId } from '../core/headers.ts'
 import type { Deadlined, Sweeper } from '../core/timers.ts'
-import { phaseOf } from '../exchange/driver.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import { phaseOf } from '../exchange/phase.ts'
 import { CONTINUE, type Stage } from '../exchange/stage.ts'
 
 const CONTENT_TYPE = knownId('content-type')

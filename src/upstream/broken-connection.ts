@@ -1,7 +1,7 @@
 /** Failures of upstream connections as errors that name what was known of the connection. */
 import { type ConnectionFacts, errnoOf, ProxyError } from '../core/errors.ts'
-import { phaseOf } from '../exchange/driver.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import { phaseOf } from '../exchange/phase.ts'
 import { lateUpstreamFailure } from '../tls/failures.ts'
 
 /**

@@ -1,0 +1,102 @@
+/** What a request goes through before its first attempt: the stages' word on its head, which may wait, or gather its body. */
+import { nowUs } from '../core/clock.ts'
+import type { Hook, PhaseTables } from './compile.ts'
+import type { Exchange } from './exchange.ts'
+import { ANSWERED, CONTINUE, type Guard, type Verdict } from './stage.ts'
+import type { DecidingHook, StageRunner } from './stage-runner.ts'
+
+/** What becomes of a request. */
+export interface RequestOutcome {
+  /** All stages let it pass. */
+  readonly passed: (x: Exchange) => void
+  /** A stage has the answer, in `x.answer` or `x.refusal`. */
+  readonly answered: (x: Exchange) => void
+}
+
+/** Asks the guard, as a hook of a stage. */
+const GATHERED: DecidingHook = { stage: 'guard', decides: true, run: (x) => x.guard!.onGathered(x) }
+const requestData = (guard: Guard, x: Exchange, chunk: Buffer): undefined => guard.onRequestData(x, chunk)
+
+/** Walks the request head's hooks. */
+export class RequestStages {
+  readonly #head: PhaseTables['requestHead']
+  readonly #data: PhaseTables['requestData']
+  readonly #runner: StageRunner
+  readonly #passed: RequestOutcome['passed']
+  readonly #answered: RequestOutcome['answered']
+
+  constructor(stages: PhaseTables, runner: StageRunner, outcome: RequestOutcome) {
+    this.#head = stages.requestHead
+    this.#data = stages.requestData
+    this.#runner = runner
+    this.#passed = outcome.passed
+    this.#answered = outcome.answered
+  }
+
+  /** The hooks from number `from` on. */
+  run(x: Exchange, from: number): void {
+    const hooks = this.#head
+    for (let i = from; i < hooks.length; i++) {
+      const verdict = this.#runner.decide(x, hooks[i]!)
+      if (x.finished) return
+      if (verdict === CONTINUE) continue
+      if (verdict instanceof Promise) this.#await(x, hooks[i]!, verdict, i + 1)
+      else this.#decided(x, verdict, i + 1)
+      return
+    }
+    if (x.replayBody !== undefined) this.#showGathered(x, x.replayBody)
+    if (x.finished) return
+    x.timing.queuedUs = nowUs()
+    this.#passed(x)
+  }
+
+  #await(x: Exchange, hook: Hook<unknown>, verdict: Promise<Verdict>, next: number): void {
+    verdict
+      .catch((error) => this.#runner.threw(x, hook, error))
+      .then((settled) => {
+        if (x.finished) return
+        this.#decided(x, settled, next)
+        x.down.resumeRequest()
+      })
+  }
+
+  #decided(x: Exchange, verdict: Verdict, next: number): void {
+    if (verdict === ANSWERED) this.#answered(x)
+    else if (verdict === CONTINUE) this.run(x, next)
+    else {
+      x.gatherNext = next
+      x.replayBody = []
+      if (x.requestEnded) this.gathered(x)
+    }
+  }
+
+  /** The body is here as a whole: the guard decides. */
+  gathered(x: Exchange): void {
+    const next = x.gatherNext
+    x.gatherNext = -1
+    const verdict = this.#runner.decide(x, GATHERED)
+    if (x.finished) return
+    if (verdict instanceof Promise) this.#await(x, GATHERED, verdict, next)
+    else this.#decided(x, verdict, next)
+  }
+
+  /** Stages behind the one that gathered see the body after the head, as ever. */
+  #showGathered(x: Exchange, body: readonly Buffer[]): void {
+    if (this.#data.length === 0) return
+    for (const piece of body) {
+      this.#runner.chunk(x, this.#data, piece)
+      if (x.finished) return
+    }
+  }
+
+  /** A guard sees the bytes, or they are gathered for it. False: they go no further now. */
+  guardTakes(x: Exchange, guard: Guard, chunk: Buffer): boolean {
+    if (x.gatherNext >= 0) {
+      x.requestBytes += chunk.length
+      x.replayBody!.push(Buffer.from(chunk))
+      return false
+    }
+    this.#runner.guard(x, guard, requestData, chunk)
+    return !x.finished
+  }
+}
