@@ -26,15 +26,25 @@ export function telemetryOptions(config: Config, logger: Logger): TelemetryOptio
             certPem: pem(otlp.clientCertificate),
             keyPem: pem(otlp.clientKey),
           },
-    resource: {
-      'service.instance.id': `${hostname()}.${process.pid}`,
-      ...config.resource.attributes,
-      'service.name': config.service.name,
-    },
+    resource: resourceOf(config),
     version: version(),
     accessLog: config.accessLog,
     scheduleMs: otlp.scheduleMs,
     ...(process.platform === 'linux' ? { tcpOf: tcpFactsReader() } : {}),
     logger,
+  }
+}
+
+/**
+ * Attributes of all our spans. `host.name` says which spans share a clock. `host.id` is not ours to say: images carry
+ * the machine-id of where they were built, and then all hosts of a fleet would seem one.
+ */
+export function resourceOf(config: Pick<Config, 'resource' | 'service'>): Record<string, string> {
+  const host = hostname()
+  return {
+    'service.instance.id': `${host}.${process.pid}`,
+    'host.name': host,
+    ...config.resource.attributes,
+    'service.name': config.service.name,
   }
 }

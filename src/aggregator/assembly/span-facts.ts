@@ -24,9 +24,9 @@ export function attributeNumber(span: ReceivedSpan, ...keys: readonly string[]):
   return undefined
 }
 
-/** What shares a clock: the host, where the sender names one, else its instance, else the service. */
+/** What shares a clock: the host (in Kubernetes the node: `host.name` is the pod's there), else its instance, else the service. */
 export function hostOf(span: ReceivedSpan): string {
-  for (const key of ['host.id', 'host.name', 'k8s.node.name', 'service.instance.id', 'service.name']) {
+  for (const key of ['host.id', 'k8s.node.name', 'host.name', 'service.instance.id', 'service.name']) {
     const found = text(span.resource.get(key))
     if (found !== '') return found
   }

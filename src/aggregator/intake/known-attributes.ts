@@ -42,8 +42,8 @@ const RESOURCE_KEYS: readonly (readonly [string, Known])[] = [
   ['service.name', 'service'],
   // What shares a clock, the surest first; span-facts.ts has the same order.
   ['host.id', 'hostId'],
-  ['host.name', 'hostName'],
   ['k8s.node.name', 'node'],
+  ['host.name', 'hostName'],
   ['service.instance.id', 'instance'],
 ]
 

@@ -21,7 +21,7 @@ const DIRECTIONS = new Map([
   [4, 3], // edge
 ])
 
-const HOST_RANKS: Partial<Record<Known, number>> = { hostId: 5, hostName: 4, node: 3, instance: 2, service: 1 }
+const HOST_RANKS: Partial<Record<Known, number>> = { hostId: 5, node: 4, hostName: 3, instance: 2, service: 1 }
 
 /** What a request came to. */
 export interface Scanned {
