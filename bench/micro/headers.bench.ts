@@ -1,5 +1,6 @@
 /** What the data path does with a header section once it is parsed: refill, ask, edit, write. */
-import { classifyName, HeaderBlock, knownId } from '../../src/core/headers.ts'
+import { HeaderBlock } from '../../src/core/headers.ts'
+import { classifyName, knownId } from '../../src/core/known-names.ts'
 import { REQUEST_HEADERS } from '../workloads.ts'
 import type { MicroBench } from './harness.ts'
 

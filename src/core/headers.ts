@@ -6,77 +6,7 @@
  * exchange finishes, and copy what you keep.
  */
 
-/** Fields that the data path asks for by number instead of by name. Order is free; 0 is "none of these". */
-const KNOWN_NAMES = [
-  '',
-  'host',
-  'connection',
-  'content-length',
-  'transfer-encoding',
-  'expect',
-  'upgrade',
-  'te',
-  'keep-alive',
-  'proxy-connection',
-  'http2-settings',
-  'x-request-id',
-  'traceparent',
-  'tracestate',
-  'b3',
-  'x-b3-traceid',
-  'x-b3-spanid',
-  'x-b3-parentspanid',
-  'x-b3-sampled',
-  'x-b3-flags',
-  'hopscope-hop',
-  'user-agent',
-  'sec-websocket-key',
-  'sec-websocket-version',
-  'sec-websocket-accept',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'x-forwarded-host',
-  'forwarded',
-  'x-real-ip',
-  'baggage',
-  'content-type',
-  'grpc-timeout',
-] as const
-
-/** A field name that has a number. */
-export type KnownName = Exclude<(typeof KNOWN_NAMES)[number], ''>
-
-const idByName = new Map<string, number>(KNOWN_NAMES.map((name, id) => [name, id]))
-
-/** Number of a known field; 0 for any other name. `name` is lower case. */
-export function knownId(name: KnownName): number {
-  return idByName.get(name)!
-}
-
-const HASH_SIZE = 1024
-/** Cheap perfect hash over (length, first, last, middle byte): at most one candidate a slot, checked at load. */
-const hashOf = (length: number, first: number, middle: number, last: number): number =>
-  (length * 37 + first * 5 + middle * 71 + last * 113) & (HASH_SIZE - 1)
-const candidateByHash = new Uint8Array(HASH_SIZE)
-const knownBytes = KNOWN_NAMES.map((name) => Buffer.from(name, 'latin1'))
-for (let id = 1; id < KNOWN_NAMES.length; id++) {
-  const bytes = knownBytes[id]!
-  const slot = hashOf(bytes.length, bytes[0]!, bytes[bytes.length >> 1]!, bytes[bytes.length - 1]!)
-  if (candidateByHash[slot] !== 0) throw new Error(`known field names collide: ${KNOWN_NAMES[id]}`)
-  candidateByHash[slot] = id
-}
-
-/** Number of the known field whose name stands at `buf[start, end)` in any case, or 0. */
-export function classifyName(buf: Uint8Array, start: number, end: number): number {
-  const length = end - start
-  const slot = hashOf(length, buf[start]! | 0x20, buf[start + (length >> 1)]! | 0x20, buf[end - 1]! | 0x20)
-  const id = candidateByHash[slot]!
-  if (id === 0) return 0
-  const name = knownBytes[id]!
-  if (name.length !== length) return 0
-  for (let i = 0; i < length; i++) if ((buf[start + i]! | 0x20) !== name[i]) return 0
-  return id
-}
+import { KNOWN_NAMES } from './known-names.ts'
 
 const STRIDE = 4
 /** As it came, in the form we would write ourselves: may be sliced through. */
@@ -94,10 +24,11 @@ export interface FieldReceiver {
   onField(name: string, value: string, neverIndex: boolean): void
 }
 
-/** Number of a known field by its lower-case name; 0 for any other. */
-export function knownIdOf(lowerCase: string): number {
-  return idByName.get(lowerCase) ?? 0
-}
+/** Shared by all blocks into which nothing was received; never written to. */
+const NO_MARKS = new Int32Array(0)
+const NO_BYTES = new Uint8Array(0)
+const NONE_FIRST = new Int16Array(KNOWN_NAMES.length).fill(-1)
+const NONE_COUNTED = new Uint8Array(KNOWN_NAMES.length)
 
 /** A header or trailer section. Indexes run over the fields as received; added fields follow them. */
 export class HeaderBlock {
@@ -105,8 +36,8 @@ export class HeaderBlock {
   #marks: Int32Array
   #ids: Uint8Array
   #edits: Uint8Array
-  readonly #first = new Int16Array(KNOWN_NAMES.length).fill(-1)
-  readonly #counts = new Uint8Array(KNOWN_NAMES.length)
+  #first: Int16Array
+  #counts: Uint8Array
   #replaced: (string | undefined)[] = []
   /** Fields added, at the front of the two arrays. */
   #added = 0
@@ -121,15 +52,18 @@ export class HeaderBlock {
   /** Number of fields as received, dropped ones included. */
   count = 0
 
+  /** `capacity`: fields that can be received before it grows; 0 where fields are only added, which then costs no arrays. */
   constructor(capacity = 64) {
-    this.#marks = new Int32Array(capacity * STRIDE)
-    this.#ids = new Uint8Array(capacity)
-    this.#edits = new Uint8Array(capacity)
+    this.#marks = capacity === 0 ? NO_MARKS : new Int32Array(capacity * STRIDE)
+    this.#ids = capacity === 0 ? NO_BYTES : new Uint8Array(capacity)
+    this.#edits = capacity === 0 ? NO_BYTES : new Uint8Array(capacity)
+    this.#first = capacity === 0 ? NONE_FIRST : new Int16Array(KNOWN_NAMES.length).fill(-1)
+    this.#counts = capacity === 0 ? NONE_COUNTED : new Uint8Array(KNOWN_NAMES.length)
   }
 
   /** A block made from name and value pairs; throws TypeError where a name or value may not be in a message. */
   static from(pairs: Iterable<readonly [string, string]>): HeaderBlock {
-    const block = new HeaderBlock(1)
+    const block = new HeaderBlock(0)
     for (const [name, value] of pairs) block.append(name, value)
     return block
   }
@@ -194,6 +128,14 @@ export class HeaderBlock {
   }
 
   #grow(): void {
+    if (this.#ids.length === 0) {
+      this.#marks = new Int32Array(8 * STRIDE)
+      this.#ids = new Uint8Array(8)
+      this.#edits = new Uint8Array(8)
+      this.#first = new Int16Array(KNOWN_NAMES.length).fill(-1)
+      this.#counts = new Uint8Array(KNOWN_NAMES.length)
+      return
+    }
     const grow = <T extends Int32Array | Uint8Array>(from: T, to: T): T => {
       to.set(from)
       return to

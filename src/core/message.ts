@@ -43,5 +43,9 @@ export class ResponseHead {
   keepAlive = true
   /** `Keep-Alive: timeout=N` in milliseconds, 0 where not given. */
   keepAliveTimeoutMs = 0
-  headers = new HeaderBlock()
+  headers: HeaderBlock
+
+  constructor(headers = new HeaderBlock()) {
+    this.headers = headers
+  }
 }

@@ -321,7 +321,7 @@ export class Driver implements AttemptEvents {
     const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body
     x.responseBytes = body.length
     if (body.length > 0) x.down.data(body, 0, body.length)
-    this.#complete(x, answer.trailers === undefined ? undefined : HeaderBlock.from(answer.trailers))
+    this.#complete(x, answer.trailers?.length ? HeaderBlock.from(answer.trailers) : undefined)
   }
 
   #fail(x: Exchange, error: ProxyError): void {

@@ -257,9 +257,8 @@ export class Exchange {
 
 /** A head for a response made here. */
 export function ownResponseHead(answer: Answer): ResponseHead {
-  const head = new ResponseHead()
+  const head = new ResponseHead(HeaderBlock.from(answer.headers))
   head.status = answer.status
-  head.headers = HeaderBlock.from(answer.headers)
   const length = typeof answer.body === 'string' ? Buffer.byteLength(answer.body) : answer.body.length
   // A message with a length has no trailers in HTTP/1.
   head.bodyLength = answer.trailers === undefined || answer.trailers.length === 0 ? length : CHUNKED

@@ -1,5 +1,6 @@
 /** B3 propagation, single and multi header (https://github.com/openzipkin/b3-propagation). */
-import { type HeaderBlock, knownId } from '../core/headers.ts'
+import type { HeaderBlock } from '../core/headers.ts'
+import { knownId } from '../core/known-names.ts'
 
 const ID = {
   single: knownId('b3'),

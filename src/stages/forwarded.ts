@@ -2,7 +2,8 @@
  * X-Forwarded-For, -Proto and -Host for reverse-proxy modes. A transparent sidecar leaves them alone. `overwrite` leaves
  * nothing that a client said of itself: Forwarded (RFC 7239) goes, and X-Real-IP, where one came, names the peer.
  */
-import { type HeaderBlock, knownId } from '../core/headers.ts'
+import type { HeaderBlock } from '../core/headers.ts'
+import { knownId } from '../core/known-names.ts'
 import { CONTINUE, type Stage } from '../exchange/stage.ts'
 
 export type ForwardedMode = 'append' | 'overwrite' | 'off'

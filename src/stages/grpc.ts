@@ -4,7 +4,7 @@
  */
 import { ProxyError } from '../core/errors.ts'
 import { parseGrpcTimeout, RPC_NONE, rpcKindOf } from '../core/grpc.ts'
-import { knownId } from '../core/headers.ts'
+import { knownId } from '../core/known-names.ts'
 import type { Deadlined, Sweeper } from '../core/timers.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { phaseOf } from '../exchange/phase.ts'

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { ProxyError } from '../core/errors.ts'
-import { knownId } from '../core/headers.ts'
+import { knownId } from '../core/known-names.ts'
 import { ANSWERED, CONTINUE, type Stage } from '../exchange/stage.ts'
 
 const HOP = knownId('hopscope-hop')

@@ -1,6 +1,7 @@
 /** X-Request-ID: kept byte for byte whatever it looks like, made where there is none, echoed on the response. */
-import { knownId } from '../core/headers.ts'
+
 import { newUuid } from '../core/ids.ts'
+import { knownId } from '../core/known-names.ts'
 import { CONTINUE, type Stage } from '../exchange/stage.ts'
 
 const REQUEST_ID = knownId('x-request-id')

@@ -1,6 +1,7 @@
 /** Adopts or starts the trace of an exchange and sends our own span on as the parent. */
-import { knownId } from '../core/headers.ts'
+
 import { newSpanId, newTraceId } from '../core/ids.ts'
+import { knownId } from '../core/known-names.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { CONTINUE, type Stage } from '../exchange/stage.ts'
 import { type B3Context, dropB3, hasB3, readB3, writeB3 } from './b3.ts'

@@ -115,6 +115,8 @@ export class ByteReader {
     const count = this.u32()
     // Eight bytes a field at the least: a count that cannot be is not allocated for.
     if (count * 8 > this.left) throw new OutOfBytes()
-    return Array.from({ length: count }, () => [this.string(), this.string()])
+    const fields: [string, string][] = []
+    for (let i = 0; i < count; i++) fields.push([this.string(), this.string()])
+    return fields
   }
 }

@@ -17,6 +17,9 @@ export function attributeKey(name: string): Uint8Array {
   return Buffer.from([0x0a, text.length, ...text, 0x12])
 }
 
+const hexValue = new Uint8Array(256)
+for (let i = 0; i < 16; i++) hexValue['0123456789abcdef'.charCodeAt(i)] = i
+
 /** A position in a byte buffer that attributes are written at. The caller sees to it that there is room. */
 export class AttributeSink {
   out: Buffer
@@ -32,6 +35,16 @@ export class AttributeSink {
 
   varint(value: number): void {
     this.at = writeVarint(this.out, this.at, value)
+  }
+
+  /** An id of `length` bytes as a field of that tag, from its hex digits at `at` of a record. */
+  id(tag: number, length: number, from: Uint8Array, at: number): void {
+    const { out } = this
+    let to = this.at
+    out[to++] = tag
+    out[to++] = length
+    for (let i = at; i < at + length * 2; i += 2) out[to++] = (hexValue[from[i]!]! << 4) | hexValue[from[i + 1]!]!
+    this.at = to
   }
 
   /** Ready-made bytes. */

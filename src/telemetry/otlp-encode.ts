@@ -8,8 +8,9 @@ import { callSpan } from './call-record.ts'
 import { ConnectionBlocksTable, originOf, writeAgent, writeHost, writeUpstream } from './connection-blocks.ts'
 import { attemptSpan } from './otlp-attempt.ts'
 import { AttributeSink, textOf } from './otlp-attributes.ts'
+import { outcomeBlock, writeLink } from './otlp-idempotency.ts'
 import * as K from './otlp-keys.ts'
-import { isSpanError, KIND_CLIENT, KIND_SERVER, link, STATUS_ERROR, status, userFields } from './otlp-rare.ts'
+import { isSpanError, KIND_CLIENT, KIND_SERVER, STATUS_ERROR, status, userFields } from './otlp-rare.ts'
 import { writeRequestId } from './otlp-request-id.ts'
 import { writeRpc, writeRpcName } from './otlp-rpc.ts'
 import * as L from './record-layout.ts'
@@ -31,9 +32,6 @@ const PARENT_REMOTE = 0x300
 const NO_STATUS = 1 << 18
 const OWN_VERDICT = 1 << 19
 const CLIENT = 1 << 20
-
-const hexValue = new Uint8Array(256)
-for (let i = 0; i < 16; i++) hexValue['0123456789abcdef'.charCodeAt(i)] = i
 
 /** Most bytes that one record can become, attempts included. */
 export const MAX_ENCODED_BYTES = 192 * 1024
@@ -157,10 +155,10 @@ export class SpanEncoder {
     const tail = tailLength === 0 ? undefined : readTail(bytes, tailAt, tailLength)
     const user = tail?.user
 
-    this.#id(0x0a, 16, ids)
-    this.#id(0x12, 8, ids + 32)
+    sink.id(0x0a, 16, bytes, ids)
+    sink.id(0x12, 8, bytes, ids + 32)
     if (errnoAt > stateAt) this.#text(0x1a, stateAt, errnoAt)
-    if (hasParent) this.#id(0x22, 8, ids + 48)
+    if (hasParent) sink.id(0x22, 8, bytes, ids + 48)
     if (user?.name !== undefined) sink.block(nameField(user.name))
     else if (rpc === 0 || !writeRpcName(sink, bytes, pathAt, methodAt)) sink.block(this.#names[method]!)
     const startUs = float64[at + L.W_START]! + this.originUs
@@ -194,8 +192,7 @@ export class SpanEncoder {
     if (requestBytes > 0) sink.int(K.REQUEST_SIZE, requestBytes)
     if (responseBytes > 0) sink.int(K.RESPONSE_SIZE, responseBytes)
     if ((flags & L.F_TCP) !== 0) this.#tcp(half)
-    const outcome = L.outcomeOf(flags)
-    if (outcome !== undefined) sink.string(K.IDEMPOTENCY, outcome)
+    if (L.outcomeOf(flags) !== undefined) sink.block(outcomeBlock(L.outcomeOf(flags)!))
     if (errorNumber !== 0)
       this.#error(at, errorBits, code, outbound, user?.status !== undefined, errnoAt, detailAt, linkAt)
     if (rpc !== 0) {
@@ -203,26 +200,13 @@ export class SpanEncoder {
       const failed = writeRpc(sink, bytes, pathAt, methodAt, rpc - L.RPC_STATUS, outbound, judged)
       if (failed) this.#field(15, status(STATUS_ERROR, '').finish())
     }
-    if ((flags & L.F_LINK) !== 0) {
-      const ids = bytes.toString('latin1', linkAt, linkAt + 48)
-      this.#field(13, link(ids.slice(0, 32), ids.slice(32), [relationOf(flags)]).finish())
-    }
+    if ((flags & L.F_LINK) !== 0) writeLink(sink, bytes, linkAt, (flags & L.F_ORIGINAL) !== 0)
     if (user !== undefined) this.#user(user)
     const parent = hasParent ? PARENT_REMOTE : PARENT_KNOWN
     sink.byte(0x85)
     sink.byte(0x01)
     sink.at = writeFixed32(sink.out, sink.at, (traceBits & 0xff) | parent)
     return tail
-  }
-
-  #id(tag: number, length: number, at: number): void {
-    const { out } = this.#sink
-    const bytes = this.#bytes
-    let to = this.#sink.at
-    out[to++] = tag
-    out[to++] = length
-    for (let i = at; i < at + length * 2; i += 2) out[to++] = (hexValue[bytes[i]!]! << 4) | hexValue[bytes[i + 1]!]!
-    this.#sink.at = to
   }
 
   #text(tag: number, start: number, end: number): void {
@@ -370,10 +354,6 @@ export class SpanEncoder {
     this.#sink.message(field, message)
   }
 }
-
-/** What a link means, as an attribute of it. */
-const relationOf = (flags: number): readonly [string, string] =>
-  (flags & L.F_ORIGINAL) === 0 ? ['correlation', 'inferred'] : ['idempotency.relation', 'original']
 
 function nameField(name: string): Uint8Array {
   const text = Buffer.from(name)

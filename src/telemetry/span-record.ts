@@ -3,8 +3,8 @@
  * price of a span on the data thread, so it makes no objects and formats nothing.
  */
 import { RPC_NONE } from '../core/grpc.ts'
-import type { KnownName } from '../core/headers.ts'
-import { knownId } from '../core/headers.ts'
+import type { KnownName } from '../core/known-names.ts'
+import { knownId } from '../core/known-names.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { ConnectionFactsTable } from './connection-facts.ts'
 import * as L from './record-layout.ts'

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { HeaderBlock, knownId } from '../../src/core/headers.ts'
+import { HeaderBlock } from '../../src/core/headers.ts'
+import { knownId } from '../../src/core/known-names.ts'
 import { FAULT, SectionReader } from '../../src/http/message/section-reader.ts'
 import { LIMITS } from './transcript.ts'
 

@@ -1,5 +1,6 @@
 /** Reads message bodies: one state machine for Content-Length, chunked and close-delimited (RFC 9112 §6, §7.1). */
-import { HeaderBlock, knownId } from '../../core/headers.ts'
+import { HeaderBlock } from '../../core/headers.ts'
+import { knownId } from '../../core/known-names.ts'
 import { CHUNKED, UNTIL_CLOSE } from '../../core/message.ts'
 import { EXTENSION_BAD, EXTENSION_DONE, EXTENSION_NAME_START, stepExtension } from './chunk-extension.ts'
 import { FAULT, type SectionLimits, SectionReader } from './section-reader.ts'

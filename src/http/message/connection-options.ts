@@ -1,5 +1,6 @@
 /** The Connection header and what it does to the others (RFC 9110 §7.6.1). */
-import { type HeaderBlock, knownId } from '../../core/headers.ts'
+import type { HeaderBlock } from '../../core/headers.ts'
+import { knownId } from '../../core/known-names.ts'
 
 const CONNECTION = knownId('connection')
 

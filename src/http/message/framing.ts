@@ -2,7 +2,8 @@
  * The length of a message body, decided in one place for everything we read and everything we write (RFC 9112 §6).
  * Received framing fields are never passed on in doubt: what leaves is what {@link writeFraming} says.
  */
-import { type HeaderBlock, knownId } from '../../core/headers.ts'
+import type { HeaderBlock } from '../../core/headers.ts'
+import { knownId } from '../../core/known-names.ts'
 import { CHUNKED, UNTIL_CLOSE } from '../../core/message.ts'
 
 const CONTENT_LENGTH = knownId('content-length')

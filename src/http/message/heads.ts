@@ -1,6 +1,6 @@
 /** Heads as text, from parsed parts: the one place where start lines and framing fields are written. */
 import { STATUS_CODES } from 'node:http'
-import { knownId } from '../../core/headers.ts'
+import { knownId } from '../../core/known-names.ts'
 import { CHUNKED, type RequestHead, type ResponseHead, UNTIL_CLOSE } from '../../core/message.ts'
 import { ABSENT, writeFraming } from './framing.ts'
 

@@ -1,6 +1,6 @@
 /** Reads request heads: bytes → a validated {@link RequestHead}, or a refusal (RFC 9112 §3, §5, §6). */
 import { type ErrorCode, ProxyError } from '../../core/errors.ts'
-import { knownId } from '../../core/headers.ts'
+import { knownId } from '../../core/known-names.ts'
 import { latin1 } from '../../core/latin1.ts'
 import { CHUNKED, type RequestHead } from '../../core/message.ts'
 import { type ConnectionOptions, takeConnectionOptions } from './connection-options.ts'

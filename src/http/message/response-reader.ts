@@ -1,6 +1,6 @@
 /** Reads response heads: bytes → a validated {@link ResponseHead}, or a refusal (RFC 9112 §4, §6.3). */
 import { ProxyError } from '../../core/errors.ts'
-import { knownId } from '../../core/headers.ts'
+import { knownId } from '../../core/known-names.ts'
 import { CHUNKED, type ResponseHead, UNTIL_CLOSE } from '../../core/message.ts'
 import { type ConnectionOptions, takeConnectionOptions } from './connection-options.ts'
 import { ABSENT, IN_DOUBT, readFraming } from './framing.ts'

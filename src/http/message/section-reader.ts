@@ -5,7 +5,8 @@
  * It can be called again with more bytes of the same section; offsets are relative to the section's first byte, so
  * that the caller may move the bytes between calls. Work already done is not repeated.
  */
-import { classifyName, type HeaderBlock, knownId } from '../../core/headers.ts'
+import type { HeaderBlock } from '../../core/headers.ts'
+import { classifyName, knownId } from '../../core/known-names.ts'
 import { latin1 } from '../../core/latin1.ts'
 import { COLON, CR, HTAB, LF, LINE, SP, TOKEN } from './syntax.ts'
 

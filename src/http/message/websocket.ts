@@ -1,6 +1,6 @@
 /** The WebSocket handshake, as far as a proxy must judge it (RFC 6455 §4). */
 import { createHash } from 'node:crypto'
-import { knownId } from '../../core/headers.ts'
+import { knownId } from '../../core/known-names.ts'
 import type { RequestHead, ResponseHead } from '../../core/message.ts'
 
 const UPGRADE = knownId('upgrade')

@@ -2,7 +2,8 @@
  * Collects the fields of one HTTP/2 header block and holds them to RFC 9113 §8.2 and §8.3. Nothing is dropped in silence:
  * the first fault makes the whole message malformed (a security header that vanishes is worse than a refusal).
  */
-import { type FieldReceiver, type HeaderBlock, knownId, knownIdOf } from '../../../core/headers.ts'
+import type { FieldReceiver, HeaderBlock } from '../../../core/headers.ts'
+import { knownId, knownIdOf } from '../../../core/known-names.ts'
 import { LINE, TOKEN } from '../syntax.ts'
 
 /** Names that were found good, with their number; shared, and bounded, for they are nearly always the same. */

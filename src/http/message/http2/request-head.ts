@@ -1,7 +1,7 @@
 /** HTTP/2 header block → a validated {@link RequestHead}, or a refusal (RFC 9113 §8.3.1, RFC 8441 for WebSockets). */
 import { randomBytes } from 'node:crypto'
 import { type ErrorCode, ProxyError } from '../../../core/errors.ts'
-import { knownId } from '../../../core/headers.ts'
+import { knownId } from '../../../core/known-names.ts'
 import { CHUNKED, RequestHead } from '../../../core/message.ts'
 import { ABSENT, IN_DOUBT, readFraming } from '../framing.ts'
 import { TARGET, TOKEN } from '../syntax.ts'

@@ -1,6 +1,6 @@
 /** Heads as HTTP/2 header blocks: the other end of `heads.ts`. */
 import type { FieldReceiver, HeaderBlock } from '../../../core/headers.ts'
-import { knownId } from '../../../core/headers.ts'
+import { knownId } from '../../../core/known-names.ts'
 import { CHUNKED, type RequestHead, type ResponseHead, UNTIL_CLOSE } from '../../../core/message.ts'
 import { ABSENT, writeFraming } from '../framing.ts'
 import { mayTrail } from '../trailers.ts'
