@@ -1,6 +1,7 @@
 /** The generated reference pages. */
 import { SETTINGS } from '../config/schema.ts'
 import type { Setting } from '../config/setting.ts'
+import { DIAGNOSES } from '../core/diagnoses.ts'
 import { ERROR_CODES } from '../core/errors.ts'
 import { RETRY_MEANING } from './explain.ts'
 
@@ -127,4 +128,27 @@ access log and the metrics; \`hopscope explain CODE\` prints what stands here. *
 ${Object.entries(RETRY_MEANING)
   .map(([name, meaning]) => `- **${name}**: ${meaning}`)
   .join('\n')}
+`
+
+/** docs/diagnoses.md. */
+export function diagnosesPage(): string {
+  const sections = Object.entries(DIAGNOSES).map(
+    ([name, { domain, recognised, title, means, evidence, check }]) =>
+      `## ${name}\n\n${title}. Domain ${domain}; ${seenText(recognised)}.\n\n${means}\n\nShown by: ${evidence}\n\nCheck: ${check}\n`,
+  )
+  return [DIAGNOSES_HEAD, ...sections].join('\n')
+}
+
+function seenText(recognised: readonly string[]): string {
+  return recognised.length === 0
+    ? 'not recognised by itself, an entry of the runbook'
+    : `seen in ${recognised.join(', ')}`
+}
+
+const DIAGNOSES_HEAD = `${GENERATED}
+
+# Diagnoses
+
+What the aggregator says of a failed or slow trace and of incidents, by name; \`hopscope explain NAME\` prints what stands
+here. How it comes to them is in [diagnosis.md](diagnosis.md).
 `

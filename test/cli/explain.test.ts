@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { DIAGNOSES } from '../../src/core/diagnoses.ts'
 import { ERROR_CODES } from '../../src/core/errors.ts'
 import { hopscope } from './support.ts'
 
@@ -12,7 +13,16 @@ test('explain says status, blame, retry, meaning and what to check', async () =>
   }
 })
 
-test('explain lists every code where none is given', async () => {
+test('explain of a diagnosis says what it means, what shows it, and what to check next', async () => {
+  const { code, stdout } = await hopscope(['explain', 'slow_service'])
+  assert.equal(code, 0)
+  const { title, means, evidence, check } = DIAGNOSES.slow_service
+  for (const part of ['application', title, means, evidence, check]) assert.ok(stdout.includes(part), part)
+  // A name of both tables gives both.
+  assert.match((await hopscope(['explain', 'connect_timeout'])).stdout, /Status {2}504[\s\S]*Domain {2}network/)
+})
+
+test('explain lists every code and diagnosis where none is given', async () => {
   const { code, stdout } = await hopscope(['explain'])
   assert.equal(code, 0)
   assert.deepEqual(
@@ -20,7 +30,7 @@ test('explain lists every code where none is given', async () => {
       .trim()
       .split('\n')
       .map((line) => line.split(' ')[0]),
-    Object.keys(ERROR_CODES),
+    [...Object.keys(ERROR_CODES), '', 'Diagnoses:', ...Object.keys(DIAGNOSES)],
   )
 })
 

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AssembledTrace } from '../../src/aggregator/assembly/hop.ts'
+import type { TraceDiagnosis } from '../../src/aggregator/diagnosis/diagnosis.ts'
 import type { TraceSummary } from '../../src/aggregator/query/search.ts'
 import type { LiveTrace } from '../../src/aggregator/store/protocol.ts'
 import type { SpanRow } from '../../src/aggregator/store/span-row.ts'
+import type * as causes from '../../src/aggregator/ui/browser/api-diagnosis.ts'
 import type * as page from '../../src/aggregator/ui/browser/api-types.ts'
 
 /** As JSON carries it. */
@@ -17,5 +19,6 @@ test('types agree', () => {
   const summary: Reads<page.TraceSummary, TraceSummary> = true
   const live: Reads<page.LiveTrace, LiveTrace> = true
   const span: Reads<page.SpanLine, Sent<SpanRow>> = true
-  assert.deepEqual([trace, summary, live, span], [true, true, true, true])
+  const diagnosis: Reads<causes.TraceDiagnosis, TraceDiagnosis> = true
+  assert.deepEqual([trace, summary, live, span, diagnosis], [true, true, true, true, true])
 })

@@ -2,6 +2,7 @@
 import { assemble } from '../assembly/assemble.ts'
 import type { ClockSample } from '../assembly/clocks.ts'
 import { hostOf } from '../assembly/span-facts.ts'
+import { diagnose } from '../diagnosis/trace-diagnosis.ts'
 import type { Attributes, AttributeValue, ReceivedSpan } from '../span.ts'
 import type { StoredSpan } from '../store/block-reader.ts'
 import type { ApiResponse } from '../store/protocol.ts'
@@ -20,15 +21,17 @@ export async function trace(id: string, parameters: Parameters, context: QueryCo
   if (spans.length === 0) throw new BadQuery(`no span of trace ${traceId}`, 404)
   const learnt = await clockSamples(spans, context)
   const raw = parameters.bool('raw') ?? false
-  const assembled = assemble(spans, { traceId, nowMs: context.nowMs, learnt, raw, servedBy: servedBy(context) })
-  const withAttributes = parameters.bool('attributes') ?? spans.length <= SPANS_WITH_ATTRIBUTES
-  if (!withAttributes) return json(assembled)
+  const byAddress = servedBy(context)
+  const assembled = assemble(spans, { traceId, nowMs: context.nowMs, learnt, raw, servedBy: byAddress })
   const byId = new Map(spans.map(({ span }) => [span.spanId, span]))
+  const diagnosis = diagnose(assembled, { spanOf: (spanId) => byId.get(spanId), servedBy: byAddress })
+  const withAttributes = parameters.bool('attributes') ?? spans.length <= SPANS_WITH_ATTRIBUTES
+  if (!withAttributes) return json({ ...assembled, diagnosis })
   const hops = assembled.hops.map((hop) => {
     const span = byId.get(hop.spanId)
     return span === undefined ? hop : { ...hop, ...details(span) }
   })
-  return json({ ...assembled, hops })
+  return json({ ...assembled, hops, diagnosis })
 }
 
 /** `trace/{id}/span/{id}`: attributes, events and links of one span. */

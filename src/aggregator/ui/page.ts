@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { PAGE_HTML } from './page-html.ts'
 import { STYLE_BASE } from './style-base.ts'
+import { STYLE_DIAGNOSIS } from './style-diagnosis.ts'
 import { STYLE_VIEWS } from './style-views.ts'
 
 export interface PageFile {
@@ -65,7 +66,7 @@ function readFiles(): Map<string, PageFile> {
     `/ui/${name}`,
     fileOf('text/javascript; charset=utf-8', readFileSync(new URL(name, folder))),
   ])
-  const style = fileOf('text/css; charset=utf-8', Buffer.from(STYLE_BASE + STYLE_VIEWS))
+  const style = fileOf('text/css; charset=utf-8', Buffer.from(STYLE_BASE + STYLE_VIEWS + STYLE_DIAGNOSIS))
   const preloads = modules.map((name) => `<link rel="modulepreload" href="/ui/${name}">`).join('\n')
   const html = fileOf('text/html; charset=utf-8', Buffer.from(PAGE_HTML.replace('<!--modules-->', preloads)))
   const icon = fileOf('image/svg+xml', Buffer.from(ICON))

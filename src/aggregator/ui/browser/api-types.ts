@@ -1,4 +1,5 @@
 /** What the query API answers, as docs/aggregator.md has it. Times in microseconds (`Us`), milliseconds (`Ms`), nanoseconds as text (`Ns`). */
+import type { TraceDiagnosis } from './api-diagnosis.ts'
 
 export interface TraceSummary {
   readonly traceId: string
@@ -115,6 +116,8 @@ export interface Trace {
   readonly clocks: readonly Clock[]
   readonly findings: readonly { readonly kind: string; readonly spanId: string; readonly text: string }[]
   readonly hops: readonly Hop[]
+  /** Not in what is assembled, but in every answer. */
+  readonly diagnosis?: TraceDiagnosis
 }
 
 interface Quantiles {

@@ -1,6 +1,7 @@
 /** One trace: its waterfall, what is wrong with it, and the span that was chosen. */
 import { Asking, messageOf } from './api.ts'
 import type { Hop, Trace } from './api-types.ts'
+import { traceDiagnosis } from './diagnosis-view.ts'
 import { button, copyText, h, toast } from './dom.ts'
 import { clockTime, count, day, duration, hue, nsToMs, whatOf } from './format.ts'
 import { HopPanel } from './hop-panel.ts'
@@ -121,7 +122,12 @@ export class TraceView implements View {
     const { overview, waterfall, panel } = this.#drawn
     overview.setZoom(zoom)
     split.append(waterfall.rows.element, panel.element)
-    this.element.replaceChildren(this.#head(trace), ...this.#findings(trace), overview.element, this.#legend(), split)
+    this.element.replaceChildren(
+      this.#head(trace),
+      ...traceDiagnosis(trace.diagnosis, (spanId) => this.#point(spanId)),
+      ...this.#findings(trace),
+      ...[overview.element, this.#legend(), split],
+    )
     const first = trace.hops.find(({ gap }) => !gap)
     document.title = `${first === undefined ? trace.traceId : whatOf(first)} · Hopscope`
     waterfall.rows.update(model.rows.length)
@@ -151,6 +157,12 @@ export class TraceView implements View {
   #deselect(): void {
     this.#drawn?.split.classList.remove('open')
     change({ span: undefined }, { replace: true, quiet: true })
+    this.focus()
+  }
+
+  /** To the hop that something is said of. */
+  #point(spanId: string): void {
+    this.#drawn?.waterfall.select(spanId, true)
     this.focus()
   }
 
@@ -281,12 +293,7 @@ export class TraceView implements View {
         null,
         h('b', null, kind.replaceAll('-', ' ')),
         ' ',
-        there.has(spanId)
-          ? button(text, 'link', () => {
-              this.#drawn?.waterfall.select(spanId, true)
-              this.focus()
-            })
-          : text,
+        there.has(spanId) ? button(text, 'link', () => this.#point(spanId)) : text,
       ),
     )
     const summary = [

@@ -1,0 +1,144 @@
+/**
+ * Where the time of a trace went and where its failures began, hop by hop. The same rules serve a single trace and the
+ * stream of all: a hop is given only the time in which nothing beneath it ran, and a failure only where no failure
+ * beneath explains it. Pure; works on indices, so that it does not matter what names are.
+ */
+
+/** A span as far as blame goes. Times are microseconds by any common clock; parents stand before their children. */
+export interface Call {
+  /** Index of its parent, -1 at a root. */
+  readonly parent: number
+  /** It is the caller's side of a call (CLIENT, PRODUCER). */
+  readonly isCall: boolean
+  readonly service: string | number
+  /** Whom it calls; '' or 0 where not known. */
+  readonly peer: string | number
+  readonly startUs: number
+  readonly durationUs: number
+  readonly failed: boolean
+  /** It failed because it, or who waited for it, gave up. */
+  readonly timedOut: boolean
+  /** Its own caller went away: a consequence, not a cause. */
+  readonly abandoned: boolean
+}
+
+export interface Share {
+  /** Time in which nothing beneath it ran. */
+  ownUs: number
+  /** Its failure began here. */
+  origin: boolean
+  /** Its failure did not reach its caller: a retry or a fallback hid it. */
+  hidden: boolean
+  /** It called, and no span of the other side came. */
+  unseen: boolean
+  /** Index of the hop that a timeout here waited for; -1 where it waited for none. */
+  waitedFor: number
+}
+
+/** A hop that ran for so much of the time of a caller that gave up is what the caller waited for. */
+const MOST = 0.6
+
+export function attribute(calls: readonly Call[]): Share[] {
+  const children = childrenOf(calls)
+  const shares = calls.map((_, i) => ({
+    ownUs: exclusive(calls, i, children[i]!),
+    ...{ origin: false, hidden: false, waitedFor: -1 },
+    unseen: calls[i]!.isCall && !children[i]!.some((child) => isOtherSide(calls, i, child)),
+  }))
+  for (let i = 0; i < calls.length; i++) judge(calls, children, shares, i)
+  return shares
+}
+
+function judge(calls: readonly Call[], children: readonly number[][], shares: Share[], i: number): void {
+  const { failed, timedOut, abandoned, parent, durationUs } = calls[i]!
+  if (!failed || abandoned) return
+  const below = children[i]!
+  const explained = below.some((child) => explains(calls, child) && !isMadeGood(calls, below, child))
+  if (explained) return
+  const share = shares[i]!
+  share.origin = true
+  // Not all say that it was they who gave up; the callee knows that its client left.
+  const gaveUp = below.some((child) => calls[child]!.abandoned && calls[child]!.durationUs > durationUs * MOST)
+  if (timedOut || gaveUp) share.waitedFor = slowestBelow(calls, children, i)
+  share.hidden = parent >= 0 && isHidden(calls, children, i)
+}
+
+/** A failure that its own failed ancestors do not carry on. */
+function isHidden(calls: readonly Call[], children: readonly number[][], i: number): boolean {
+  for (let at = i; calls[at]!.parent >= 0; at = calls[at]!.parent) {
+    const { parent } = calls[at]!
+    if (!calls[parent]!.failed) return true
+    if (isMadeGood(calls, children[parent]!, at)) return true
+  }
+  return false
+}
+
+const explains = (calls: readonly Call[], child: number): boolean => calls[child]!.failed && !calls[child]!.abandoned
+
+/** A later call to the same went well: what failed before does not explain the failure of both's caller. */
+function isMadeGood(calls: readonly Call[], siblings: readonly number[], child: number): boolean {
+  const { service, peer, isCall, startUs } = calls[child]!
+  return siblings.some((other) => {
+    const one = calls[other]!
+    return (
+      other !== child &&
+      !one.failed &&
+      one.isCall === isCall &&
+      one.service === service &&
+      one.peer === peer &&
+      one.startUs > startUs
+    )
+  })
+}
+
+/** Down along what took most of the time. */
+function slowestBelow(calls: readonly Call[], children: readonly number[][], from: number): number {
+  let found = -1
+  for (let at = from; ; ) {
+    let next = -1
+    for (const child of children[at]!) {
+      if (next < 0 || calls[child]!.durationUs > calls[next]!.durationUs) next = child
+    }
+    if (next < 0 || calls[next]!.durationUs < calls[at]!.durationUs * MOST) return found
+    found = next
+    at = next
+  }
+}
+
+/** The span of the callee, and not another try of the same exchange. */
+function isOtherSide(calls: readonly Call[], caller: number, child: number): boolean {
+  return !calls[child]!.isCall || calls[child]!.service !== calls[caller]!.service
+}
+
+function childrenOf(calls: readonly Call[]): number[][] {
+  const children: number[][] = calls.map(() => [])
+  for (let i = 0; i < calls.length; i++) {
+    const { parent } = calls[i]!
+    if (parent >= 0) children[parent]!.push(i)
+  }
+  return children
+}
+
+function exclusive(calls: readonly Call[], i: number, below: readonly number[]): number {
+  const { startUs, durationUs } = calls[i]!
+  if (below.length === 0) return durationUs
+  const endUs = startUs + durationUs
+  const parts = below.map((child) => within(calls[child]!, startUs, endUs))
+  if (parts.length > 1) parts.sort((a, b) => a.from - b.from)
+  let covered = 0
+  let upTo = startUs
+  for (const { from, to } of parts) {
+    const start = Math.max(from, upTo)
+    if (to <= start) continue
+    covered += to - start
+    upTo = to
+  }
+  return Math.max(0, durationUs - covered)
+}
+
+/** A child lies within its parent, whatever their clocks say: it is moved, and cut only where it is longer. */
+function within(child: Call, fromUs: number, toUs: number): { from: number; to: number } {
+  const length = Math.min(child.durationUs, toUs - fromUs)
+  const from = Math.min(Math.max(child.startUs, fromUs), toUs - length)
+  return { from, to: from + length }
+}

@@ -1,0 +1,180 @@
+/** One assembled trace → which hop is at fault, and why. Pure. */
+import type { AssembledTrace, Hop } from '../assembly/hop.ts'
+import type { ReceivedSpan } from '../span.ts'
+import { attribute, type Call, type Share } from './attribution.ts'
+import type { TraceCause, TraceDiagnosis, TraceVerdict } from './diagnosis.ts'
+import { nameFailure, TIMEOUTS } from './naming.ts'
+import { type Expectations, NOTHING_KNOWN } from './slowness.ts'
+import { factsOf, type HopFacts } from './trace-facts.ts'
+import { slowCauses, slowerThanUsual } from './trace-slowness.ts'
+import { causeAt, microseconds, type Place } from './words.ts'
+
+export interface DiagnoseOptions {
+  /** The span of a hop, for what the hop itself does not tell. */
+  readonly spanOf: (spanId: string) => ReceivedSpan | undefined
+  /** The service that answers for an address in the mesh. */
+  readonly servedBy: (peer: string) => string | undefined
+  readonly expected?: Expectations
+}
+
+/** A hop with all that is judged by. */
+export interface Judged {
+  readonly hop: Hop
+  readonly facts: HopFacts
+  readonly call: Call
+  readonly share: Share
+  readonly place: Place
+}
+
+/** Causes of one trace; the first one is what people read. */
+const MAX_CAUSES = 5
+const ABANDONED = 'client_closed'
+
+export function diagnose(trace: AssembledTrace, options: DiagnoseOptions): TraceDiagnosis {
+  const judged = judgeAll(trace, options)
+  const expected = options.expected ?? NOTHING_KNOWN
+  const failed = failureCauses(judged, trace, expected)
+  const visible = failed.some(({ hidden }) => !hidden)
+  const gone = visible ? undefined : clientGone(judged)
+  const slow = visible ? undefined : slowerThanUsual(judged, expected)
+  const causes = [
+    ...failed.filter(({ hidden }) => !hidden).map(({ cause }) => cause),
+    ...(gone === undefined ? [] : [gone]),
+    ...(slow?.slow === true || gone !== undefined ? slowCauses(judged, expected) : []),
+    ...failed.filter(({ hidden }) => hidden).map(({ cause }) => cause),
+  ].slice(0, MAX_CAUSES)
+  const verdict = verdictOf(visible || gone !== undefined, slow?.slow, failed.length > 0)
+  return { verdict, summary: summary(verdict, causes, slow?.text), causes, note: note(trace, verdict, slow?.text) }
+}
+
+function verdictOf(failed: boolean, slow: boolean | undefined, recovered: boolean): TraceVerdict {
+  if (failed) return 'failed'
+  if (slow === true) return 'slow'
+  if (recovered) return 'recovered'
+  return slow === undefined ? 'unknown' : 'healthy'
+}
+
+function summary(verdict: TraceVerdict, causes: readonly TraceCause[], compared: string | undefined): string {
+  const first = causes[0]?.text
+  if (verdict === 'healthy') return compared ?? 'nothing failed, and it took what it usually takes'
+  if (verdict === 'unknown') return compared ?? 'nothing failed; what it usually takes is not known yet'
+  if (first === undefined) return 'no hop of it explains the failure'
+  return verdict === 'recovered' ? `the caller coped with it: ${first}` : first
+}
+
+function note(trace: AssembledTrace, verdict: TraceVerdict, compared: string | undefined): string {
+  const notes: string[] = []
+  if (trace.state === 'open') notes.push('spans are still coming')
+  if (trace.state === 'gaps') notes.push('spans that others name as parents never came: the cause may lie there')
+  if (trace.state === 'rootless') notes.push('the first span never came: what the client saw is not known')
+  if (verdict === 'slow' && compared !== undefined) notes.push(compared)
+  return notes.join('; ')
+}
+
+function judgeAll(trace: AssembledTrace, { spanOf, servedBy }: DiagnoseOptions): Judged[] {
+  const { hops } = trace
+  const index = new Map(hops.map(({ spanId }, i) => [spanId, i]))
+  const facts = hops.map(({ spanId }) => factsOf(spanOf(spanId)))
+  const calls = hops.map((hop, i) => callOf(hop, facts[i]!, hop.gap ? -1 : (index.get(hop.parentSpanId) ?? -1), i))
+  const shares = attribute(calls)
+  const callees = new Map<string, string>()
+  for (const { parentSpanId, service, gap } of hops) {
+    const caller = hops[index.get(parentSpanId) ?? -1]
+    if (caller !== undefined && !gap && service !== caller.service) callees.set(parentSpanId, service)
+  }
+  return hops.map((hop, i) => {
+    const callee = callees.get(hop.spanId) ?? (servedBy(hop.peer) || hop.peer || 'something untraced')
+    const place = calls[i]!.isCall
+      ? { service: callee, from: hop.service, route: '' }
+      : { service: hop.service, from: '', route: hop.route }
+    return { hop, facts: facts[i]!, call: calls[i]!, share: shares[i]!, place }
+  })
+}
+
+/** A parent that stands behind its child, as only a ring has it, is no parent here. */
+function callOf(hop: Hop, { rpc, exception }: HopFacts, parent: number, i: number): Call {
+  const isCall = hop.kind === 'client' || hop.kind === 'producer'
+  // Other tracers set no status now and then.
+  const bad = hop.http >= 500 || (isCall && hop.http >= 400) || (rpc !== '' && isCall) || (exception !== '' && !isCall)
+  const failed = hop.failed || (hop.direction === '' && bad && !hop.gap)
+  const name = failed ? nameFailure({ error: hop.error, http: hop.http, rpc, unseen: false }) : undefined
+  return {
+    parent: parent < i ? parent : -1,
+    ...{ isCall, service: hop.service, peer: hop.peer, startUs: hop.startUs, durationUs: hop.durationUs, failed },
+    timedOut: name !== undefined && TIMEOUTS.has(name),
+    abandoned: hop.error === ABANDONED,
+  }
+}
+
+interface Failure {
+  readonly cause: TraceCause
+  readonly hidden: boolean
+}
+
+/** Where failures began; the latest one first, since it is what its caller could not make good. */
+function failureCauses(judged: readonly Judged[], trace: AssembledTrace, expected: Expectations): Failure[] {
+  const origins = judged.filter(({ share }) => share.origin)
+  const endOf = ({ hop }: Judged): number => hop.startUs + hop.durationUs
+  origins.sort((a, b) => Number(a.share.hidden) - Number(b.share.hidden) || endOf(b) - endOf(a))
+  return origins.flatMap((one, rank) => {
+    const weight = one.share.hidden ? 0.2 : rank === 0 ? 1 : 0.5
+    return failureCause(one, judged, trace, expected, weight).map((cause) => ({ cause, hidden: one.share.hidden }))
+  })
+}
+
+function failureCause(
+  one: Judged,
+  judged: readonly Judged[],
+  trace: AssembledTrace,
+  expected: Expectations,
+  weight: number,
+): TraceCause[] {
+  const { hop, facts, share } = one
+  const exception = facts.exception !== ''
+  const gaveUp = one.call.timedOut || share.waitedFor >= 0
+  const own = nameFailure({ error: hop.error, http: hop.http, rpc: facts.rpc, exception, unseen: share.unseen })
+  const name = gaveUp && !one.call.timedOut ? 'upstream_timeout' : own
+  const evidence = [failureEvidence(one), ...more(one, trace)]
+  const itself = { ...causeAt(name, one.place, evidence, weight), spanId: hop.spanId }
+  const waited = judged[share.waitedFor]
+  if (waited === undefined) return [itself]
+  const [slowest] = slowCauses([waited], expected)
+  if (slowest === undefined) return [itself]
+  const gave = `${one.hop.service} gave up after ${microseconds(hop.durationUs)} (${name})`
+  return [
+    { ...slowest, evidence: [gave, ...slowest.evidence], weight },
+    { ...itself, weight: weight * 0.6 },
+  ]
+}
+
+function failureEvidence({ hop, share }: Judged): string {
+  const status = hop.http === 0 ? '' : ` with status ${hop.http}`
+  const error = hop.error === '' || hop.error === String(hop.http) ? '' : ` (${hop.error}${phaseText(hop)})`
+  const below = share.unseen ? 'no span of the other side came' : 'nothing beneath it failed'
+  return `${hop.service} ${hop.name} failed${status}${error} after ${microseconds(hop.durationUs)}; ${below}`
+}
+
+const phaseText = ({ errorPhase }: Hop): string => (errorPhase === '' ? '' : ` in ${errorPhase}`)
+
+function more({ hop, facts, share, call }: Judged, { findings }: AssembledTrace): string[] {
+  const said: string[] = []
+  if (facts.exception !== '') said.push(`exception: ${facts.exception}`)
+  if (facts.rpc !== '') said.push(`gRPC status ${facts.rpc}`)
+  if (facts.errno !== '') said.push(`errno ${facts.errno}`)
+  if (facts.reused === true && hop.error !== '') said.push('on a connection that had been used before')
+  if (facts.bytesSent === 0) said.push('no byte of the request had left')
+  if (facts.retransmits > 0) said.push(`${facts.retransmits} TCP segments were sent again`)
+  if (share.hidden) said.push(facts.attempt > 0 || call.isCall ? 'a retry or a fallback hid it' : 'its caller coped')
+  for (const { spanId, kind, text } of findings) {
+    if (spanId === hop.spanId && kind === 'handover-failed') said.push(text)
+  }
+  return said
+}
+
+/** The client left before the answer, and nothing else failed. */
+function clientGone(judged: readonly Judged[]): TraceCause | undefined {
+  const gone = judged.find(({ hop }) => hop.error === ABANDONED)
+  if (gone === undefined) return undefined
+  const text = `the client of ${gone.hop.service} left after ${microseconds(gone.hop.durationUs)}; nothing had failed`
+  return { ...causeAt('client_gone', gone.place, [text], 1), spanId: gone.hop.spanId }
+}

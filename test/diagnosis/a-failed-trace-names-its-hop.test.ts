@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TraceDiagnosis } from '../../src/aggregator/diagnosis/diagnosis.ts'
+import type { DiagnosisName } from '../../src/core/diagnoses.ts'
+import { called, diagnosed, plain, served } from './made-traces.ts'
+
+const first = ({ causes }: TraceDiagnosis): string =>
+  causes[0] === undefined
+    ? 'none'
+    : `${causes[0].diagnosis} at ${causes[0].from === '' ? '' : `${causes[0].from} → `}${causes[0].service}`
+
+/** web → orders → payments with sidecars everywhere; `last` fails at payments, all above answer by it. */
+function chain(last: Parameters<typeof served>[2], edge: Parameters<typeof called>[3] = {}, seen = true) {
+  const web = served('web', '', { ms: 100, http: 503 })
+  const toOrders = called('web', web.spanId, 'orders.mesh', { startMs: 5, ms: 90, http: 502 })
+  const orders = served('orders', toOrders.spanId, { startMs: 6, ms: 88, http: 502 })
+  const toPayments = called('orders', orders.spanId, 'payments.mesh', { startMs: 10, ms: 80, http: 500, ...edge })
+  const payments = served('payments', toPayments.spanId, { startMs: 11, ms: 78, ...last })
+  return [web, toOrders, orders, toPayments, ...(seen ? [payments] : [])]
+}
+
+test('the deepest failed hop, not the loudest: status and exception', () => {
+  const status = diagnosed(chain({ http: 500 }))
+  assert.equal(status.verdict, 'failed')
+  assert.equal(first(status), 'server_error at payments')
+  assert.match(
+    status.causes[0]!.evidence[0]!,
+    /payments GET failed with status 500 after 78\.0 ms; nothing beneath it failed/,
+  )
+  assert.equal(status.causes.length, 1)
+})
+
+test('what a proxy could not do, by its code', () => {
+  const cases: [string, number, DiagnosisName][] = [
+    ['connection_refused', 502, 'connection_refused'],
+    ['upstream_reset', 502, 'connection_reset'],
+    ['upstream_aborted', 200, 'connection_reset'],
+    ['dns_failed', 502, 'dns_failing'],
+    ['dns_timeout', 504, 'dns_failing'],
+    ['connect_timeout', 504, 'connect_timeout'],
+    ['tls_certificate_expired', 502, 'tls_certificate_expired'],
+    ['tls_version_mismatch', 502, 'tls_version_mismatch'],
+    ['tls_unknown_ca', 502, 'tls_failing'],
+    ['tls_name_mismatch', 502, 'tls_failing'],
+    ['overloaded', 503, 'overloaded'],
+    ['bad_response', 502, 'bad_response'],
+    ['internal_error', 500, 'proxy_fault'],
+    ['send_timeout', 504, 'blackhole'],
+    ['deadline_exceeded', 504, 'deadline_exceeded'],
+  ]
+  for (const [error, http, name] of cases) {
+    const { causes, verdict } = diagnosed(chain({}, { error, http }, false))
+    assert.equal(verdict, 'failed', error)
+    assert.equal(causes[0]?.diagnosis, name, error)
+    assert.deepEqual([causes[0]?.from, causes[0]?.service], ['orders', 'payments'], error)
+  }
+})
+
+test('a call that is swallowed: gave up, and nobody saw it', () => {
+  const trace = diagnosed(chain({}, { error: 'first_byte_timeout', http: 0, ms: 5000 }, false))
+  assert.equal(first(trace), 'blackhole at orders → payments')
+  assert.match(trace.causes[0]!.evidence.join('\n'), /never at payments's inbound: handover failed/)
+})
+
+test('a timeout is the fault of what was slow beneath, not of who gave up', () => {
+  const web = served('web', '', { ms: 1000, http: 504 })
+  const toOrders = called('web', web.spanId, 'orders.mesh', {
+    startMs: 1,
+    ms: 998,
+    error: 'first_byte_timeout',
+    http: 504,
+  })
+  const orders = served('orders', toOrders.spanId, { startMs: 2, ms: 996, error: 'client_closed', http: 0 })
+  const toStock = called('orders', orders.spanId, 'stock.mesh', { startMs: 3, ms: 20 })
+  const toPayments = called('orders', orders.spanId, 'payments.mesh', {
+    startMs: 30,
+    ms: 960,
+    error: 'client_closed',
+    http: 0,
+  })
+  const payments = served('payments', toPayments.spanId, { startMs: 31, ms: 958, error: 'client_closed', http: 0 })
+  const trace = diagnosed([web, toOrders, orders, toStock, toPayments, payments])
+  assert.equal(first(trace), 'slow_service at payments')
+  assert.equal(trace.causes[1]?.diagnosis, 'upstream_timeout')
+})
+
+test('a service whose own client gave up is not the one at fault', () => {
+  const web = served('web', '', { ms: 520, http: 500 })
+  const toOrders = called('web', web.spanId, 'orders.mesh', { startMs: 1, ms: 510, error: 'client_closed', http: 0 })
+  const orders = served('orders', toOrders.spanId, { startMs: 2, ms: 508, error: 'client_closed', http: 0 })
+  assert.equal(first(diagnosed([web, toOrders, orders])), 'slow_service at orders')
+})
+
+test('retries that hid a fault: recovered, with the fault named', () => {
+  const web = served('web', '', { ms: 50 })
+  const call = called('web', web.spanId, 'orders.mesh', { startMs: 1, ms: 40 })
+  const try1 = called('web', call.spanId, 'orders.mesh', { startMs: 2, ms: 5, error: 'upstream_reset', http: 0 })
+  const try2 = called('web', call.spanId, 'orders.mesh', { startMs: 10, ms: 30 })
+  const orders = served('orders', try2.spanId, { startMs: 11, ms: 28 })
+  const trace = diagnosed([web, call, try1, try2, orders])
+  assert.equal(trace.verdict, 'recovered')
+  assert.match(trace.causes[0]!.evidence.join(' '), /a retry or a fallback hid it/)
+  assert.equal(trace.causes[0]!.diagnosis, 'connection_reset')
+})
+
+test('a failure that was made good does not explain one that came later', () => {
+  const web = served('web', '', { ms: 100, http: 500 })
+  const bad = called('web', web.spanId, 'stock.mesh', { startMs: 1, ms: 5, http: 503 })
+  const again = called('web', web.spanId, 'stock.mesh', { startMs: 10, ms: 5 })
+  const trace = diagnosed([web, bad, again])
+  assert.equal(first(trace), 'server_error at web')
+  assert.equal(trace.causes.length, 2)
+})
+
+test('of two failures the one that its caller could not make good', () => {
+  const web = served('web', '', { ms: 100, http: 500 })
+  const optional = called('web', web.spanId, 'stock.mesh', { startMs: 1, ms: 5, http: 500 })
+  const stock = served('stock', optional.spanId, { startMs: 2, ms: 3, http: 500 })
+  const needed = called('web', web.spanId, 'payments.mesh', { startMs: 60, ms: 39, http: 500 })
+  const payments = served('payments', needed.spanId, { startMs: 61, ms: 37, http: 500 })
+  const trace = diagnosed([web, optional, stock, needed, payments])
+  assert.equal(first(trace), 'server_error at payments')
+  assert.equal(trace.causes[1]?.service, 'stock')
+})
+
+test('4xx is between caller and callee, 429 is load', () => {
+  const trace = (http: number): TraceDiagnosis => {
+    const web = served('web', '', { ms: 30, http: 500 })
+    const call = called('web', web.spanId, 'orders.mesh', { startMs: 1, ms: 20, http })
+    return diagnosed([web, call, served('orders', call.spanId, { startMs: 2, ms: 18, http })])
+  }
+  assert.equal(first(trace(404)), 'client_error at web → orders')
+  assert.equal(first(trace(429)), 'rate_limited at web → orders')
+})
+
+test('the client gone: said only where nothing had failed', () => {
+  const trace = diagnosed([served('web', '', { ms: 3000, http: 0, error: 'client_closed' })])
+  assert.equal(first(trace), 'client_gone at web')
+  assert.equal(trace.verdict, 'failed')
+  assert.equal(trace.causes[1]?.diagnosis, 'slow_service')
+})
+
+test('sidecars on some services only: the untraced callee is named by its address', () => {
+  const web = served('web', '', { ms: 30, http: 502 })
+  const call = called('web', web.spanId, 'ledger.legacy', { startMs: 1, ms: 20, http: 500 })
+  assert.equal(first(diagnosed([web, call])), 'dependency_failing at web → ledger.legacy')
+})
+
+test('spans of another tracer, without phases, status or kind', () => {
+  const root = plain({ ...served('web', '', { ms: 30, http: 500 }), failed: false, kind: 'unspecified' })
+  const below = plain({
+    ...served('orders', root.spanId, { startMs: 1, ms: 20, http: 500 }),
+    failed: false,
+    kind: 'unspecified',
+  })
+  assert.equal(first(diagnosed([root, below])), 'server_error at orders')
+})
+
+test('gRPC by its status', () => {
+  const trace = (status: string): TraceDiagnosis => {
+    const attributes = { 'rpc.response.status_code': status }
+    const web = served('web', '', { ms: 30, http: 200, failed: true })
+    const call = called('web', web.spanId, 'orders.mesh', { startMs: 1, ms: 20, failed: true, attributes })
+    return diagnosed([web, call, served('orders', call.spanId, { startMs: 2, ms: 18, failed: true, attributes })])
+  }
+  assert.equal(first(trace('INTERNAL')), 'grpc_error at orders')
+  assert.equal(first(trace('RESOURCE_EXHAUSTED')), 'overloaded at orders')
+  assert.equal(first(trace('DEADLINE_EXCEEDED')), 'deadline_exceeded at orders')
+  assert.equal(first(trace('INVALID_ARGUMENT')), 'client_error at orders')
+})
+
+test('what is missing is said, and nothing is guessed of traces that went well', () => {
+  const orphan = served('orders', 'e'.repeat(16), { ms: 10, http: 500 })
+  assert.match(diagnosed([orphan]).note, /never came/)
+  const good = diagnosed([served('web', '', { ms: 10 })])
+  assert.deepEqual([good.verdict, good.causes], ['unknown', []])
+  assert.match(good.summary, /not known yet/)
+})
+
+test('a failure under a caller that does not exist, and rings, are no trouble', () => {
+  const a = { ...served('a', '', { http: 500 }), spanId: `${'0'.repeat(15)}a`, parentSpanId: `${'0'.repeat(15)}b` }
+  const b = { ...served('b', '', { http: 500 }), spanId: `${'0'.repeat(15)}b`, parentSpanId: `${'0'.repeat(15)}a` }
+  assert.equal(diagnosed([a, b]).verdict, 'failed')
+})
