@@ -9,14 +9,16 @@ import { version } from './version.ts'
 
 export function telemetryOptions(config: Config, logger: Logger): TelemetryOptions {
   const { otlp } = config
+  const endpoint = otlp.endpoints?.[0] ?? otlp.endpoint
   const pem = (file: string | undefined): string | undefined =>
     file === undefined ? undefined : readFileSync(file, 'utf8')
   return {
     otlp:
-      otlp.endpoint === undefined || !otlp.enabled
+      endpoint === undefined || !otlp.enabled
         ? undefined
         : {
-            endpoint: otlp.endpoint,
+            endpoint,
+            endpoints: otlp.endpoints?.length === 0 ? undefined : otlp.endpoints,
             headers: otlp.headers,
             compression: otlp.compression,
             timeoutMs: otlp.timeoutMs,

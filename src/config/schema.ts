@@ -119,6 +119,10 @@ const otlp = group({
     doc: 'OTLP/gRPC receiver of the spans; https:// for TLS. Unset: nothing is exported.',
     ...serving,
   }),
+  endpoints: optional(listOf(httpUrl('http://collector:4317'), 32), {
+    doc: 'Several receivers, in place of `otlp.endpoint`: each address of each name here is one (names are looked up every five seconds). All spans of a trace go to the same, by a hash of its id; while that one is away, to the next.',
+    ...serving,
+  }),
   enabled: setting(bool, {
     doc: 'false: no spans are exported, whatever the endpoint.',
     default: true,

@@ -1,6 +1,7 @@
 /** Metrics of the exporter under OpenTelemetry's own names (semantic conventions `otel.sdk.*`). */
 import { DROP_REASONS, type ExporterCounts } from './counters.ts'
 import type { ScrapedMetric } from './metrics.ts'
+import type { LaneCounts } from './otlp-lane.ts'
 
 /** Drops that happen before a span gets to the exporter. */
 const BEFORE_EXPORT = new Set<string>(['ring_full', 'queue_full', 'encode_error', 'worker_exit'])
@@ -119,5 +120,25 @@ export function exporterMetrics(read: () => ExporterCounts): ScrapedMetric[] {
       'counter',
       one((c) => c.logDropped),
     ),
+  ]
+}
+
+/** One line a receiver, where spans are spread over several. */
+export function receiverMetrics(read: () => readonly LaneCounts[]): ScrapedMetric[] {
+  const each = (
+    name: string,
+    help: string,
+    type: 'counter' | 'gauge',
+    of: (counts: LaneCounts) => number,
+  ): ScrapedMetric => ({
+    ...{ name: `hopscope_exporter_receiver_${name}`, help, type },
+    ...(type === 'gauge' ? { aggregator: 'min' } : {}),
+    samples: () => read().map((one) => ({ labels: { receiver: one.name }, value: of(one) })),
+  })
+  return [
+    each('up', 'Whether the receiver takes spans of its own traces.', 'gauge', ({ up }) => (up ? 1 : 0)),
+    each('spans_total', 'Spans that the receiver acknowledged.', 'counter', ({ spans }) => spans),
+    each('failures_total', 'Exports that failed at the receiver.', 'counter', ({ failures }) => failures),
+    each('moved_total', 'Spans of the receiver that went to others.', 'counter', ({ moved }) => moved),
   ]
 }

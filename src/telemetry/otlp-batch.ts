@@ -20,6 +20,19 @@ export interface Batch {
   readonly heldBytes: number
   /** The buffer beneath, to be given back by {@link BatchBuilder.recycle}; undefined where it is a copy. */
   readonly buffer: Buffer | undefined
+  /** Where its records are, for a batch that may have to be divided; undefined where there is one receiver. */
+  readonly marks: BatchMarks | undefined
+}
+
+/** Records of a batch, in order. Each is one span, or several of one trace. */
+export interface BatchMarks {
+  /** Where the first record begins in the batch. */
+  readonly start: number
+  /** Where each ends, counted from `start`. */
+  readonly ends: Uint32Array
+  /** Slots of their traces. */
+  readonly slots: Uint16Array
+  readonly spans: Uint16Array
 }
 
 /** Share of its buffer that a request must fill for the buffer to go with it; emptier ones are copied out. */
@@ -37,8 +50,11 @@ export class BatchBuilder {
   #at: number
   #spans = 0
   readonly #spare: Buffer[] = []
+  readonly #marks: { ends: Uint32Array; slots: Uint16Array; spans: Uint16Array } | undefined
+  #records = 0
 
-  constructor(resource: Readonly<Record<string, string>>, version: string, maxSpans: number) {
+  /** `marked`: batches say where their records are. */
+  constructor(resource: Readonly<Record<string, string>>, version: string, maxSpans: number, marked = false) {
     const attributes = new MessageWriter()
     for (const [key, value] of Object.entries(resource)) attributes.message(1, keyValue(key, value))
     // ResourceSpans: resource = 1, schema_url = 3; ScopeSpans: scope = 1.
@@ -46,6 +62,9 @@ export class BatchBuilder {
     this.#scope = new MessageWriter().message(1, new MessageWriter().string(1, 'hopscope').string(2, version)).finish()
     this.#head = this.#resource.length + this.#scope.length + 24
     this.#maxSpans = maxSpans
+    this.#marks = marked
+      ? { ends: new Uint32Array(maxSpans), slots: new Uint16Array(maxSpans), spans: new Uint16Array(maxSpans) }
+      : undefined
     this.#size = Math.min(MAX_REQUEST_BYTES, this.#head + maxSpans * SPAN_BYTES + MAX_ENCODED_BYTES)
     this.#buffer = Buffer.allocUnsafeSlow(this.#size)
     this.#at = this.#head
@@ -70,25 +89,49 @@ export class BatchBuilder {
     return length < this.#size * WORTH_HANDING_OVER ? length : this.#size
   }
 
-  /** `spans` were written up to `end`. True: the request is full, take it. */
-  added(spans: number, end: number): boolean {
+  /** `spans` of a trace of `slot` were written up to `end`. True: the request is full, take it. */
+  added(spans: number, end: number, slot = 0): boolean {
+    if (this.#marks !== undefined) {
+      this.#marks.ends[this.#records] = end - this.#head
+      this.#marks.slots[this.#records] = slot
+      this.#marks.spans[this.#records++] = spans
+    }
     this.#spans += spans
     this.#at = end
     return this.#spans >= this.#maxSpans || end + MAX_ENCODED_BYTES > this.#size
+  }
+
+  /** Copy a record of another batch, encoded as it is; result as of {@link added}. There must be room. */
+  copy(record: Uint8Array, spans: number, slot: number): boolean {
+    this.#buffer.set(record, this.#at)
+    return this.added(spans, this.#at + record.length, slot)
   }
 
   /** The request so far, and a fresh one begun. */
   take(): Batch {
     const bytes = this.#closed()
     const spans = this.#spans
+    const marks = this.#takeMarks(bytes.length)
     this.#spans = 0
     this.#at = this.#head
     if (bytes.length < this.#size * WORTH_HANDING_OVER) {
-      return { bytes: Buffer.from(bytes), spans, heldBytes: bytes.length, buffer: undefined }
+      return { bytes: Buffer.from(bytes), spans, heldBytes: bytes.length, buffer: undefined, marks }
     }
     const buffer = this.#buffer
     this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#size)
-    return { bytes, spans, heldBytes: this.#size, buffer }
+    return { bytes, spans, heldBytes: this.#size, buffer, marks }
+  }
+
+  #takeMarks(length: number): BatchMarks | undefined {
+    const [marks, records] = [this.#marks, this.#records]
+    if (marks === undefined) return undefined
+    this.#records = 0
+    return {
+      start: length - (this.#at - this.#head),
+      ends: marks.ends.slice(0, records),
+      slots: marks.slots.slice(0, records),
+      spans: marks.spans.slice(0, records),
+    }
   }
 
   /** The request is done with. */

@@ -1,5 +1,5 @@
 /** One persistent gRPC channel to a collector, for unary exports of ready-made bytes. */
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { Client, connectivityState, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 
 const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
 
@@ -7,6 +7,8 @@ const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
 export interface OtlpTarget {
   /** `http://host:4317`, `https://…` for TLS. */
   readonly endpoint: string
+  /** `host:port` to connect to, where that is one of several addresses of the endpoint's name. */
+  readonly address?: string | undefined
   readonly caPem: string | undefined
   readonly certPem: string | undefined
   readonly keyPem: string | undefined
@@ -31,13 +33,13 @@ export class OtlpChannel {
   readonly #client: Client
   readonly #metadata = new Metadata()
 
-  /** Throws where the endpoint or the PEM texts are malformed. Does not connect yet. */
-  constructor(target: OtlpTarget) {
+  /** Throws where the endpoint or the PEM texts are malformed. Does not connect yet. `reconnectMs`: longest wait between tries. */
+  constructor(target: OtlpTarget, reconnectMs = 10_000) {
     const url = new URL(target.endpoint)
     const secure = url.protocol === 'https:' || url.protocol === 'grpcs:'
     const bytes = (pem: string | undefined): Buffer | null => (pem === undefined ? null : Buffer.from(pem))
     this.#client = new Client(
-      `${url.hostname}:${url.port === '' ? '4317' : url.port}`,
+      target.address ?? `${url.hostname}:${url.port === '' ? '4317' : url.port}`,
       secure
         ? credentials.createSsl(bytes(target.caPem), bytes(target.keyPem), bytes(target.certPem))
         : credentials.createInsecure(),
@@ -45,7 +47,8 @@ export class OtlpChannel {
         'grpc.keepalive_time_ms': 20_000,
         'grpc.keepalive_timeout_ms': 5000,
         'grpc.keepalive_permit_without_calls': 1,
-        'grpc.max_reconnect_backoff_ms': 10_000,
+        'grpc.initial_reconnect_backoff_ms': Math.min(1000, reconnectMs / 4),
+        'grpc.max_reconnect_backoff_ms': reconnectMs,
         // Exports are repeated here, where they are counted; grpc's own retries keep a second copy of each message.
         'grpc.enable_retries': 0,
         // A new channel must mean a new connection: the shared pool would hand out the dead one again.
@@ -54,6 +57,10 @@ export class OtlpChannel {
         'grpc.primary_user_agent': `hopscope/${target.version}`,
         'grpc.default_compression_algorithm': target.compression === 'gzip' ? 2 : 0,
         'grpc.max_receive_message_length': 1024 * 1024,
+        // Certificates are for the name.
+        ...(target.address === undefined
+          ? {}
+          : { 'grpc.ssl_target_name_override': url.hostname, 'grpc.default_authority': url.host }),
       },
     )
     for (const [name, value] of Object.entries(target.headers)) this.#metadata.set(name, value)
@@ -72,6 +79,11 @@ export class OtlpChannel {
     }
     const deadline = Date.now() + timeoutMs
     this.#client.makeUnaryRequest(EXPORT, asIs, asIs, request, this.#metadata.clone(), { deadline }, finish)
+  }
+
+  /** Whether the other side speaks HTTP/2 with us; where not, connecting is begun. */
+  get connected(): boolean {
+    return this.#client.getChannel().getConnectivityState(true) === connectivityState.READY
   }
 
   /** Calls in flight are cancelled. */

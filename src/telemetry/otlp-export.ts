@@ -28,13 +28,31 @@ export interface ExporterOptions {
   readonly release: (batch: Batch) => void
   readonly openChannel: () => OtlpChannel
   readonly counters: SharedCounters
+  /** Memory of all batches, which several exporters share. */
+  readonly budget: Budget
+  /**
+   * The collector is gone, or refuses for long; what could not be delivered is at the head of the queue again. With
+   * {@link OtlpExporter.takeQueued} it can be given to another.
+   */
+  readonly onTrouble?: () => void
+  /** An export was acknowledged. */
+  readonly onDelivered?: (spans: number) => void
   readonly warn: (message: string, fields: Readonly<Record<string, unknown>>) => void
 }
 
-interface Pending {
+/** Bytes of batches that wait or are in flight. */
+export interface Budget {
+  heldBytes: number
+}
+
+/** A batch and when its spans were first queued. */
+export interface Pending {
   readonly batch: Batch
   readonly queuedAt: number
 }
+
+/** A collector that asks to be left alone for longer is treated as gone. */
+const REFUSED_TOO_LONG_MS = 5000
 
 export class OtlpExporter {
   readonly #options: ExporterOptions
@@ -45,12 +63,12 @@ export class OtlpExporter {
   #queue: Pending[] = []
   #inflight = 0
   #inflightSpans = 0
-  #heldBytes = 0
   #resumeAt = 0
   #backoffMs = BACKOFF_FIRST_MS
   #timer: NodeJS.Timeout | undefined = undefined
   #timeouts = 0
   #failing = false
+  #failingSince = 0
   #closed = false
   #idle: (() => void) | undefined = undefined
 
@@ -63,7 +81,7 @@ export class OtlpExporter {
 
   /** Whether another batch of about `bytes` would go over the bound; spans are then dropped before they are encoded. */
   isFull(bytes: number): boolean {
-    return this.#heldBytes + bytes + BATCH_OVERHEAD > this.#options.queueBytes
+    return this.#options.budget.heldBytes + bytes + BATCH_OVERHEAD > this.#options.queueBytes
   }
 
   /** The collector answers, only not fast enough for this moment: waiting may save spans that would be dropped. */
@@ -71,11 +89,29 @@ export class OtlpExporter {
     return !this.#failing && this.#inflight > 0
   }
 
+  /** Nothing waits and nothing is in flight. */
+  get idle(): boolean {
+    return this.#queue.length === 0 && this.#inflight === 0
+  }
+
+  /** The collector answers on this channel; where it is not connected, that is begun. */
+  get connected(): boolean {
+    return this.#channel.connected
+  }
+
   /** Take a batch whose spans are counted as queued already. */
-  add(batch: Batch): void {
+  add(batch: Batch, queuedAt = performance.now()): void {
     this.#hold(batch.heldBytes + BATCH_OVERHEAD)
-    this.#queue.push({ batch, queuedAt: performance.now() })
+    this.#queue.push({ batch, queuedAt })
     this.#pump()
+  }
+
+  /** What waits, no longer here; its spans still count as queued, and its memory is the caller's to release. */
+  takeQueued(): Pending[] {
+    const taken = this.#queue
+    this.#queue = []
+    for (const { batch } of taken) this.#hold(-(batch.heldBytes + BATCH_OVERHEAD))
+    return taken
   }
 
   /** All spans gone, or `deadlineMs` over: what is left is dropped as `shutdown`. */
@@ -104,8 +140,8 @@ export class OtlpExporter {
   }
 
   #hold(bytes: number): void {
-    this.#heldBytes += bytes
-    this.#counters.set('queuedBytes', this.#heldBytes)
+    this.#options.budget.heldBytes += bytes
+    this.#counters.set('queuedBytes', this.#options.budget.heldBytes)
   }
 
   #pump(): void {
@@ -131,13 +167,13 @@ export class OtlpExporter {
     const began = performance.now()
     this.#inflight++
     this.#inflightSpans += pending.batch.spans
-    this.#counters.set('inflight', this.#inflight)
+    this.#counters.add('inflight', 1)
     this.#counters.add('exports', 1)
     this.#channel.export(pending.batch.bytes, this.#options.timeoutMs, (answer) => {
       if (this.#closed) return
       this.#counters.add('exportSeconds', (performance.now() - began) / 1000)
       this.#inflight--
-      this.#counters.set('inflight', this.#inflight)
+      this.#counters.add('inflight', -1)
       this.#inflightSpans -= pending.batch.spans
       this.#answered(pending, answer, generation)
       this.#pump()
@@ -160,7 +196,12 @@ export class OtlpExporter {
     this.#queue.unshift(pending)
     this.#backOff(delayMs)
     this.#timeouts = answer.code === DEADLINE_EXCEEDED ? this.#timeouts + 1 : 0
-    if (generation === this.#generation && this.#timeouts >= TIMEOUTS_TO_RECREATE) this.#recreate()
+    if (generation === this.#generation && this.#timeouts >= TIMEOUTS_TO_RECREATE) {
+      this.recreate('every export timed out')
+    }
+    // One that asks for patience is there.
+    const patient = delayMs >= 0 && performance.now() - this.#failingSince < REFUSED_TOO_LONG_MS
+    if (!patient) this.#options.onTrouble?.()
   }
 
   #acknowledged(pending: Pending, answer: ExportAnswer): void {
@@ -178,6 +219,7 @@ export class OtlpExporter {
     this.#backoffMs = BACKOFF_FIRST_MS
     if (this.#failing) this.#options.warn('the collector takes spans again', {})
     this.#failing = false
+    this.#options.onDelivered?.(spans)
   }
 
   #backOff(askedMs: number): void {
@@ -192,17 +234,26 @@ export class OtlpExporter {
   #warnFailing(answer: ExportAnswer): void {
     if (!this.#failing) {
       this.#options.warn('the collector does not take spans', { grpcStatus: answer.code, reason: answer.message })
+      this.#failingSince = performance.now()
     }
     this.#failing = true
   }
 
-  #recreate(): void {
+  /** A channel of its own connection in place of one that may be dead. */
+  recreate(reason: string): void {
     this.#timeouts = 0
     this.#generation++
     this.#channel.close()
     this.#channel = this.#options.openChannel()
     this.#counters.add('channels', 1)
-    this.#options.warn('the channel to the collector was made anew: every export timed out', {})
+    this.#options.warn('the channel to the collector was made anew', { reason })
+  }
+
+  /** The next export is sent at once. */
+  resume(): void {
+    this.#resumeAt = 0
+    this.#backoffMs = BACKOFF_FIRST_MS
+    this.#pump()
   }
 
   #release(pending: Pending): void {

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '../core/log.ts'
 import type { SharedCounters } from './counters.ts'
+import type { LaneCounts } from './otlp-lane.ts'
 import type { RingWriter } from './ring.ts'
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts'
 
@@ -23,6 +24,8 @@ export interface ThreadOptions {
 }
 
 export class TelemetryThread {
+  /** Where there are several, as the thread last told; counted from its start. */
+  receivers: readonly LaneCounts[] = []
   readonly #options: ThreadOptions
   #worker: Worker | undefined = undefined
   #started = false
@@ -62,7 +65,8 @@ export class TelemetryThread {
     worker.unref()
     const { logger } = this.#options
     worker.on('message', (message: FromWorker) => {
-      if (message.type === 'warn') logger.warn({ ...message.fields, component: 'telemetry' }, message.message)
+      if (message.type === 'receivers') this.receivers = message.receivers
+      else if (message.type === 'warn') logger.warn({ ...message.fields, component: 'telemetry' }, message.message)
       else this.#closed?.()
     })
     worker.on('error', (error) => logger.error({ err: error, component: 'telemetry' }, 'the telemetry thread failed'))

@@ -6,8 +6,10 @@ import { type Exchange, PHASES, phasesInto } from '../exchange/exchange.ts'
 import { finalGrpcStatus } from '../exchange/grpc-status.ts'
 import { callExported, type OpaqueCallFacts, writeCall } from './call-record.ts'
 import { type ExporterCounts, readCounts, SharedCounters } from './counters.ts'
+import { receiverMetrics } from './exporter-metrics.ts'
 import { FlightRecorder } from './flight-recorder.ts'
 import { Metrics } from './metrics.ts'
+import type { LaneCounts } from './otlp-lane.ts'
 import * as L from './record-layout.ts'
 import { MAX_ATTEMPTS } from './record-tail.ts'
 import { Redactor } from './redact.ts'
@@ -60,6 +62,8 @@ export interface Telemetry {
   /** Turn the access log on or off while running. */
   setAccessLog(mode: AccessLogMode): void
   counters(): ExporterCounts
+  /** Where spans go to several receivers: what each of them took, about a second ago. */
+  receivers(): readonly LaneCounts[]
   /** Deliver what there is, for at most `deadlineMs`; what is left is dropped and counted. */
   close(deadlineMs: number): Promise<void>
 }
@@ -97,6 +101,7 @@ class RunningTelemetry implements Telemetry {
     const redactor = new Redactor(options.redactQuery)
     this.recorder = new FlightRecorder(this.#spans, options.pinnedBytes ?? 512 * 1024, redactor, wallUs(0))
     this.metrics = new Metrics(() => this.counters())
+    for (const metric of receiverMetrics(() => this.#thread.receivers)) this.metrics.add(metric)
     this.#webSockets = new WebSocketMetrics(this.metrics)
     if (this.#exports || this.#accessLog !== 'off') this.#thread.start()
   }
@@ -164,6 +169,10 @@ class RunningTelemetry implements Telemetry {
 
   counters(): ExporterCounts {
     return readCounts(this.#counters)
+  }
+
+  receivers(): readonly LaneCounts[] {
+    return this.#thread.receivers
   }
 
   close(deadlineMs: number): Promise<void> {

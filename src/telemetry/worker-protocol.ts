@@ -1,10 +1,13 @@
 /** What the data thread and the telemetry thread say to each other, apart from the ring. */
 import type { LogFields } from '../core/log.ts'
+import type { LaneCounts } from './otlp-lane.ts'
 
 /** OTLP settings as they cross to the thread. PEM fields hold text. */
 export interface OtlpOptions {
   /** `http://host:4317`, or `https://…` for TLS. */
   readonly endpoint: string
+  /** Several receivers: each address of each of these; the spans of a trace go to one of them. Goes before `endpoint`. */
+  readonly endpoints?: readonly string[] | undefined
   readonly caPem?: string | undefined
   readonly certPem?: string | undefined
   readonly keyPem?: string | undefined
@@ -42,4 +45,6 @@ export type ToWorker = { readonly type: 'wake' } | { readonly type: 'close'; rea
 
 export type FromWorker =
   | { readonly type: 'warn'; readonly message: string; readonly fields: LogFields }
+  /** Only where there are several receivers. */
+  | { readonly type: 'receivers'; readonly receivers: readonly LaneCounts[] }
   | { readonly type: 'closed' }

@@ -1,14 +1,14 @@
 /** The telemetry thread: reads the ring, encodes spans, formats the access log, delivers. */
+import { lookup } from 'node:dns/promises'
 import { parentPort, workerData } from 'node:worker_threads'
+import { slotOfBytes, slotOfTrace } from '../core/rendezvous.ts'
 import { AccessLog } from './access-log.ts'
 import { readCall } from './call-record.ts'
 import { readFacts } from './connection-facts.ts'
 import { SharedCounters } from './counters.ts'
-import { jsonFlags } from './json-record.ts'
-import { type Batch, BatchBuilder } from './otlp-batch.ts'
-import { OtlpChannel } from './otlp-channel.ts'
+import { jsonFlags, readJson } from './json-record.ts'
 import { SpanEncoder } from './otlp-encode.ts'
-import { OtlpExporter } from './otlp-export.ts'
+import { OtlpSpread } from './otlp-spread.ts'
 import * as L from './record-layout.ts'
 import { viewExchange } from './record-view.ts'
 import { Redactor } from './redact.ts'
@@ -33,40 +33,43 @@ const facts = new Map<number, L.ConnectionFactsRecord>()
 let accessLog: AccessLog | undefined
 
 const { otlp } = options
-const builder = new BatchBuilder(options.resource, options.version, otlp?.batchSpans ?? 1024)
-const exporter =
+const spread =
   otlp === undefined
     ? undefined
-    : new OtlpExporter({
+    : new OtlpSpread({
         timeoutMs: otlp.timeoutMs ?? 10_000,
         queueBytes: otlp.queueBytes ?? 16 * 1024 * 1024,
         maxInflight: otlp.maxInflight ?? 4,
         maxAgeMs: otlp.maxAgeMs ?? 120_000,
+        batchSpans: otlp.batchSpans ?? 1024,
+        resource: options.resource,
         counters,
-        release: (batch) => onRelease(batch),
-        openChannel: () =>
-          new OtlpChannel({
-            endpoint: otlp.endpoint,
-            caPem: otlp.caPem,
-            certPem: otlp.certPem,
-            keyPem: otlp.keyPem,
-            headers: otlp.headers ?? {},
-            compression: otlp.compression ?? 'none',
-            version: options.version,
-          }),
+        endpoints: otlp.endpoints,
+        lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+        onRelease,
+        target: {
+          endpoint: otlp.endpoint,
+          caPem: otlp.caPem,
+          certPem: otlp.certPem,
+          keyPem: otlp.keyPem,
+          headers: otlp.headers ?? {},
+          compression: otlp.compression ?? 'none',
+          version: options.version,
+        },
         warn: (message, fields) => send({ type: 'warn', message, fields }),
       })
 
-function onRelease(batch: Batch): void {
-  builder.recycle(batch)
+function onRelease(): void {
   if (waiting && !draining) {
     draining = true
     setImmediate(drain)
   }
 }
 
-function flushBatch(): void {
-  if (builder.spans > 0) exporter?.add(builder.take())
+/** The slot of a record's trace. */
+function slotOf(at: number, kind: number): number {
+  if (kind === L.EXCHANGE) return slotOfBytes(memory.bytes, (at + L.W_STRINGS) * 8)
+  return slotOfTrace((readJson(memory, at) as { readonly traceId: string }).traceId)
 }
 
 /** Spans that a record stands for, known without encoding it: attempts are the only ones that add. */
@@ -76,8 +79,11 @@ function spansOf(at: number, kind: number): number {
 }
 
 function exportRecord(at: number, kind: number): void {
-  if (exporter === undefined) return
-  if (exporter.isFull(builder.holding)) {
+  if (spread === undefined) return
+  const slot = spread.several ? slotOf(at, kind) : 0
+  const lane = spread.lane(slot)
+  const { builder } = lane
+  if (spread.isFull(builder.holding)) {
     const spans = spansOf(at, kind)
     counters.add('taken', spans)
     counters.add('queue_full', spans)
@@ -89,7 +95,7 @@ function exportRecord(at: number, kind: number): void {
       kind === L.EXCHANGE ? encoder.exchange(at, buffer, position) : encoder.plain(at, kind, buffer, position)
     counters.add('taken', spans)
     counters.add('queued', spans)
-    if (builder.added(spans, encoder.end)) flushBatch()
+    if (builder.added(spans, encoder.end, slot)) lane.flush()
   } catch (error) {
     const spans = spansOf(at, kind)
     counters.add('taken', spans)
@@ -156,7 +162,7 @@ const MAX_WAITING = 0.6
 let waiting = false
 
 function drain(): void {
-  waiting = exporter?.isFull(builder.holding) === true && exporter.working && reader.fill < MAX_WAITING
+  waiting = spread?.isFull(spread.lane(0).builder.holding) === true && spread.working && reader.fill < MAX_WAITING
   if (waiting) {
     draining = false
     return
@@ -173,14 +179,15 @@ function drain(): void {
 const timer = setInterval(() => {
   followClock()
   if (!draining) drain()
-  flushBatch()
+  spread?.flush()
+  if (spread?.several === true) send({ type: 'receivers', receivers: spread.counts })
 }, options.scheduleMs)
 
 async function close(deadlineMs: number): Promise<void> {
   clearInterval(timer)
   reader.drain(onRecord)
-  flushBatch()
-  await Promise.all([exporter?.close(deadlineMs), accessLog?.close(deadlineMs)])
+  spread?.flush()
+  await Promise.all([spread?.close(deadlineMs), accessLog?.close(deadlineMs)])
   send({ type: 'closed' })
   port.close()
 }
