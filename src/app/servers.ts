@@ -1,6 +1,7 @@
 /** Admin and metrics servers of a process that serves. */
-import { type AdminOptions, startAdmin } from '../admin/admin-server.ts'
+import { type AdminOptions, type Readiness, startAdmin } from '../admin/admin-server.ts'
 import type { ControlServer } from '../admin/http-server.ts'
+import { startKubeletServer } from '../admin/kubelet-server.ts'
 import { startMetricsServer } from '../admin/metrics-server.ts'
 import type { Config } from '../config/schema.ts'
 import type { LogLevel } from '../core/log.ts'
@@ -18,7 +19,7 @@ export interface Served {
 
 export interface ServersOptions {
   readonly served: Served
-  readonly config: Pick<Config, 'admin' | 'metrics'>
+  readonly config: Pick<Config, 'admin' | 'metrics' | 'kubelet'>
   readonly describeConfig: () => unknown
   /** Drain and exit. */
   readonly onQuit: () => void
@@ -34,7 +35,7 @@ export interface Servers {
 
 /** Start those that are not `off`. Rejects with the bind error, and leaves none open then. */
 export async function startServers(options: ServersOptions): Promise<Servers> {
-  const { admin, metrics } = options.config
+  const { admin, metrics, kubelet } = options.config
   const running = new Map<string, ControlServer>()
   const close = async (): Promise<void> => {
     await Promise.all([...running.values()].map((server) => server.close()))
@@ -44,6 +45,11 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
       running.set('metrics', await startMetricsServer({ ...metrics, scrape: () => options.served.scrape() }))
     }
     if (admin !== 'off') running.set('admin', await startAdmin(adminOptions(options, admin)))
+    if (kubelet.listen !== 'off') {
+      const { podIp, probes } = kubelet
+      const readiness = (): Readiness => readinessOf(options.served)
+      running.set('kubelet', await startKubeletServer({ ...kubelet.listen, readiness, podIp, probes }))
+    }
   } catch (error) {
     await close()
     throw error
@@ -52,11 +58,14 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
   return { addresses: Object.fromEntries(addresses), close }
 }
 
+const readinessOf = ({ draining }: Served): Readiness =>
+  draining ? { ready: false, reason: 'draining' } : { ready: true }
+
 function adminOptions(options: ServersOptions, address: { host: string; port: number }): AdminOptions {
   const { served } = options
   return {
     ...address,
-    readiness: () => (served.draining ? { ready: false, reason: 'draining' } : { ready: true }),
+    readiness: () => readinessOf(served),
     config: options.describeConfig,
     exchanges: (query) => served.exchanges(query),
     idempotency: () => served.idempotency(),

@@ -3,6 +3,7 @@
 import { Argument, Command, CommanderError, Option } from 'commander'
 import { version } from '../app/version.ts'
 import { COMMANDS, type Command as ConfigCommand } from '../config/commands.ts'
+import { apiServer } from './api-server.ts'
 import { configFolder } from './config-folder.ts'
 import { EXIT_USAGE, load, warnOfRuntime } from './load.ts'
 import { addSettings } from './options.ts'
@@ -60,6 +61,38 @@ addSettings(program.command('aggregator'), 'aggregator')
     const { runAggregator } = await import('../app/aggregator.ts')
     await runAggregator(ready.loaded.config)
   })
+
+addSettings(program.command('injector'), 'injector')
+  .description('Webhook of Kubernetes that gives pods a sidecar.')
+  .action(async (_options: unknown, cli: Command) => {
+    const ready = await load(cli, 'injector')
+    if (ready === undefined) return
+    warnOfRuntime()
+    const { runInjector } = await import('../app/injector.ts')
+    await runInjector(ready.loaded.config, apiServer(process.env))
+  })
+
+for (const [name, description, option, fallback] of [
+  ['drain', 'Tell the proxy beside us to send its clients elsewhere: the preStop hook of a sidecar.', 'hold', '0'],
+  ['wait', 'Wait until the proxy beside us is ready: the postStart hook of a sidecar.', 'timeout', '120000'],
+] as const) {
+  program
+    .command(name)
+    .description(description)
+    .option('--config <file>', 'settings of the proxy')
+    .option('--admin <host:port>', 'its admin server')
+    .option(`--${option}-ms <ms>`, 'how long at most', fallback)
+    .action(async (options: { holdMs?: string; timeoutMs?: string }, cli: Command) => {
+      const ready = await load(cli, 'sidecar')
+      const admin = ready?.loaded.config.admin
+      if (admin === undefined || admin === 'off') return
+      const { runDrain, runWait } = await import('../app/admin-call.ts')
+      const text = options.holdMs ?? options.timeoutMs ?? ''
+      if (!/^\d{1,8}$/.test(text)) throw new Error(`--${option}-ms ${text}: expected a number of milliseconds`)
+      const ms = Number(text)
+      process.exitCode = await (name === 'drain' ? runDrain(admin, ms) : runWait(admin, ms))
+    })
+}
 
 addSettings(program.command('check-config'), undefined)
   .description('Validate the configuration and print what is in effect, or every fault.')

@@ -72,6 +72,7 @@ function transparentSeveral(command: Command, values: Values): Fault[] {
 const LISTENERS = [
   ...['listen', 'port', 'admin', 'metrics'],
   ...['aggregator.otlpGrpc', 'aggregator.otlpHttp', 'aggregator.ui'],
+  ...['injector.listen', 'kubelet.listen'],
 ]
 
 /** Two listeners on one port would fail one by one at start, the second only after the first is fixed. */

@@ -1,5 +1,5 @@
 /** The commands that read the configuration, and the groups of them that share settings. */
-export const COMMANDS = ['dev', 'proxy', 'sidecar', 'iptables', 'aggregator'] as const
+export const COMMANDS = ['dev', 'proxy', 'sidecar', 'iptables', 'aggregator', 'injector'] as const
 export type Command = (typeof COMMANDS)[number]
 
 /** Those that serve traffic. */

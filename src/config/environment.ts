@@ -15,7 +15,7 @@ export const OTHER_VARIABLES = ['HOPSCOPE_CONFIG'] as const
  */
 const SERVICE_LINK = /_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/
 const isServiceLink = (name: string, value: string): boolean =>
-  SERVICE_LINK.test(name) && !(name === 'HOPSCOPE_PORT' && !/^(tcp|udp|sctp):\/\//.test(value))
+  SERVICE_LINK.test(name) && !(known.has(name) && !/^(tcp|udp|sctp):\/\//.test(value))
 
 /** Reads HOPSCOPE_… variables. An empty one counts as unset; an unknown one is a fault. */
 export function readEnvironment(env: Env): Layer {

@@ -9,6 +9,7 @@ import { egress } from './schema-egress.ts'
 import { grpc } from './schema-grpc.ts'
 import { http2 } from './schema-http2.ts'
 import { idempotency } from './schema-idempotency.ts'
+import { injector, kubelet } from './schema-kubernetes.ts'
 import { opaque } from './schema-opaque.ts'
 import { tls, upstreamTls } from './schema-tls.ts'
 import { group, optional, type Setting, setting, settingsOf } from './setting.ts'
@@ -64,7 +65,7 @@ const addresses = {
     doc: 'Prometheus metrics at /metrics.',
     default: '0.0.0.0:9090',
     defaults: { dev: 'off', aggregator: '127.0.0.1:8889' },
-    commands: [...SERVING, 'aggregator'],
+    commands: [...SERVING, 'aggregator', 'injector'],
   }),
   concurrency: setting(int(1, 256), {
     doc: 'Processes that take traffic; one with TPROXY.',
@@ -195,7 +196,7 @@ const telemetry = {
       doc: 'Least level of log lines.',
       default: 'info',
       ...live,
-      commands: [...SERVING, 'aggregator'],
+      commands: [...SERVING, 'aggregator', 'injector'],
     }),
   }),
 }
@@ -360,6 +361,8 @@ export const configSchema = z.strictObject({
   tls,
   idempotency,
   aggregator,
+  injector,
+  kubelet,
 })
 
 type DeepReadonly<T> = T extends readonly (infer E)[]

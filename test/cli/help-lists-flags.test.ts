@@ -19,5 +19,17 @@ test('hopscope --help lists the commands that exist', async () => {
   const { code, stdout } = await hopscope(['--help'])
   assert.equal(code, 0)
   const commands = [...stdout.slice(stdout.indexOf('Commands:')).matchAll(/^ {2}([a-z][a-z-]*)/gm)].map((m) => m[1])
-  assert.deepEqual(commands, ['dev', 'proxy', 'sidecar', 'iptables', 'aggregator', 'check-config', 'explain', 'help'])
+  assert.deepEqual(commands, [
+    'dev',
+    'proxy',
+    'sidecar',
+    'iptables',
+    'aggregator',
+    'injector',
+    'drain',
+    'wait',
+    'check-config',
+    'explain',
+    'help',
+  ])
 })
