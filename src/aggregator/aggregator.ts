@@ -97,6 +97,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
       memoryBytes: options.databaseBytes,
       sync: options.walSync,
       clickhouse: options.clickhouse,
+      replicas: undefined,
     },
     onStored: (sequence) => {
       const segment = intake.live.find((one) => one.sequence === sequence)

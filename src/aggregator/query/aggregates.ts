@@ -1,26 +1,15 @@
-/** Figures over many spans. They count what is in files, which is all but the last second or two. */
+/** Figures over many spans, folded from the rows of all replicas: counts add up, and quantiles come of added buckets. */
 import { driftOf } from '../assembly/clocks.ts'
 import type { ApiResponse } from '../store/protocol.ts'
-import type { SpanFile } from '../store/span-file.ts'
 import { BadQuery, json, type Parameters, type QueryContext, type TimeRange, timeRange } from './context.ts'
-import { bucketSql, bucketStartUs, Durations } from './quantiles.ts'
-import { nameOf } from './search.ts'
+import { bucketStartUs, Durations } from './quantiles.ts'
+import { type RowsQuestion, tuples } from './rows.ts'
 
-const MAX_ROWS = 50_000
 const MAX_COLUMNS = 400
 
-/** Runs `sql` on each file that the range touches. */
-async function overFiles(
-  context: QueryContext,
-  range: TimeRange,
-  sql: (file: SpanFile, where: string) => string,
-): Promise<unknown[][]> {
-  const where = `start_ns BETWEEN ${range.fromNs} AND ${range.toNs}`
-  const rows: unknown[][] = []
-  for (const file of context.store.files.filter((one) => one.overlaps(range.fromNs, range.toNs))) {
-    rows.push(...(await context.store.engine.rows(`${sql(file, where)} LIMIT ${MAX_ROWS}`)))
-  }
-  return rows
+/** The rows of all replicas as tuples of `T`. */
+async function rowsOf<T extends readonly unknown[]>(question: RowsQuestion, context: QueryContext): Promise<T[]> {
+  return tuples<T>(await context.spans.rows(question))
 }
 
 interface Figures {
@@ -45,38 +34,25 @@ const seconds = ({ fromNs, toNs }: TimeRange): number => Number(toNs - fromNs) /
 export async function services(parameters: Parameters, context: QueryContext): Promise<ApiResponse> {
   parameters.only(['from', 'to', 'lastMs'])
   const range = timeRange(parameters, context.nowMs)
-  const rows = await overFiles(
-    context,
-    range,
-    ({ db }, where) =>
-      `SELECT service, route, kind IN (2, 5) AS served, ${bucketSql('duration_us')} AS bucket, count(*), count(*) FILTER (status = 2)
-       FROM ${db}.spans WHERE ${where} GROUP BY ALL`,
-  )
-  const all = new Map<number, { spans: number; own: Figures; routes: Map<number, Figures> }>()
-  for (const [service, route, served, bucket, count, errors] of rows as [
-    number,
-    number,
-    boolean,
-    number,
-    bigint,
-    bigint,
-  ][]) {
+  const rows = await rowsOf<[string, string, boolean, number, number, number]>({ of: 'services', ...range }, context)
+  const all = new Map<string, { spans: number; own: Figures; routes: Map<string, Figures> }>()
+  for (const [service, route, served, bucket, count, errors] of rows) {
     const one = entryOf(all, service, () => ({ spans: 0, own: figures(), routes: new Map() }))
-    one.spans += Number(count)
+    one.spans += count
     if (!served) continue
     for (const into of [one.own, entryOf(one.routes, route, figures)]) {
-      into.calls += Number(count)
-      into.errors += Number(errors)
-      into.durations.add(bucket, Number(count))
+      into.calls += count
+      into.errors += errors
+      into.durations.add(bucket, count)
     }
   }
   const figuresOf = ({ calls, errors, durations }: Figures): object => ({ calls, errors, ...durations.figures() })
   const list = [...all].map(([service, { spans, own, routes }]) => ({
-    service: context.names.text(service),
+    service,
     spans,
     ...figuresOf(own),
     routes: [...routes]
-      .map(([route, one]) => ({ route: context.names.text(route), ...figuresOf(one), order: one.calls }))
+      .map(([route, one]) => ({ route, ...figuresOf(one), order: one.calls }))
       .sort((a, b) => b.order - a.order)
       .slice(0, 200)
       .map(({ order: _, ...route }) => route),
@@ -90,32 +66,24 @@ const RELATIONS = ['call', 'entry', 'outside'] as const
 export async function map(parameters: Parameters, context: QueryContext): Promise<ApiResponse> {
   parameters.only(['from', 'to', 'lastMs'])
   const range = timeRange(parameters, context.nowMs)
-  const rows = await overFiles(
-    context,
-    range,
-    ({ db }, where) =>
-      `SELECT client, server, relation, ${bucketSql('greatest(server_us, client_us)')} AS bucket,
-       CASE WHEN relation = 0 THEN ${bucketSql('client_us - server_us')} ELSE 0 END AS network, count(*), sum(failed)
-       FROM ${db}.edges WHERE ${where} GROUP BY ALL`,
-  )
-  const edges = new Map<string, Figures & { readonly ids: readonly number[]; readonly network: Durations }>()
-  for (const [client, server, relation, bucket, network, count, failed] of rows as [
-    ...[number, number, number, number, number],
-    bigint,
-    bigint,
-  ][]) {
-    const ids = [client, server, relation]
-    const edge = entryOf(edges, ids.join(), () => ({ ...figures(), ids, network: new Durations() }))
-    edge.calls += Number(count)
-    edge.errors += Number(failed)
-    edge.durations.add(bucket, Number(count))
-    if (relation === 0) edge.network.add(network, Number(count))
+  type EdgeRow = [client: string, server: string, relation: number, bucket: number, network: number, ...counts: Counts]
+  const edges = new Map<
+    string,
+    Figures & { readonly ends: readonly [string, string, number]; readonly network: Durations }
+  >()
+  for (const row of await rowsOf<EdgeRow>({ of: 'map', ...range }, context)) {
+    const [client, server, relation, bucket, network, count, failed] = row
+    const ends = [client, server, relation] as const
+    const edge = entryOf(edges, JSON.stringify(ends), () => ({ ...figures(), ends, network: new Durations() }))
+    edge.calls += count
+    edge.errors += failed
+    edge.durations.add(bucket, count)
+    if (relation === 0) edge.network.add(network, count)
   }
-  const text = (id: number): string => context.names.text(id)
-  const list = [...edges.values()].map(({ ids, calls, errors, durations, network }) => ({
-    client: ids[2] === 1 ? null : text(ids[0]!),
-    server: text(ids[1]!),
-    relation: RELATIONS[ids[2]!],
+  const list = [...edges.values()].map(({ ends: [client, server, relation], calls, errors, durations, network }) => ({
+    client: relation === 1 ? null : client,
+    server,
+    relation: RELATIONS[relation],
     calls,
     errors,
     perSecond: calls / seconds(range),
@@ -132,22 +100,13 @@ export async function heatmap(parameters: Parameters, context: QueryContext): Pr
   const range = timeRange(parameters, context.nowMs)
   const columns = parameters.int('columns', 1, MAX_COLUMNS) ?? 120
   const stepNs = (range.toNs - range.fromNs) / BigInt(columns) + 1n
-  const service = nameOf(parameters.text('service'), context)
-  const route = nameOf(parameters.text('route'), context)
-  const conditions =
-    (service === undefined ? '' : ` AND service = ${service}`) + (route === undefined ? '' : ` AND route = ${route}`)
-  const rows = await overFiles(
-    context,
-    range,
-    ({ db }, where) =>
-      `SELECT ((start_ns - ${range.fromNs}) // ${stepNs})::INTEGER AS at, ${bucketSql('duration_us')} AS bucket, count(*), count(*) FILTER (status = 2)
-       FROM ${db}.spans WHERE ${where} AND kind IN (2, 5)${conditions} GROUP BY ALL`,
-  )
+  const named = { service: parameters.text('service'), route: parameters.text('route') }
+  const rows = await rowsOf<[number, number, number, number]>({ of: 'heatmap', ...range, stepNs, ...named }, context)
   const cells = new Map<string, { column: number; bucket: number; count: number; errors: number }>()
-  for (const [column, bucket, count, errors] of rows as [number, number, bigint, bigint][]) {
+  for (const [column, bucket, count, errors] of rows) {
     const cell = entryOf(cells, `${column} ${bucket}`, () => ({ column, bucket, count: 0, errors: 0 }))
-    cell.count += Number(count)
-    cell.errors += Number(errors)
+    cell.count += count
+    cell.errors += errors
   }
   const used = [...new Set([...cells.values()].map(({ bucket }) => bucket))].sort((a, b) => a - b)
   return json({
@@ -163,21 +122,14 @@ export async function heatmap(parameters: Parameters, context: QueryContext): Pr
 export async function idempotency(parameters: Parameters, context: QueryContext): Promise<ApiResponse> {
   parameters.only(['from', 'to', 'lastMs'])
   const range = timeRange(parameters, context.nowMs)
-  const rows = await overFiles(
-    context,
-    range,
-    ({ db }, where) =>
-      `SELECT service, route, outcome, count(*), count(*) FILTER (status = 2), count(DISTINCT idempotency)
-       FROM ${db}.spans WHERE ${where} AND outcome <> 0 GROUP BY ALL`,
-  )
+  const rows = await rowsOf<[string, string, string, ...Counts]>({ of: 'idempotency', ...range }, context)
   const all = new Map<string, { service: string; route: string; outcome: string; count: number; errors: number }>()
-  for (const [service, route, outcome, count, errors] of rows as [number, number, number, bigint, bigint][]) {
-    const [serviceText, routeText, outcomeText] = [service, route, outcome].map((id) => context.names.text(id))
-    const one = entryOf(all, `${service} ${route} ${outcome}`, () => ({
-      ...{ service: serviceText!, route: routeText!, outcome: outcomeText!, count: 0, errors: 0 },
+  for (const [service, route, outcome, count, errors] of rows) {
+    const one = entryOf(all, JSON.stringify([service, route, outcome]), () => ({
+      ...{ service, route, outcome, count: 0, errors: 0 },
     }))
-    one.count += Number(count)
-    one.errors += Number(errors)
+    one.count += count
+    one.errors += errors
   }
   return json({ outcomes: [...all.values()].sort((a, b) => b.count - a.count) })
 }
@@ -187,43 +139,48 @@ export async function clocks(parameters: Parameters, context: QueryContext): Pro
   parameters.only(['from', 'to', 'lastMs'])
   const range = timeRange(parameters, context.nowMs)
   if (seconds(range) > 90_000) throw new BadQuery('clocks: at most 25 hours at once')
-  const rows = await overFiles(
-    context,
-    range,
-    ({ db }, where) =>
-      `SELECT client_host, server_host, (start_ns // 60000000000)::BIGINT AS minute,
-       coalesce(arg_min(offset_us, client_us - server_us) FILTER (client_us >= server_us), 0),
-       coalesce(min(client_us - server_us) FILTER (client_us >= server_us) / 2, -1), count(*),
-       count(*) FILTER (client_us < server_us)
-       FROM ${db}.edges WHERE ${where} AND relation = 0 AND client_host <> server_host GROUP BY ALL ORDER BY 3`,
-  )
-  const pairs = new Map<
-    string,
-    { client: string; server: string; points: Point[]; samples: number; impossible: number }
-  >()
-  for (const [client, server, minute, offset, uncertainty, count, impossible] of rows as [
-    ...[number, number, bigint, number, number],
-    bigint,
-    bigint,
-  ][]) {
-    const [clientText, serverText] = [client, server].map((id) => context.names.text(id))
-    const pair = entryOf(pairs, `${client} ${server}`, () => ({
-      ...{ client: clientText!, server: serverText!, points: [], samples: 0, impossible: 0 },
+  type ClockRow = [
+    client: string,
+    server: string,
+    minute: number,
+    offset: number,
+    uncertainty: number,
+    ...counts: Counts,
+  ]
+  const pairs = new Map<string, Pair>()
+  for (const row of await rowsOf<ClockRow>({ of: 'clocks', ...range }, context)) {
+    const [client, server, minute, offsetUs, uncertaintyUs, count, impossible] = row
+    const pair = entryOf(pairs, JSON.stringify([client, server]), () => ({
+      ...{ client, server, points: new Map(), samples: 0, impossible: 0 },
     }))
-    pair.samples += Number(count)
-    pair.impossible += Number(impossible)
-    if (uncertainty >= 0) pair.points.push({ atS: Number(minute) * 60, offsetUs: offset, uncertaintyUs: uncertainty })
+    pair.samples += count
+    pair.impossible += impossible
+    const known = pair.points.get(minute)
+    if (uncertaintyUs < 0 || (known !== undefined && known.uncertaintyUs <= uncertaintyUs)) continue
+    pair.points.set(minute, { atS: minute * 60, offsetUs, uncertaintyUs })
   }
   const list = [...pairs.values()].map((pair) => {
-    const best = pair.points.reduce<Point | undefined>(
+    const points = [...pair.points.values()].sort((a, b) => a.atS - b.atS)
+    const best = points.reduce<Point | undefined>(
       (least, point) => (least === undefined || point.uncertaintyUs < least.uncertaintyUs ? point : least),
       undefined,
     )
-    const drift = driftOf(pair.points) ?? null
+    const drift = driftOf(points) ?? null
     const offset = best === undefined ? {} : { offsetUs: best.offsetUs, uncertaintyUs: best.uncertaintyUs }
-    return { ...pair, ...offset, drift, points: pair.points.slice(-120) }
+    return { ...pair, ...offset, drift, points: points.slice(-120) }
   })
   return json({ pairs: list })
+}
+
+type Counts = [count: number, failed: number]
+
+interface Pair {
+  readonly client: string
+  readonly server: string
+  /** The best of each minute, by the minute. */
+  readonly points: Map<number, Point>
+  samples: number
+  impossible: number
 }
 
 interface Point {
@@ -232,16 +189,27 @@ interface Point {
   readonly uncertaintyUs: number
 }
 
-/** What is kept. */
-export function status(context: QueryContext): ApiResponse {
-  const { files } = context.store
+/** What is kept, in all and by replica. */
+export async function status(parameters: Parameters, context: QueryContext): Promise<ApiResponse> {
+  parameters.only([])
+  const answers = await context.spans.rows({ of: 'status', fromNs: 0n, toNs: 0n })
+  const replicas = answers.map(({ replica, rows: [head] }) => {
+    const [spans, waiting, bytes] = head as unknown as [number, number, number]
+    return { replica, spans, waiting, bytes }
+  })
+  const sum = (of: (one: (typeof replicas)[number]) => number): number =>
+    replicas.reduce((all, one) => all + of(one), 0)
+  const several = replicas.length > 1 || replicas[0]?.replica !== ''
   return json({
-    spans: files.reduce((sum, { rows }) => sum + rows, 0),
-    waiting: context.window.hot.reduce((sum, { extent }) => sum + extent.rows, 0),
-    bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
-    files: files.map(({ createdMs, rows, bytes, leastNs, mostNs }) => ({
-      ...{ createdMs, spans: rows, bytes, fromNs: String(leastNs), toNs: String(mostNs) },
-    })),
+    spans: sum(({ spans }) => spans),
+    waiting: sum(({ waiting }) => waiting),
+    bytes: sum(({ bytes }) => bytes),
+    files: answers
+      .flatMap(({ rows }) => rows.slice(1))
+      .map(([createdMs, spans, bytes, fromNs, toNs]) => ({
+        ...{ createdMs, spans, bytes, fromNs, toNs },
+      })),
     names: context.names.size,
+    ...(several ? { replicas } : {}),
   })
 }

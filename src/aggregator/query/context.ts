@@ -1,15 +1,33 @@
 /** What a query works with, and its parameters read strictly: what is not understood is refused, never passed over. */
 import type { Names } from '../intake/names.ts'
+import type { StoredSpan } from '../store/block-reader.ts'
 import type { Pairing } from '../store/pairing.ts'
 import type { ApiResponse } from '../store/protocol.ts'
-import type { SpanReader, Window } from '../store/span-reader.ts'
-import type { SpanStore } from '../store/span-store.ts'
+import type { SpanQuery } from '../store/span-filter.ts'
+import type { SpanRow } from '../store/span-row.ts'
+import type { Row, RowsQuestion } from './rows.ts'
+
+/** Spans of this replica, or of all of them. */
+export interface SpanSource {
+  /** All spans of a trace (32 hex digits), each id once. */
+  trace(traceId: string): Promise<StoredSpan[]>
+  /** Spans that match, latest first, at most `limit`; it may stop where there are spans of `traces` traces. */
+  search(query: SpanQuery, limit: number, traces?: number): Promise<SpanRow[]>
+  rowsOf(traceIds: readonly string[], fromNs: bigint, toNs: bigint): Promise<SpanRow[]>
+  /** Rows of each replica that answered, ours first. */
+  rows(question: RowsQuestion): Promise<readonly ReplicaRows[]>
+}
+
+export interface ReplicaRows {
+  /** '' where there is one alone. */
+  readonly replica: string
+  readonly rows: readonly Row[]
+}
 
 export interface QueryContext {
-  readonly reader: SpanReader
-  readonly store: SpanStore
+  readonly spans: SpanSource
+  /** Of this replica. */
   readonly names: Names
-  readonly window: Window
   readonly pairing: Pick<Pairing, 'servedBy'>
   readonly nowMs: number
 }

@@ -85,7 +85,7 @@ function tagsOf(parameters: Parameters): { key: string; value: string }[] {
 async function byIds(ids: readonly string[], context: QueryContext): Promise<object[]> {
   const found: object[] = []
   for (const id of ids.slice(0, 100)) {
-    const spans = await context.reader.trace(traceIdOf(id), context.window)
+    const spans = await context.spans.trace(traceIdOf(id))
     if (spans.length > 0) found.push(traceOf(spans.map(({ span }) => span)))
   }
   if (found.length === 0) throw new BadQuery('trace not found', 404)

@@ -1,9 +1,9 @@
 /** What both of Jaeger's APIs ask: the services, their operations, and the traces that match. */
 import type { ReceivedSpan } from '../span.ts'
 import { SPAN_KINDS } from '../span.ts'
-import type { SpanFilter } from '../store/span-filter.ts'
+import type { SpanQuery } from '../store/span-filter.ts'
 import type { QueryContext, TimeRange } from './context.ts'
-import { nameOf } from './search.ts'
+import { tuples } from './rows.ts'
 
 export interface JaegerQuery extends TimeRange {
   readonly service: string | undefined
@@ -14,19 +14,12 @@ export interface JaegerQuery extends TimeRange {
   readonly limit: number
 }
 
+const EVER = { fromNs: 0n, toNs: 2n ** 63n - 1n }
+
 export async function serviceNames(context: QueryContext): Promise<string[]> {
-  const ids = new Set<number>()
-  for (const { db } of context.store.files) {
-    for (const [id] of await context.store.engine.rows(`SELECT DISTINCT service FROM ${db}.spans`))
-      ids.add(id as number)
-  }
-  for (const { view, extent } of context.window.hot) {
-    for (let row = 0; row < extent.rows; row++) ids.add(view.service[row]!)
-  }
-  return [...ids]
-    .map((id) => context.names.text(id))
-    .filter((name) => name !== '')
-    .sort()
+  const answers = await context.spans.rows({ of: 'serviceNames', ...EVER })
+  const names = new Set(tuples<[string]>(answers).map(([name]) => name))
+  return [...names].filter((name) => name !== '').sort()
 }
 
 export async function operations(
@@ -34,21 +27,11 @@ export async function operations(
   kind: string | undefined,
   context: QueryContext,
 ): Promise<{ name: string; spanKind: string }[]> {
-  const id = nameOf(service, context)
+  const answers = await context.spans.rows({ of: 'operations', ...EVER, service })
   const found = new Map<string, { name: string; spanKind: string }>()
-  const put = (name: number, kindNumber: number): void => {
+  for (const [name, kindNumber] of tuples<[string, number]>(answers)) {
     const spanKind = SPAN_KINDS[kindNumber] ?? 'unspecified'
-    if (kind !== undefined && kind !== spanKind) return
-    found.set(`${name} ${kindNumber}`, { name: context.names.text(name), spanKind })
-  }
-  for (const { db } of context.store.files) {
-    const rows = await context.store.engine.rows(
-      `SELECT DISTINCT name, kind FROM ${db}.spans WHERE service = ${id} LIMIT 10000`,
-    )
-    for (const [name, kindNumber] of rows) put(name as number, kindNumber as number)
-  }
-  for (const { view, extent } of context.window.hot) {
-    for (let row = 0; row < extent.rows; row++) if (view.service[row] === id) put(view.name[row]!, view.kind[row]!)
+    if (kind === undefined || kind === spanKind) found.set(`${kindNumber} ${name}`, { name, spanKind })
   }
   return [...found.values()].sort((a, b) => a.name.localeCompare(b.name))
 }
@@ -57,21 +40,21 @@ export async function operations(
 export async function jaegerTraces(query: JaegerQuery, context: QueryContext): Promise<ReceivedSpan[][]> {
   const attributes = query.attributes.filter(({ key }) => key !== 'error')
   const failed = query.attributes.find(({ key }) => key === 'error')?.value
-  const filter: SpanFilter = {
+  const wanted: SpanQuery = {
     fromNs: query.fromNs,
     toNs: query.toNs,
-    service: nameOf(query.service, context),
-    name: nameOf(query.operation, context),
+    service: query.service,
+    name: query.operation,
     minUs: query.minUs,
     maxUs: query.maxUs,
     failed: failed === undefined ? undefined : failed === 'true',
     attributes,
   }
-  const hits = await context.reader.search(filter, query.limit * 8, context.window, query.limit)
+  const hits = await context.spans.search(wanted, query.limit * 8, query.limit)
   const ids = [...new Set(hits.map(({ traceId }) => traceId))].slice(0, query.limit)
   const traces: ReceivedSpan[][] = []
   for (const id of ids) {
-    const spans = await context.reader.trace(id, context.window)
+    const spans = await context.spans.trace(id)
     traces.push(spans.map(({ span }) => span))
   }
   return traces

@@ -31,7 +31,7 @@ async function operationsOf(parameters: Parameters, context: QueryContext): Prom
 }
 
 async function one(id: string, context: QueryContext): Promise<ApiResponse> {
-  const spans = await context.reader.trace(traceIdOf(id), context.window)
+  const spans = await context.spans.trace(traceIdOf(id))
   if (spans.length === 0) throw new BadQuery('No traces found', 404)
   return json({ result: tracesData(spans.map(({ span }) => span)) })
 }

@@ -21,20 +21,11 @@ const ROUTES: Readonly<Record<string, Answering>> = {
   heatmap,
   idempotency,
   clocks,
-  status: (parameters, context) => {
-    parameters.only([])
-    return status(context)
-  },
+  status,
 }
 
-type Surroundings = Omit<QueryContext, 'nowMs' | 'window'> & {
-  readonly window: QueryContext['window']['hot']
-  readonly committedBelow: number
-}
-
-export async function answerApi(request: ApiRequest, given: Surroundings): Promise<ApiResponse> {
-  const { window: hot, committedBelow, ...rest } = given
-  const context = { ...rest, window: { hot, committedBelow }, nowMs: wallUs(nowUs()) / 1000 }
+export async function answerApi(request: ApiRequest, given: Omit<QueryContext, 'nowMs'>): Promise<ApiResponse> {
+  const context = { ...given, nowMs: wallUs(nowUs()) / 1000 }
   const url = new URL(request.url, 'http://aggregator')
   const isJaeger = !url.pathname.startsWith(PREFIX)
   try {
@@ -46,6 +37,16 @@ export async function answerApi(request: ApiRequest, given: Surroundings): Promi
     if (!(error instanceof BadQuery)) throw error
     return refusal(error, url.pathname)
   }
+}
+
+/** The answer with the names of replicas that had no part in it; what was not found may then be with them. */
+export function withMissing(answer: ApiResponse, missing: readonly string[], path: string): ApiResponse {
+  const isPartial = missing.length > 0
+  const status = isPartial && answer.status === 404 ? 503 : answer.status
+  const told = isPartial ? { ...answer, status, missing } : answer
+  if (!path.startsWith(PREFIX) || typeof answer.body !== 'string') return told
+  // All answers of ours are objects, none of them empty.
+  return { ...told, body: `${answer.body.slice(0, -1)},"missing":${JSON.stringify(missing)}}` }
 }
 
 async function own(path: string, parameters: Parameters, context: QueryContext): Promise<ApiResponse> {

@@ -2,7 +2,7 @@
 import { putHash } from '../intake/span-scan.ts'
 import { SPAN_KINDS } from '../span.ts'
 import type { ApiResponse } from '../store/protocol.ts'
-import type { SpanFilter } from '../store/span-filter.ts'
+import type { SpanQuery } from '../store/span-filter.ts'
 import { type SpanRow, wordsToNumber } from '../store/span-row.ts'
 import { BadQuery, json, type Parameters, type QueryContext, type TimeRange, timeRange } from './context.ts'
 
@@ -10,7 +10,6 @@ export const FILTERS = [
   ...['from', 'to', 'lastMs', 'service', 'route', 'name', 'kind', 'status', 'http', 'error', 'outcome'],
   ...['minMs', 'maxMs', 'attribute', 'requestId', 'idempotencyKeyHash', 'limit', 'traceId'],
 ]
-const NO_NAME = 0xffffffff
 const MAX_TRACES = 500
 const MAX_SPANS = 100_000
 /** Spans that are looked at for each trace wanted: several of them match in one trace. */
@@ -40,22 +39,22 @@ export async function search(parameters: Parameters, context: QueryContext): Pro
   const limit = parameters.int('limit', 1, MAX_TRACES) ?? 50
   const wanted = parameters.text('traceId')
   if (wanted !== undefined) {
-    const rows = await context.reader.rowsOf([traceIdOf(wanted)], 0n, 2n ** 63n - 1n, context.window)
+    const rows = await context.spans.rowsOf([traceIdOf(wanted)], 0n, 2n ** 63n - 1n)
     return json({ traces: summaries(rows, new Map([[traceIdOf(wanted), rows.length]])) })
   }
-  const found = await findTraces(filterOf(parameters, context), limit, context)
+  const found = await findTraces(queryOf(parameters, context.nowMs), limit, context)
   return json({ traces: found })
 }
 
 /** Traces with a span that matches, latest first. */
-export async function findTraces(filter: SpanFilter, limit: number, context: QueryContext): Promise<TraceSummary[]> {
-  const hits = await context.reader.search(filter, limit * SPANS_PER_TRACE, context.window, limit)
+export async function findTraces(query: SpanQuery, limit: number, context: QueryContext): Promise<TraceSummary[]> {
+  const hits = await context.spans.search(query, limit * SPANS_PER_TRACE, limit)
   const matched = new Map<string, number>()
   for (const { traceId } of hits) {
     const count = matched.get(traceId)
     if (count !== undefined || matched.size < limit) matched.set(traceId, (count ?? 0) + 1)
   }
-  const rows = await context.reader.rowsOf([...matched.keys()], ...around(hits), context.window)
+  const rows = await context.spans.rowsOf([...matched.keys()], ...around(hits))
   return summaries(rows, matched)
 }
 
@@ -72,7 +71,7 @@ function around(rows: readonly SpanRow[]): [bigint, bigint] {
 export async function spans(parameters: Parameters, context: QueryContext): Promise<ApiResponse> {
   parameters.only(FILTERS)
   const limit = parameters.int('limit', 1, MAX_SPANS) ?? 200
-  const rows = await context.reader.search(filterOf(parameters, context), limit, context.window)
+  const rows = await context.spans.search(queryOf(parameters, context.nowMs), limit)
   return json({ spans: rows.map((row) => ({ ...row, startNs: String(row.startNs) })) })
 }
 
@@ -82,19 +81,18 @@ export function traceIdOf(text: string): string {
   return id.padStart(32, '0')
 }
 
-function filterOf(parameters: Parameters, context: QueryContext): SpanFilter {
-  const range = timeRange(parameters, context.nowMs)
-  const name = (parameter: string): number | undefined => nameOf(parameters.text(parameter), context)
+function queryOf(parameters: Parameters, nowMs: number): SpanQuery {
+  const range = timeRange(parameters, nowMs)
   const [httpFrom, httpTo] = httpRange(parameters.text('http'))
   const min = parameters.number('minMs')
   const max = parameters.number('maxMs')
   return {
     ...range,
-    service: name('service'),
-    route: name('route'),
-    name: name('name'),
-    error: name('error'),
-    outcome: name('outcome'),
+    service: parameters.text('service'),
+    route: parameters.text('route'),
+    name: parameters.text('name'),
+    error: parameters.text('error'),
+    outcome: parameters.text('outcome'),
     kind: kindOf(parameters.text('kind')),
     failed: failedOf(parameters.text('status')),
     httpFrom,
@@ -105,11 +103,6 @@ function filterOf(parameters: Parameters, context: QueryContext): SpanFilter {
     idempotency: hashNumber(parameters.text('idempotencyKeyHash')),
     attributes: parameters.all('attribute').map(attributeOf),
   }
-}
-
-/** A name that no span ever had matches none. */
-export function nameOf(text: string | undefined, context: QueryContext): number | undefined {
-  return text === undefined ? undefined : (context.names.find(text) ?? NO_NAME)
 }
 
 export function hashNumber(text: string | undefined): bigint | undefined {

@@ -7,6 +7,7 @@ import type { Attributes, AttributeValue, ReceivedSpan } from '../span.ts'
 import type { StoredSpan } from '../store/block-reader.ts'
 import type { ApiResponse } from '../store/protocol.ts'
 import { BadQuery, json, type Parameters, type QueryContext } from './context.ts'
+import { tuples } from './rows.ts'
 import { traceIdOf } from './search.ts'
 
 /** Clock samples are taken from so much time on either side of the trace. */
@@ -17,7 +18,7 @@ const SPANS_WITH_ATTRIBUTES = 2000
 export async function trace(id: string, parameters: Parameters, context: QueryContext): Promise<ApiResponse> {
   parameters.only(['raw', 'attributes'])
   const traceId = traceIdOf(id)
-  const spans = await context.reader.trace(traceId, context.window)
+  const spans = await context.spans.trace(traceId)
   if (spans.length === 0) throw new BadQuery(`no span of trace ${traceId}`, 404)
   const learnt = await clockSamples(spans, context)
   const raw = parameters.bool('raw') ?? false
@@ -36,7 +37,7 @@ export async function trace(id: string, parameters: Parameters, context: QueryCo
 
 /** `trace/{id}/span/{id}`: attributes, events and links of one span. */
 export async function span(id: string, spanId: string, context: QueryContext): Promise<ApiResponse> {
-  const spans = await context.reader.trace(traceIdOf(id), context.window)
+  const spans = await context.spans.trace(traceIdOf(id))
   const found = spans.find((one) => one.span.spanId === spanId.toLowerCase())
   if (found === undefined) throw new BadQuery(`no span ${spanId} in trace ${id}`, 404)
   return json({ spanId, ...details(found.span) })
@@ -78,27 +79,14 @@ function servedBy({ names, pairing }: QueryContext): (peer: string) => string | 
 
 /** The best sample of each pair of the trace's hosts, out of all hops around its time. */
 async function clockSamples(spans: readonly StoredSpan[], context: QueryContext): Promise<ClockSample[]> {
-  const hosts = [...new Set(spans.map(({ span }) => hostOf(span)))].flatMap((host) => context.names.find(host) ?? [])
+  const hosts = [...new Set(spans.map(({ span }) => hostOf(span)))]
   if (hosts.length < 2) return []
   const times = spans.map(({ span }) => span.startNs)
-  const from = times.reduce((least, time) => (time < least ? time : least)) - CLOCK_WINDOW_NS
-  const to = times.reduce((most, time) => (time > most ? time : most)) + CLOCK_WINDOW_NS
-  const samples: ClockSample[] = []
-  for (const file of context.store.files.filter((one) => one.overlaps(from, to))) {
-    const rows = await context.store.engine.rows(
-      `SELECT client_host, server_host, arg_min(offset_us, client_us - server_us), min(client_us - server_us) / 2, count(*)
-       FROM ${file.db}.edges WHERE relation = 0 AND start_ns BETWEEN ${from} AND ${to} AND client_us >= server_us
-       AND client_host <> server_host AND client_host IN (${hosts}) AND server_host IN (${hosts}) GROUP BY 1, 2`,
-    )
-    for (const [client, server, offset, uncertainty, count] of rows) {
-      samples.push({
-        client: context.names.text(client as number),
-        server: context.names.text(server as number),
-        offsetUs: offset as number,
-        uncertaintyUs: uncertainty as number,
-        samples: Number(count),
-      })
-    }
-  }
-  return samples
+  const fromNs = times.reduce((least, time) => (time < least ? time : least)) - CLOCK_WINDOW_NS
+  const toNs = times.reduce((most, time) => (time > most ? time : most)) + CLOCK_WINDOW_NS
+  const answers = await context.spans.rows({ of: 'clockSamples', fromNs, toNs, hosts })
+  const rows = tuples<[string, string, number, number, number]>(answers)
+  return rows.map(([client, server, offsetUs, uncertaintyUs, samples]) => ({
+    ...{ client, server, offsetUs, uncertaintyUs, samples },
+  }))
 }

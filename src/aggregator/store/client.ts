@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import type { HotSegment } from '../intake/hot-segment.ts'
 import type { Names } from '../intake/names.ts'
+import type { Fleet } from '../replicas/fleet-spans.ts'
 import type {
   ApiRequest,
   ApiResponse,
@@ -83,11 +84,18 @@ export class StoreClient {
     this.#say({ kind: 'store', segment: shared(segment), names: this.#newNames() })
   }
 
-  /** Ask the query API. `live`: segments that are not stored. */
-  api(request: ApiRequest, live: readonly HotSegment[]): Promise<ApiResponse> {
+  /** Ask the query API. `live`: segments that are not stored; `fleet`: other replicas that are asked as well. */
+  api(request: ApiRequest, live: readonly HotSegment[], fleet?: Fleet): Promise<ApiResponse> {
     if (this.#asked.size >= MAX_QUERIES) return Promise.resolve(BUSY)
     const names = this.#newNames()
-    return this.#ask((id) => ({ kind: 'api', id, request, live: live.map(shared), names }))
+    return this.#ask((id) => ({ kind: 'api', id, request, live: live.map(shared), names, fleet }))
+  }
+
+  /** The question of another replica, answered from this one alone. */
+  replica(question: string, live: readonly HotSegment[]): Promise<ApiResponse> {
+    if (this.#asked.size >= MAX_QUERIES) return Promise.resolve(BUSY)
+    const names = this.#newNames()
+    return this.#ask((id) => ({ kind: 'ask', id, question, live: live.map(shared), names }))
   }
 
   /** Span metrics and service graph as text. */

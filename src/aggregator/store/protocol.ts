@@ -1,6 +1,8 @@
 /** What the intake thread and the store thread say to each other. */
 import type { SegmentExtent, SegmentMemory } from '../intake/segment.ts'
 import type { WalSync } from '../intake/wal.ts'
+import type { ReplicaSecurity } from '../replicas/client.ts'
+import type { Fleet } from '../replicas/fleet-spans.ts'
 
 /** workerData of the store thread. */
 export interface StoreSettings {
@@ -13,6 +15,8 @@ export interface StoreSettings {
   readonly memoryBytes: number
   readonly sync: WalSync
   readonly clickhouse: { readonly url: string; readonly username: string; readonly password: string } | undefined
+  /** How other replicas are asked; undefined: there are none. */
+  readonly replicas: ReplicaSecurity | undefined
 }
 
 /** A segment as it is now: the memory, and how far it may be read. */
@@ -37,6 +41,8 @@ export interface ApiResponse {
   readonly status: number
   readonly contentType: string
   readonly body: string | Uint8Array
+  /** Replicas that the answer lacks. */
+  readonly missing?: readonly string[]
 }
 
 export type ToStore =
@@ -46,6 +52,16 @@ export type ToStore =
       readonly id: number
       readonly request: ApiRequest
       /** Segments that are not known to be stored, the open one included. */
+      readonly live: readonly SharedSegment[]
+      readonly names: NewNames
+      /** Who is asked as well; undefined: this one alone. */
+      readonly fleet: Fleet | undefined
+    }
+  | {
+      /** Another replica asks. */
+      readonly kind: 'ask'
+      readonly id: number
+      readonly question: string
       readonly live: readonly SharedSegment[]
       readonly names: NewNames
     }

@@ -1,17 +1,30 @@
 /** What a search asks of spans; the same conditions over columns in memory and as SQL over files. */
+import type { Names } from '../intake/names.ts'
 import type { SegmentExtent, SegmentView } from '../intake/segment.ts'
 import { wordsToNumber } from './span-row.ts'
 
-export interface SpanFilter {
-  /** Starts, nanoseconds since the epoch, both ends included. */
-  readonly fromNs: bigint
-  readonly toNs: bigint
+export interface SpanFilter extends SpanConditions {
   /** Names by number. */
   readonly service?: number | undefined
   readonly name?: number | undefined
   readonly route?: number | undefined
   readonly error?: number | undefined
   readonly outcome?: number | undefined
+}
+
+/** The same with names as texts, as any replica understands it. */
+export interface SpanQuery extends SpanConditions {
+  readonly service?: string | undefined
+  readonly name?: string | undefined
+  readonly route?: string | undefined
+  readonly error?: string | undefined
+  readonly outcome?: string | undefined
+}
+
+interface SpanConditions {
+  /** Starts, nanoseconds since the epoch, both ends included. */
+  readonly fromNs: bigint
+  readonly toNs: bigint
   readonly kind?: number | undefined
   /** Only failed ones, or only others. */
   readonly failed?: boolean | undefined
@@ -23,6 +36,19 @@ export interface SpanFilter {
   readonly requestId?: bigint | undefined
   readonly idempotency?: bigint | undefined
   readonly attributes: readonly { readonly key: string; readonly value: string }[]
+}
+
+/** A name that no span ever had matches none. */
+const NO_NAME = 0xffffffff
+
+export function filterOf(query: SpanQuery, names: Pick<Names, 'find'>): SpanFilter {
+  const id = (text: string | undefined): number | undefined =>
+    text === undefined ? undefined : (names.find(text) ?? NO_NAME)
+  const { service, name, route, error, outcome, ...rest } = query
+  return {
+    ...rest,
+    ...{ service: id(service), name: id(name), route: id(route), error: id(error), outcome: id(outcome) },
+  }
 }
 
 export function sqlOf(filter: SpanFilter): string {

@@ -3,11 +3,12 @@ import type { Names } from '../intake/names.ts'
 import type { SegmentExtent, SegmentView } from '../intake/segment.ts'
 import type { AttributeValue, ReceivedSpan } from '../span.ts'
 import { MAX_INDEXED_BYTES } from './attribute-tokens.ts'
-import { BlockReader, decodeRow, type StoredSpan } from './block-reader.ts'
+import { BlockReader, decodeRow } from './block-reader.ts'
 import { mayHold, tokenOf } from './bloom.ts'
 import type { SpanFile } from './span-file.ts'
-import { matching, type SpanFilter, sqlOf } from './span-filter.ts'
-import { idNumber, ROW_COLUMNS, rowOfColumns, rowOfView, type SpanRow } from './span-row.ts'
+import { filterOf, matching, type SpanFilter, type SpanQuery, sqlOf } from './span-filter.ts'
+import { partsOf, type SpanParts } from './span-parts.ts'
+import { idNumber, latestFirst, ROW_COLUMNS, rowOfColumns, rowOfView, type SpanRow } from './span-row.ts'
 import type { SpanStore } from './span-store.ts'
 
 /** Segments that are not in files, and the number below which all are. */
@@ -34,41 +35,35 @@ export class SpanReader {
     this.#blocks = new BlockReader(names)
   }
 
-  /** All spans of a trace (32 hex digits), each id once, the first that came. */
-  async trace(traceId: string, window: Window): Promise<StoredSpan[]> {
+  /** All spans of a trace (32 hex digits), as they came; a span that came again much later is there twice. */
+  async trace(traceId: string, window: Window): Promise<SpanParts[]> {
     const [a, b] = [idNumber(traceId.slice(0, 16)), idNumber(traceId.slice(16))]
-    const spans = new Map<string, StoredSpan>()
-    const keep = (stored: StoredSpan | undefined): void => {
-      if (stored === undefined || stored.span.traceId !== traceId || spans.size >= MAX_TRACE_SPANS) return
-      if (!spans.has(stored.span.spanId)) spans.set(stored.span.spanId, stored)
-    }
-    const hot = this.#hotRows(a, b, window)
+    const parts: SpanParts[] = []
+    // At once, before anything is waited for: the memory may be used anew after that.
+    const hot = window.hot.flatMap(({ view, extent }) =>
+      rowsOfTrace(view, extent, a, b).map((row) => partsOf(view, extent, row)),
+    )
     for (const file of this.#store.files) {
       const found = await this.#store.engine.rows(
         `SELECT DISTINCT block FROM ${file.db}.spans WHERE trace_a = ${a} AND trace_b = ${b} AND seg < ${window.committedBelow} ORDER BY block`,
       )
       for (const [block] of found) {
         await this.#inBlock(file, Number(block), (view, extent) => {
-          for (const row of rowsOfTrace(view, extent, a, b)) keep(decodeRow(view, extent, row))
+          for (const row of rowsOfTrace(view, extent, a, b)) {
+            if (parts.length < MAX_TRACE_SPANS) parts.push(partsOf(view, extent, row))
+          }
         })
       }
     }
-    for (const stored of hot) keep(stored)
-    return [...spans.values()]
-  }
-
-  /** At once, before anything is waited for: the memory may be used anew after that. */
-  #hotRows(a: bigint, b: bigint, window: Window): StoredSpan[] {
-    return window.hot.flatMap(({ view, extent }) =>
-      rowsOfTrace(view, extent, a, b).flatMap((row) => decodeRow(view, extent, row) ?? []),
-    )
+    return [...parts, ...hot].slice(0, MAX_TRACE_SPANS)
   }
 
   /**
    * Spans that match, latest first, at most `limit`. By attribute, where each block has to be read, it stops as soon as
    * there are spans of `traces` traces.
    */
-  async search(filter: SpanFilter, limit: number, window: Window, traces = limit): Promise<SpanRow[]> {
+  async search(query: SpanQuery, limit: number, window: Window, traces = limit): Promise<SpanRow[]> {
+    const filter = filterOf(query, this.#names)
     const found = this.#searchHot(filter, limit, window)
     const byAttribute = filter.attributes.length > 0
     const enough = (more: readonly SpanRow[]): boolean =>
@@ -217,8 +212,6 @@ function distinct(rows: readonly SpanRow[]): SpanRow[] {
     return true
   })
 }
-
-const latestFirst = (x: SpanRow, y: SpanRow): number => (x.startNs < y.startNs ? 1 : x.startNs > y.startNs ? -1 : 0)
 
 function rowsOfTrace(view: SegmentView, extent: SegmentExtent, a: bigint, b: bigint): number[] {
   const words = new Uint32Array(BigUint64Array.of(a, b).buffer)

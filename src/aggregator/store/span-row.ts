@@ -94,3 +94,6 @@ export function rowOfView(view: SegmentView, extent: SegmentExtent, row: number,
     direction: DIRECTIONS[view.direction[row]!] ?? '',
   }
 }
+
+export const latestFirst = (x: SpanRow, y: SpanRow): number =>
+  x.startNs < y.startNs ? 1 : x.startNs > y.startNs ? -1 : 0

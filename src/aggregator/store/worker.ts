@@ -5,7 +5,12 @@ import { Names } from '../intake/names.ts'
 import { SegmentView } from '../intake/segment.ts'
 import { ServiceGraph } from '../metrics/service-graph.ts'
 import { SpanMetrics } from '../metrics/span-metrics.ts'
-import { answerApi } from '../query/router.ts'
+import { BadQuery } from '../query/context.ts'
+import { LocalSpans } from '../query/local-spans.ts'
+import { answerApi, withMissing } from '../query/router.ts'
+import { ReplicaClient } from '../replicas/client.ts'
+import { FleetSpans } from '../replicas/fleet-spans.ts'
+import { answerOf } from '../replicas/wire.ts'
 import type { ClickHouseWriter } from './clickhouse.ts'
 import { folderId } from './folder-id.ts'
 import { LiveTraces } from './live-traces.ts'
@@ -45,6 +50,7 @@ const pairing = new Pairing({
 })
 const reader = new SpanReader(store, names)
 const clickhouse = await openClickHouse()
+const replicas = settings.replicas === undefined ? undefined : new ReplicaClient(settings.replicas)
 /** Segments below this number are committed. */
 let committedBelow = store.storedBelow
 /** Messages that change things are taken one after the other. */
@@ -100,11 +106,30 @@ async function writeUntilDone(view: SegmentView, segment: SharedSegment): Promis
   }
 }
 
-async function api(message: Extract<ToStore, { kind: 'api' }>): Promise<ApiResponse> {
+/** What this replica has as it is now. */
+function localSpans(segments: readonly SharedSegment[]): LocalSpans {
   // Those below are in the files, and their memory may be filled anew by now.
-  const hot = message.live.filter(({ sequence }) => sequence >= committedBelow)
-  const window = hot.map((segment) => ({ view: viewOf(segment), extent: segment }))
-  return answerApi(message.request, { reader, store, names, window, committedBelow, pairing })
+  const live = segments.filter(({ sequence }) => sequence >= committedBelow)
+  const hot = live.map((segment) => ({ view: viewOf(segment), extent: segment }))
+  return new LocalSpans(reader, { store, names, window: { hot, committedBelow } })
+}
+
+async function api({ request, live, fleet }: Extract<ToStore, { kind: 'api' }>): Promise<ApiResponse> {
+  const local = localSpans(live)
+  if (fleet === undefined || replicas === undefined) return answerApi(request, { spans: local, names, pairing })
+  const spans = new FleetSpans(local, fleet, replicas)
+  const answer = await answerApi(request, { spans, names, pairing })
+  return withMissing(answer, [...spans.missing.keys()].sort(), request.url)
+}
+
+async function replica({ question, live }: Extract<ToStore, { kind: 'ask' }>): Promise<ApiResponse> {
+  try {
+    const body = await answerOf(question, localSpans(live))
+    return { status: 200, contentType: 'application/octet-stream', body }
+  } catch (error) {
+    if (!(error instanceof BadQuery)) throw error
+    return { status: error.status, contentType: 'text/plain', body: error.message }
+  }
 }
 
 function exposition(): ApiResponse {
@@ -126,6 +151,7 @@ port.on('message', (message: ToStore) => {
     turn = turn.then(async () => {
       await store.close()
       await clickhouse?.close()
+      replicas?.close()
       say({ kind: 'closed' })
       port.close()
     })
@@ -135,7 +161,7 @@ port.on('message', (message: ToStore) => {
   if (message.kind === 'store') turn = turn.then(() => take(message.segment)).catch(fault)
   else if (message.kind === 'metrics') answer(message.id, exposition())
   else
-    api(message).then(
+    (message.kind === 'ask' ? replica(message) : api(message)).then(
       (response) => answer(message.id, response),
       (error) => answer(message.id, failed(error)),
     )

@@ -1,0 +1,53 @@
+/** The spans of this replica alone. */
+import type { StoredSpan } from '../store/block-reader.ts'
+import type { SpanQuery } from '../store/span-filter.ts'
+import { decodeParts, type SpanParts } from '../store/span-parts.ts'
+import type { SpanReader } from '../store/span-reader.ts'
+import type { SpanRow } from '../store/span-row.ts'
+import type { ReplicaRows, SpanSource } from './context.ts'
+import { type LocalData, localRows, type Row, type RowsQuestion } from './rows.ts'
+
+export class LocalSpans implements SpanSource {
+  readonly #reader: SpanReader
+  readonly #data: LocalData
+
+  constructor(reader: SpanReader, data: LocalData) {
+    this.#reader = reader
+    this.#data = data
+  }
+
+  async trace(traceId: string): Promise<StoredSpan[]> {
+    return distinctSpans(traceId, await this.parts(traceId))
+  }
+
+  parts(traceId: string): Promise<SpanParts[]> {
+    return this.#reader.trace(traceId, this.#data.window)
+  }
+
+  search(query: SpanQuery, limit: number, traces = limit): Promise<SpanRow[]> {
+    return this.#reader.search(query, limit, this.#data.window, traces)
+  }
+
+  rowsOf(traceIds: readonly string[], fromNs: bigint, toNs: bigint): Promise<SpanRow[]> {
+    return this.#reader.rowsOf(traceIds, fromNs, toNs, this.#data.window)
+  }
+
+  localRows(question: RowsQuestion): Promise<Row[]> {
+    return localRows(question, this.#data)
+  }
+
+  async rows(question: RowsQuestion): Promise<ReplicaRows[]> {
+    return [{ replica: '', rows: await this.localRows(question) }]
+  }
+}
+
+/** Spans of the trace, each id once, the first in the list. */
+export function distinctSpans(traceId: string, parts: readonly SpanParts[]): StoredSpan[] {
+  const spans = new Map<string, StoredSpan>()
+  for (const one of parts) {
+    const stored = decodeParts(one)
+    if (stored === undefined || stored.span.traceId !== traceId || spans.has(stored.span.spanId)) continue
+    spans.set(stored.span.spanId, stored)
+  }
+  return [...spans.values()]
+}
