@@ -6,25 +6,64 @@ import { keyHash, type TokenSet } from './bloom.ts'
 export const MAX_INDEXED_BYTES = 256
 /** Longest text of a number. */
 const DIGITS = 32
+/** Attributes up to here are compared with earlier ones. */
+const MAX_KNOWN_BYTES = 256
 
 const view = new DataView(new ArrayBuffer(8))
 const TRUE = Buffer.from('true')
 const FALSE = Buffer.from('false')
 const NO_NAMES = {}
 
+/** Places where attributes stood, by a rough hash of their bytes; a power of two. */
+const PLACES = 2048
+
 export class AttributeTokens extends WireScan {
   readonly #digits = new Uint8Array(DIGITS)
+  /** Where an attribute with such bytes was collected, and its length; 0 for none. */
+  readonly #places = new Int32Array(PLACES * 2)
+  #words: DataView = new DataView(new ArrayBuffer(0))
+
+  /** Collect from `bytes` into an empty set from here on. Offsets stay good as long as the bytes do. */
+  begin(bytes: Uint8Array): void {
+    this.bytes = bytes
+    this.#words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#places.fill(0)
+  }
 
   /** Attributes of the message at `at` … `end` whose attributes have `tag` (0x4a of a Span, 0x0a of a Resource). */
-  collect(bytes: Uint8Array, at: number, end: number, tag: number, into: TokenSet): void {
-    this.bytes = bytes
+  collect(at: number, end: number, tag: number, into: TokenSet): void {
     this.at = at
     this.fault = undefined
     while (this.at < end) {
       const found = this.tag(end)
-      if (found === tag) this.#attribute(this.block(end), into)
-      else this.skip(found, end, NO_NAMES)
+      if (found !== tag) {
+        this.skip(found, end, NO_NAMES)
+        continue
+      }
+      const stop = this.block(end)
+      if (this.#isKnown(this.at, stop)) this.at = stop
+      else this.#attribute(stop, into)
     }
+  }
+
+  /** Whether the same bytes were collected before: most attributes of a span are those of the span before it. */
+  #isKnown(at: number, end: number): boolean {
+    const length = end - at
+    if (length < 8 || length > MAX_KNOWN_BYTES) return false
+    const words = this.#words
+    const last = words.getInt32(end - 4, true)
+    const mixed = Math.imul(last ^ (words.getInt32(end - 8, true) >>> 3) ^ (length << 20), 0x9e3779b1)
+    const place = ((mixed ^ (mixed >>> 15)) & (PLACES - 1)) * 2
+    const places = this.#places
+    const before = places[place]!
+    const isAsLong = places[place + 1] === length
+    places[place] = at
+    places[place + 1] = length
+    if (!isAsLong) return false
+    let i = length - 4
+    // From the end, where values are; the last step goes over bytes that were compared.
+    for (; i > 0; i -= 4) if (words.getInt32(before + i, true) !== words.getInt32(at + i, true)) return false
+    return words.getInt32(before, true) === words.getInt32(at, true)
   }
 
   #attribute(end: number, into: TokenSet): void {
@@ -78,8 +117,15 @@ export class AttributeTokens extends WireScan {
     const digits = this.#digits
     let at = DIGITS
     let rest = value
-    do {
+    for (; rest > 0x7fffffff; ) {
       const tens = Math.floor(rest / 10)
+      digits[--at] = 0x30 + (rest - tens * 10)
+      rest = tens
+    }
+    // Small ones, which most are, without fractions on the way.
+    rest |= 0
+    do {
+      const tens = (rest / 10) | 0
       digits[--at] = 0x30 + (rest - tens * 10)
       rest = tens
     } while (rest > 0)

@@ -86,13 +86,14 @@ export class SegmentWriter {
       let least = Number.POSITIVE_INFINITY
       let most = 0
       let resource = -1
+      this.#attributes.begin(view.raw)
       for (; row < extent.rows && view.scope[row]! < block.endScope; row++) {
         const scope = view.scope[row]!
         if (view.resourceAt[scope] !== resource) {
           resource = view.resourceAt[scope]!
-          this.#attributes.collect(view.raw, resource, view.resourceEnd[scope]!, RESOURCE_ATTRIBUTES, this.#tokens)
+          this.#attributes.collect(resource, view.resourceEnd[scope]!, RESOURCE_ATTRIBUTES, this.#tokens)
         }
-        this.#attributes.collect(view.raw, view.spanAt[row]!, view.spanEnd[row]!, SPAN_ATTRIBUTES, this.#tokens)
+        this.#attributes.collect(view.spanAt[row]!, view.spanEnd[row]!, SPAN_ATTRIBUTES, this.#tokens)
         const start = view.start[row * 2 + 1]! * 0x100000000 + view.start[row * 2]!
         if (start < least) least = start
         if (start > most) most = start
