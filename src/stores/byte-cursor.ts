@@ -15,14 +15,13 @@ export function fieldsSize(fields: Fields): number {
   return bytes
 }
 
-/** Into a buffer whose size was reckoned before. */
+/** Into a buffer that is large enough: sizes are reckoned before. */
 export class ByteWriter {
   readonly bytes: Buffer
   #at = 0
 
-  /** `own`: memory of its own, for what is kept long; a slice of a pool would keep its neighbours too. */
-  constructor(size: number, own = false) {
-    this.bytes = own ? Buffer.allocUnsafeSlow(size) : Buffer.allocUnsafe(size)
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
   }
 
   get at(): number {

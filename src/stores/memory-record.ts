@@ -1,75 +1,133 @@
-/** A record in memory: its response is packed, so that it weighs what its bytes are and no string keeps a whole head alive. */
-import type { StoredResponse } from '../exchange/idempotency-store.ts'
-import { ByteReader } from './byte-cursor.ts'
+/**
+ * A finished record in memory, as one flat string (or a buffer, where it is large): no object for each of its parts, which
+ * the engine would have to look at and move, and no string that keeps a whole request head alive.
+ *
+ *     length of what remains without the body u32 | state u8 | fence, created, expires, forgotten f64 | owner, fingerprint,
+ *     request id, traceparent | has response u8 | status u16, completed, body bytes f64 || headers, trailers, body
+ */
+import type { RecordState, StoredResponse } from '../exchange/idempotency-store.ts'
+import { ByteReader, ByteWriter, fieldsSize, stringSize } from './byte-cursor.ts'
 import type { Entry } from './lifecycle.ts'
-import { encodeResponse, RESPONSE_HEAD_BYTES, readRemains, readResponse, responseSize } from './response-codec.ts'
 
-export interface Held {
-  /** Its response is in {@link packed}. */
-  readonly entry: Entry
-  packed: string | Buffer | undefined
-  hasBody: boolean
-}
+/** A record that is at work no more. */
+export type Packed = string | Buffer
+
+const STATES: readonly RecordState[] = ['claimed', 'dispatched', 'completed', 'unknown', 'expired']
+const FIXED_BYTES = 4 + 1 + 4 * 8 + 1 + 2 + 2 * 8
 
 /**
  * Up to this size the bytes are kept as a latin1 string: part of the engine's heap, where a buffer has memory outside of
  * it, which costs more to make and makes the engine collect all of its heap more often.
  */
 const STRING_MOST = 16 * 1024
+const scratch = Buffer.allocUnsafeSlow(STRING_MOST)
 
-/** The objects, their numbers, their place in a map and in the list of use. */
-const ENTRY_BYTES = 640
-/** A string beside its characters. */
+/** A claim at work: the objects, their numbers, their place in a map. */
+const WORKING_BYTES = 640
 const STRING_BYTES = 16
-/** The string, and what its page is not filled by. */
-const PACKED_BYTES = 160
-/** The buffer, and what the engine keeps of memory outside of its heap. */
-const BUFFER_BYTES = 320
+/** The id's place in a map and in the list of use, and what the pages of the heap are not filled by. */
+const PACKED_BYTES = 140
+/** The same, with a buffer and what the engine keeps of memory outside of its heap. */
+const BUFFER_BYTES = 300
 
-/** Bytes of a record with all that it alone keeps alive; held against the heap by a test. */
-export function sizeOf({ entry, packed }: Held, id: string): number {
-  const { fingerprint, requestId, traceparent, owner } = entry
+/** Bytes of a claim at work. */
+export function workingSize({ fingerprint, requestId, traceparent, owner }: Entry, id: string): number {
   const strings = id.length + fingerprint.length + requestId.length + traceparent.length + owner.length
-  const beside = typeof packed === 'string' ? PACKED_BYTES : BUFFER_BYTES
-  const response = packed === undefined ? 0 : beside + packed.length
-  return ENTRY_BYTES + 5 * STRING_BYTES + strings + response
+  return WORKING_BYTES + 5 * STRING_BYTES + strings
 }
 
-export function hold(entry: Entry): Held {
-  return { entry, packed: undefined, hasBody: false }
+/** Bytes of a finished record with all that it alone keeps alive; held against the heap by a test. */
+export function packedSize(packed: Packed, id: string): number {
+  return (typeof packed === 'string' ? PACKED_BYTES : BUFFER_BYTES) + packed.length + STRING_BYTES + id.length
 }
 
-/** The same text in memory of its own: the engine makes a part of a request head a view of all of it. */
-export function ownString(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1')
+export function pack(entry: Entry): Packed {
+  const { response } = entry
+  const strings = stringSize(entry.owner) + stringSize(entry.fingerprint) + stringSize(entry.requestId)
+  const remains = FIXED_BYTES + strings + stringSize(entry.traceparent)
+  const body = response?.body
+  const size =
+    remains + (body === undefined ? 0 : fieldsSize(response!.headers) + fieldsSize(response!.trailers) + body.length)
+  const to = new ByteWriter(size <= STRING_MOST ? scratch : Buffer.allocUnsafeSlow(size))
+  to.u32(remains)
+  to.u8(STATES.indexOf(entry.state))
+  to.f64(entry.fence)
+  to.f64(entry.createdMs)
+  to.f64(entry.expiresMs)
+  to.f64(entry.forgottenMs)
+  to.string(entry.owner)
+  to.string(entry.fingerprint)
+  to.string(entry.requestId)
+  to.string(entry.traceparent)
+  to.u8(response === undefined ? 0 : 1)
+  to.u16(response?.status ?? 0)
+  to.f64(response?.completedMs ?? 0)
+  to.f64(response?.bodyBytes ?? 0)
+  if (body !== undefined) {
+    to.fields(response!.headers)
+    to.fields(response!.trailers)
+    to.raw(body)
+  }
+  return to.bytes === scratch ? scratch.toString('latin1', 0, size) : to.bytes
 }
 
-/** Packs the response that the entry was given. */
-export function keepResponse(held: Held): void {
-  const { response } = held.entry
-  if (response === undefined) return
-  held.packed = pack(response)
-  held.hasBody = response.body !== undefined
-  held.entry.response = undefined
+/** The entry again. Its body may be a view of the record: not to be written to. */
+export function unpack(packed: Packed): Entry {
+  const from = new ByteReader(typeof packed === 'string' ? Buffer.from(packed, 'latin1') : packed, 4)
+  const state = STATES[from.u8()]!
+  const fence = from.f64()
+  const createdMs = from.f64()
+  const expiresMs = from.f64()
+  const forgottenMs = from.f64()
+  const owner = from.string()
+  const fingerprint = from.string()
+  const requestId = from.string()
+  const traceparent = from.string()
+  const response = readResponse(from)
+  return {
+    state,
+    fence,
+    createdMs,
+    expiresMs,
+    forgottenMs,
+    owner,
+    fingerprint,
+    requestId,
+    traceparent,
+    response,
+    leaseUntilMs: 0,
+  }
 }
 
-function pack(response: StoredResponse): string | Buffer {
-  const small = responseSize(response, response.body === undefined ? 'none' : 'inline') <= STRING_MOST
-  return small ? encodeResponse(response).toString('latin1') : encodeResponse(response, true)
+function readResponse(from: ByteReader): StoredResponse | undefined {
+  const hasResponse = from.u8() === 1
+  const status = from.u16()
+  const completedMs = from.f64()
+  const bodyBytes = from.f64()
+  if (!hasResponse) return undefined
+  if (from.left === 0) return { status, headers: [], body: undefined, bodyBytes, trailers: [], completedMs }
+  const headers = from.fields()
+  const trailers = from.fields()
+  return { status, headers, body: from.raw(from.left), bodyBytes, trailers, completedMs }
 }
 
-/** Its body may be a view of the record: not to be written to. */
-export function responseOf({ packed }: Held): StoredResponse | undefined {
-  if (packed === undefined) return undefined
-  const bytes = typeof packed === 'string' ? Buffer.from(packed, 'latin1') : packed
-  return readResponse(new ByteReader(bytes), true).response
+/** Whether the body of the response is there. */
+export function hasBody(packed: Packed): boolean {
+  return packed.length > remainsLength(packed)
 }
 
-/** Gives up the body, and the headers with it: status and size remain. */
-export function shedBody(held: Held): void {
-  const { packed } = held
-  if (!held.hasBody || packed === undefined) return
-  const head = typeof packed === 'string' ? Buffer.from(packed.slice(0, RESPONSE_HEAD_BYTES), 'latin1') : packed
-  held.packed = pack(readRemains(new ByteReader(head)))
-  held.hasBody = false
+/** Without the body, and the headers with it: that it ran, its status and size remain. */
+export function withoutBody(packed: Packed): Packed {
+  const length = remainsLength(packed)
+  if (packed.length === length) return packed
+  // A part of a string would keep all of it.
+  return typeof packed === 'string'
+    ? Buffer.from(packed.slice(0, length), 'latin1').toString('latin1')
+    : packed.toString('latin1', 0, length)
+}
+
+function remainsLength(packed: Packed): number {
+  if (typeof packed !== 'string') return packed.readUInt32LE(0)
+  const low = packed.charCodeAt(0) | (packed.charCodeAt(1) << 8)
+  return low + (packed.charCodeAt(2) | (packed.charCodeAt(3) << 8)) * 0x10000
 }

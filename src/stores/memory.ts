@@ -29,12 +29,12 @@ import {
   renewEntry,
   standingOf,
 } from './lifecycle.ts'
-import { type Held, hold, keepResponse, ownString, responseOf, shedBody, sizeOf } from './memory-record.ts'
+import { hasBody, type Packed, pack, packedSize, unpack, withoutBody, workingSize } from './memory-record.ts'
 import { StoreError } from './store-error.ts'
 import { Waiters } from './waiters.ts'
 
 export interface MemoryStoreOptions {
-  /** Bytes of all records together, their overhead included; see {@link sizeOf}. */
+  /** Bytes of all records together, their overhead included; see {@link packedSize}. */
   readonly maxBytes: number
   /** Wall clock, milliseconds. */
   readonly now?: () => number
@@ -44,15 +44,15 @@ export class MemoryStore implements IdempotencyStore {
   readonly name = 'memory'
   readonly #now: () => number
   /** Claimed or dispatched, or with their lease over and not asked for since. */
-  readonly #working = new Map<string, Held>()
+  readonly #working = new Map<string, Entry>()
   #workingBytes = 0
   readonly #maxWorkingBytes: number
   /** No lease of {@link #working} is over before this; wall-clock milliseconds. */
   #leaseOverMs = Number.POSITIVE_INFINITY
   /** Completed, with their body. */
-  readonly #responses: LRUCache<string, Held>
+  readonly #responses: LRUCache<string, Packed>
   /** Completed without a body, unknown, expired. */
-  readonly #remains: LRUCache<string, Held>
+  readonly #remains: LRUCache<string, Packed>
   readonly #waiters = new Waiters()
   #fence = 0
   #forgotten = 0
@@ -61,19 +61,19 @@ export class MemoryStore implements IdempotencyStore {
     this.#now = options.now ?? wallNowMs
     const eighth = Math.max(1, Math.floor(options.maxBytes / 8))
     this.#maxWorkingBytes = eighth
-    const sizeCalculation = sizeOf
-    this.#remains = new LRUCache<string, Held>({
+    const sizeCalculation = packedSize
+    this.#remains = new LRUCache<string, Packed>({
       maxSize: eighth,
       sizeCalculation,
-      dispose: (_held, _id, why) => {
+      dispose: (_packed, _id, why) => {
         if (why === 'evict') this.#forgotten++
       },
     })
-    this.#responses = new LRUCache<string, Held>({
+    this.#responses = new LRUCache<string, Packed>({
       maxSize: eighth * 6,
       sizeCalculation,
-      dispose: (held, id, why) => {
-        if (why === 'evict') this.#keepRemains(id, held)
+      dispose: (packed, id, why) => {
+        if (why === 'evict') this.#keepRemains(id, withoutBody(packed))
       },
     })
   }
@@ -93,21 +93,20 @@ export class MemoryStore implements IdempotencyStore {
     const { id, owner } = request
     const found = this.#find(id)
     if (found !== undefined) {
-      const standing = standingOf(found.entry, now)
+      const standing = standingOf(found, now)
       if (!isClaimable(standing, request.overUnknown)) {
-        return { kind: 'exists', record: view(found, standing as RecordState) }
+        return { kind: 'exists', record: recordOf(found, standing as RecordState) }
       }
       this.#remove(id)
     }
-    const requestId = ownString(request.requestId)
-    const held = hold(newEntry({ ...request, requestId }, nextFence(this.#fence, now), now))
-    const { fence, leaseUntilMs } = held.entry
-    const bytes = sizeOf(held, id)
+    const entry = newEntry(request, nextFence(this.#fence, now), now)
+    const { fence, leaseUntilMs } = entry
+    const bytes = workingSize(entry, id)
     if (!this.#hasRoom(bytes, now)) {
       return Promise.reject(new StoreError('full', `no room for another claim, ${this.#working.size} are at work`))
     }
     this.#fence = fence
-    this.#working.set(id, held)
+    this.#working.set(id, entry)
     this.#workingBytes += bytes
     this.#leaseOverMs = Math.min(this.#leaseOverMs, leaseUntilMs)
     return { kind: 'claimed', claim: { id, owner, fence } }
@@ -130,34 +129,36 @@ export class MemoryStore implements IdempotencyStore {
   }
 
   release(claim: Claim): boolean {
-    const held = this.#find(claim.id)
-    if (held === undefined || !mayRelease(held.entry, claim, this.#now())) return false
+    const entry = this.#find(claim.id)
+    if (entry === undefined || !mayRelease(entry, claim, this.#now())) return false
     this.#remove(claim.id)
     this.#waiters.notify(claim.id)
     return true
   }
 
   read(id: string): IdempotencyRecord | undefined {
-    const held = this.#find(id)
-    if (held === undefined) return undefined
-    const standing = standingOf(held.entry, this.#now())
-    return standing === 'free' ? undefined : view(held, standing)
+    const entry = this.#find(id)
+    if (entry === undefined) return undefined
+    const standing = standingOf(entry, this.#now())
+    return standing === 'free' ? undefined : recordOf(entry, standing)
   }
 
   changed(id: string, timeoutMs: number): Promise<void> {
-    const held = this.#working.get(id)
-    if (held === undefined) return Promise.resolve()
-    return this.#waiters.wait(id, Math.min(timeoutMs, held.entry.leaseUntilMs - this.#now()))
+    const entry = this.#working.get(id)
+    if (entry === undefined) return Promise.resolve()
+    return this.#waiters.wait(id, Math.min(timeoutMs, entry.leaseUntilMs - this.#now()))
   }
 
   counts(): Readonly<Partial<Record<RecordState, number>>> {
     const now = this.#now()
     const counts: Partial<Record<RecordState, number>> = {}
-    for (const records of [this.#working, this.#responses, this.#remains]) {
-      for (const { entry } of records.values()) {
-        const standing = standingOf(entry, now)
-        if (standing !== 'free') counts[standing] = (counts[standing] ?? 0) + 1
-      }
+    const count = (entry: Entry): void => {
+      const standing = standingOf(entry, now)
+      if (standing !== 'free') counts[standing] = (counts[standing] ?? 0) + 1
+    }
+    for (const entry of this.#working.values()) count(entry)
+    for (const records of [this.#responses, this.#remains]) {
+      for (const packed of records.values()) count(unpack(withoutBody(packed)))
     }
     return counts
   }
@@ -170,8 +171,11 @@ export class MemoryStore implements IdempotencyStore {
     this.#remains.clear()
   }
 
-  #find(id: string): Held | undefined {
-    return this.#working.get(id) ?? this.#responses.get(id) ?? this.#remains.get(id)
+  #find(id: string): Entry | undefined {
+    const working = this.#working.get(id)
+    if (working !== undefined) return working
+    const packed = this.#responses.get(id) ?? this.#remains.get(id)
+    return packed === undefined ? undefined : unpack(packed)
   }
 
   #remove(id: string): void {
@@ -182,16 +186,16 @@ export class MemoryStore implements IdempotencyStore {
       return
     }
     this.#working.delete(id)
-    this.#workingBytes -= sizeOf(working, id)
+    this.#workingBytes -= workingSize(working, id)
   }
 
   /** Change an entry that goes on working. */
   #work(claim: Claim, change: (entry: Entry, now: number) => boolean): boolean {
-    const held = this.#working.get(claim.id)
-    if (held === undefined) return false
-    const before = held.entry.fingerprint
-    if (!change(held.entry, this.#now())) return false
-    const { fingerprint } = held.entry
+    const entry = this.#working.get(claim.id)
+    if (entry === undefined) return false
+    const before = entry.fingerprint
+    if (!change(entry, this.#now())) return false
+    const { fingerprint } = entry
     if (fingerprint !== before) {
       this.#workingBytes += fingerprint.length - before.length
       this.#waiters.notify(claim.id)
@@ -202,30 +206,28 @@ export class MemoryStore implements IdempotencyStore {
   /** Change an entry to its outcome. */
   #settle(claim: Claim, change: (entry: Entry, now: number) => boolean): boolean {
     const { id } = claim
-    const held = this.#find(id)
-    if (held === undefined) return false
-    const bytes = sizeOf(held, id)
-    const before = held.entry.state
-    if (!change(held.entry, this.#now())) return false
+    const entry = this.#find(id)
+    if (entry === undefined) return false
+    const bytes = workingSize(entry, id)
+    const before = entry.state
+    if (!change(entry, this.#now())) return false
     if (before === 'completed') return true
     if (this.#working.delete(id)) this.#workingBytes -= bytes
     else this.#remove(id)
-    keepResponse(held)
-    this.#keep(id, held)
+    this.#keep(id, pack(entry))
     this.#waiters.notify(id)
     return true
   }
 
-  #keep(id: string, held: Held): void {
-    if (!held.hasBody || sizeOf(held, id) > this.#responses.maxSize) this.#keepRemains(id, held)
-    else this.#responses.set(id, held)
+  #keep(id: string, packed: Packed): void {
+    if (hasBody(packed) && packedSize(packed, id) <= this.#responses.maxSize) this.#responses.set(id, packed)
+    else this.#keepRemains(id, withoutBody(packed))
   }
 
   /** An entry that is larger than all the room is forgotten, and counted as that. */
-  #keepRemains(id: string, held: Held): void {
-    shedBody(held)
-    if (sizeOf(held, id) > this.#remains.maxSize) this.#forgotten++
-    else this.#remains.set(id, held)
+  #keepRemains(id: string, packed: Packed): void {
+    if (packedSize(packed, id) > this.#remains.maxSize) this.#forgotten++
+    else this.#remains.set(id, packed)
   }
 
   /** Whether a claim of so many bytes fits, after those whose lease is over have made room. */
@@ -237,8 +239,7 @@ export class MemoryStore implements IdempotencyStore {
 
   #sweep(now: number): void {
     this.#leaseOverMs = Number.POSITIVE_INFINITY
-    for (const [id, held] of this.#working) {
-      const { entry } = held
+    for (const [id, entry] of this.#working) {
       if (now < entry.leaseUntilMs) {
         this.#leaseOverMs = Math.min(this.#leaseOverMs, entry.leaseUntilMs)
         continue
@@ -246,12 +247,7 @@ export class MemoryStore implements IdempotencyStore {
       this.#remove(id)
       if (entry.state !== 'dispatched') continue
       entry.state = 'unknown'
-      this.#keepRemains(id, held)
+      this.#keepRemains(id, pack(entry))
     }
   }
-}
-
-function view(held: Held, standing: RecordState): IdempotencyRecord {
-  const record = recordOf(held.entry, standing)
-  return standing === 'completed' ? { ...record, response: responseOf(held) } : record
 }

@@ -33,7 +33,8 @@ export function encodeEntry(entry: Entry, filing: BodyFiling): Buffer {
     stringSize(entry.fingerprint) +
     stringSize(entry.requestId) +
     stringSize(entry.traceparent)
-  const to = new ByteWriter(FIXED_BYTES + strings + (response === undefined ? 0 : responseSize(response, filing.place)))
+  const size = FIXED_BYTES + strings + (response === undefined ? 0 : responseSize(response, filing.place))
+  const to = new ByteWriter(Buffer.allocUnsafe(size))
   to.u8(VERSION)
   to.u32(0)
   to.u8(STATES.indexOf(entry.state))

@@ -28,8 +28,7 @@ export interface ReadResponse {
   readonly apart: number
 }
 
-/** `share`: the body is a view of the bytes, which nobody may write to then. */
-export function readResponse(from: ByteReader, share = false): ReadResponse {
+export function readResponse(from: ByteReader): ReadResponse {
   const status = from.u16()
   const place = PLACES[from.u8()]
   if (place === undefined) throw new RangeError('no such place of a body')
@@ -39,28 +38,17 @@ export function readResponse(from: ByteReader, share = false): ReadResponse {
   const trailers = from.fields()
   const length = from.u32()
   const raw = place === 'inline' ? from.raw(length) : undefined
-  const body = raw === undefined || share ? raw : Buffer.from(raw)
+  const body = raw === undefined ? undefined : Buffer.from(raw)
   return {
     response: { status, headers, body, bodyBytes, trailers, completedMs },
     apart: place === 'apart' ? length : -1,
   }
 }
 
-/** What stands before the headers. */
-export const RESPONSE_HEAD_BYTES = 2 + 1 + 8 + 8
-
-/** Of a response written by {@link writeResponse} its status and size alone, from its first bytes. */
-export function readRemains(from: ByteReader): StoredResponse {
-  const status = from.u16()
-  from.u8()
-  const completedMs = from.f64()
-  return { status, headers: [], body: undefined, bodyBytes: from.f64(), trailers: [], completedMs }
-}
-
-/** The whole response with its body; `own` as in {@link ByteWriter}. */
-export function encodeResponse(response: StoredResponse, own = false): Buffer {
+/** The whole response with its body. */
+export function encodeResponse(response: StoredResponse): Buffer {
   const place = response.body === undefined ? 'none' : 'inline'
-  const to = new ByteWriter(responseSize(response, place), own)
+  const to = new ByteWriter(Buffer.allocUnsafe(responseSize(response, place)))
   writeResponse(to, response, place)
   return to.bytes
 }

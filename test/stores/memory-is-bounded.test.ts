@@ -88,12 +88,13 @@ test('bytes are counted as they weigh', async () => {
     const { heapUsed, arrayBuffers } = process.memoryUsage()
     return heapUsed + arrayBuffers
   }
-  for (const bytes of [64, 2000, 30_000]) {
+  // The first round brings what the engine makes once.
+  for (const [round, bytes] of [64, 64, 2000, 30_000].entries()) {
     const store = new MemoryStore({ maxBytes: 256 * MIB })
     await completed(store, Buffer.alloc(bytes))
     const before = weigh()
     const counted = store.bytes
-    for (let i = 0; i < 2000; i++) {
+    for (let i = 0; i < (bytes > 2000 ? 2000 : 10_000); i++) {
       const id = newId()
       const claim = await claimed(
         store,
@@ -103,8 +104,10 @@ test('bytes are counted as they weigh', async () => {
       await store.complete(claim, newId(), response({ headers, body: Buffer.alloc(bytes), bodyBytes: bytes }))
     }
     const ratio = (weigh() - before) / (store.bytes - counted)
-    assert.ok(ratio < 1.05, `${bytes} bytes: weighs ${ratio.toFixed(2)} of what is counted`)
-    assert.ok(ratio > 0.5, `${bytes} bytes: weighs ${ratio.toFixed(2)} of what is counted`)
+    if (round > 0) {
+      assert.ok(ratio < 1.05, `${bytes} bytes: weighs ${ratio.toFixed(2)} of what is counted`)
+      assert.ok(ratio > 0.5, `${bytes} bytes: weighs ${ratio.toFixed(2)} of what is counted`)
+    }
     await store.close()
   }
 })

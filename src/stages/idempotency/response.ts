@@ -1,5 +1,5 @@
 /** A response as it is kept, and as it is given again. */
-import type { HeaderBlock } from '../../core/headers.ts'
+import type { FieldReceiver, HeaderBlock } from '../../core/headers.ts'
 import type { ResponseHead } from '../../core/message.ts'
 import type { Answer } from '../../exchange/exchange.ts'
 import type { IdempotencyRecord, StoredResponse } from '../../exchange/idempotency-store.ts'
@@ -55,11 +55,20 @@ function isKept(name: string): boolean {
   return kept
 }
 
+/** Takes what may be given again out of a section. */
+class KeptFields implements FieldReceiver {
+  readonly fields: [string, string][] = []
+
+  onField(name: string, value: string): void {
+    if (isKept(name)) this.fields.push([name, value])
+  }
+}
+
 /** Fields that may be given again. */
 export function keptFields(headers: HeaderBlock): Fields {
-  const fields: [string, string][] = []
-  for (const field of headers.entries()) if (isKept(field[0])) fields.push(field)
-  return fields
+  const kept = new KeptFields()
+  headers.sendTo(kept)
+  return kept.fields
 }
 
 /** Bytes of bodies that recordings hold at once, all exchanges together. */
