@@ -1,10 +1,11 @@
 """ClickHouse's engine (chdb) behind the little of its HTTP interface that the official client uses. Prints the port."""
-import gzip, json, sys, tempfile
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import gzip, sys, tempfile, threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
 from chdb import session
 
 engine = session.Session(tempfile.mkdtemp())
+turn = threading.Lock()
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
@@ -23,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
         given = parse_qs(urlparse(self.path).query)
         query = (given.get('query', [''])[0] + '\n' + body.decode()).strip()
         try:
-            out, status = engine.query(query, 'TabSeparated').bytes() if query else b'Ok.\n', 200
+            with turn: out, status = engine.query(query, 'TabSeparated').bytes() if query else b'Ok.\n', 200
         except Exception as error:
             out, status = str(error).encode(), 500
         self.send_response(status)
@@ -33,6 +34,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(out or b'')
     def log_message(self, *_): pass
 
-server = HTTPServer(('127.0.0.1', int(sys.argv[1]) if len(sys.argv) > 1 else 0), Handler)
+# A thread a connection: one that is kept open would else hold up all others.
+server = ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1]) if len(sys.argv) > 1 else 0), Handler)
 print(server.server_port, flush=True)
+server.daemon_threads = True
 server.serve_forever()

@@ -1,7 +1,10 @@
 /** Spans of senders that are not ours, and of our own proxy, through real exporters. */
 import assert from 'node:assert/strict'
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
@@ -11,6 +14,7 @@ import { OTLPTraceExporter as ProtoExporter } from '@opentelemetry/exporter-trac
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { createProxy } from '../../src/app/library.ts'
+import { goProgram, pythonWith } from './programs.ts'
 import { type RunningAggregator, running, until } from './running.ts'
 
 let it: RunningAggregator
@@ -99,17 +103,18 @@ provider.shutdown()
 print(format(outer.get_span_context().trace_id, "032x"))
 `
 const MODULES = 'opentelemetry.sdk, opentelemetry.exporter.otlp.proto.grpc, opentelemetry.exporter.otlp.proto.http'
-const noPython =
-  spawnSync('python3', ['-c', `import ${MODULES}`]).status === 0
-    ? false
-    : 'python3 has no opentelemetry-sdk and exporters'
+const python = pythonWith(MODULES)
 
 test("OpenTelemetry's Python SDK by gRPC and HTTP at once, packed: each span counts once", {
-  skip: noPython,
+  skip: python.missing,
 }, async () => {
-  const { stdout } = await promisify(execFile)('python3', ['-c', PYTHON, String(it.grpcPort), String(it.httpPort)], {
-    timeout: 20_000,
-  })
+  const { stdout } = await promisify(execFile)(
+    python.command,
+    ['-c', PYTHON, String(it.grpcPort), String(it.httpPort)],
+    {
+      timeout: 20_000,
+    },
+  )
   const seen = await it.ask<Seen>(`hopscope/trace/${stdout.trim()}`)
   assert.equal(seen.hops.length, 21)
   assert.deepEqual([seen.hops[0]!.service, seen.hops[0]!.name], ['python', 'outer'])
@@ -120,6 +125,27 @@ test("OpenTelemetry's Python SDK by gRPC and HTTP at once, packed: each span cou
       .sort((a, b) => Number(a) - Number(b)),
     [...Array(20).keys()],
   )
+})
+
+test("OpenTelemetry's Go SDK by gRPC and HTTP at once, packed: each span counts once", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hopscope-go-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const { command, missing } = goProgram('test/aggregator/go-sender', join(folder, 'sender'))
+  if (missing !== false) {
+    t.skip(missing)
+    return
+  }
+  const addresses = [`127.0.0.1:${it.grpcPort}`, `127.0.0.1:${it.httpPort}`]
+  const { stdout } = await promisify(execFile)(command, addresses, { timeout: 20_000 })
+  const seen = await it.ask<Seen>(`hopscope/trace/${stdout.trim()}`)
+  assert.equal(seen.state, 'complete')
+  assert.equal(seen.hops.length, 21)
+  const [outer, ...inner] = seen.hops as [Seen['hops'][0], ...Seen['hops'][0][]]
+  assert.deepEqual([outer.service, outer.name, outer.kind], ['go', 'outer', 'server'])
+  assert.deepEqual(outer.scope, { name: 'shop', version: '1.2.3' })
+  const eighth = inner.find(({ attributes }) => attributes.i === 7)!
+  assert.deepEqual([eighth.failed, eighth.attributes.half, eighth.attributes.list], [true, 7.5, ['a', 'b']])
+  assert.equal(eighth.events[0]!.name, 'taken')
 })
 
 test('our own proxy: phases and its own time make up the hop', async () => {

@@ -1,17 +1,18 @@
 /** Against ClickHouse's own engine in a Python process, where chdb is installed. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { requestOf, send } from './otlp-messages.ts'
+import { pythonWith } from './programs.ts'
 import { ORIGIN_MS, rawSpan } from './raw-spans.ts'
 import { running } from './running.ts'
 
-const noEngine = spawnSync('python3', ['-c', 'import chdb']).status === 0 ? false : 'python3 has no chdb'
+const python = pythonWith('chdb')
 
 async function engineAt(port: number): Promise<ChildProcess> {
-  const child = spawn('python3', ['test/aggregator/chdb-server.py', String(port)], {
+  const child = spawn(python.command, ['test/aggregator/chdb-server.py', String(port)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   await once(child.stdout!, 'data')
@@ -27,7 +28,9 @@ async function freePort(): Promise<number> {
   return port
 }
 
-test('rows in the columns of the exporter; a server that comes late gets all of it', { skip: noEngine }, async (t) => {
+test('rows in the columns of the exporter; a server that comes late gets all of it', {
+  skip: python.missing,
+}, async (t) => {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const faults: string[] = []
