@@ -15,7 +15,10 @@ import { startGrpcServer } from './receive/grpc-server.ts'
 import { startHttpServer } from './receive/http-server.ts'
 import { Receiver } from './receive/receiver.ts'
 import type { Bound, ListenerTls } from './receive/tls-options.ts'
+import type { ReplicaSecurity } from './replicas/client.ts'
+import { FleetSide, type ReplicasOptions } from './replicas/fleet-side.ts'
 import { StoreClient } from './store/client.ts'
+import { folderId } from './store/folder-id.ts'
 import type { ApiResponse, LiveTrace } from './store/protocol.ts'
 import { servePage } from './ui/page.ts'
 
@@ -42,6 +45,8 @@ export interface AggregatorOptions {
   readonly bearerToken?: string | undefined
   readonly tls?: ListenerTls | undefined
   readonly maxConnectionAgeMs: number
+  /** Other aggregators of the same fleet. */
+  readonly replicas?: ReplicasOptions | undefined
   /** Where the metrics are pushed to as well, by Prometheus remote write. */
   readonly remoteWrite?: { readonly url: string; readonly everyMs: number } | undefined
   readonly log: Logger
@@ -89,6 +94,7 @@ interface Begun {
 async function start(options: AggregatorOptions, begun: Begun, unlock: () => void): Promise<Aggregator> {
   const { log } = options
   const tail = new LiveTail()
+  let fleet: FleetSide | undefined
   const store = await StoreClient.start({
     settings: {
       folder: options.dataDir,
@@ -97,7 +103,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
       memoryBytes: options.databaseBytes,
       sync: options.walSync,
       clickhouse: options.clickhouse,
-      replicas: undefined,
+      replicas: options.replicas === undefined ? undefined : securityOf(options),
     },
     onStored: (sequence) => {
       const segment = intake.live.find((one) => one.sequence === sequence)
@@ -105,6 +111,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
     },
     onTraces: (traces) => {
       tail.send(traces)
+      fleet?.tail.send(traces)
       options.onTraces?.(traces)
     },
     onFault: (message) => log.error({ message }, 'a segment is not stored yet'),
@@ -133,7 +140,8 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
     bearerToken: options.bearerToken,
     onTaken: options.onTaken,
   })
-  const query = (url: string): Promise<ApiResponse> => store.api({ method: 'GET', url }, intake.live)
+  const query = (url: string): Promise<ApiResponse> =>
+    store.api({ method: 'GET', url }, intake.live, fleet?.roster?.fleet)
   const addresses: Record<string, Bound> = {}
   const listen = async (name: string, bound: Promise<Bound>): Promise<void> => {
     const one = await bound
@@ -141,11 +149,24 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
     begun.bound.push(one)
   }
   const { otlpGrpc, otlpHttp, ui, metrics, tls, maxConnectionAgeMs } = options
-  await listen('ui', startQueryServer({ ...ui, api: ({ url }) => query(url), tail, page: servePage }))
   const scrape = scraper({ intake, receiver, store, names })
   if (metrics !== 'off') await listen('metrics', startMetricsServer({ ...metrics, scrape }))
   if (otlpGrpc !== 'off') await listen('otlpGrpc', startGrpcServer({ ...otlpGrpc, receiver, tls, maxConnectionAgeMs }))
   if (otlpHttp !== 'off') await listen('otlpHttp', startHttpServer({ ...otlpHttp, receiver, tls }))
+  if (options.replicas !== undefined) {
+    fleet = new FleetSide({
+      ...{ replicas: options.replicas, security: securityOf(options), tls, log, tail, query },
+      hello: { id: folderId(options.dataDir), otlpPort: addresses.otlpGrpc?.port ?? 0 },
+      ask: (question) => store.replica(question, intake.live),
+    })
+    await listen('replicas', fleet.listen())
+    await fleet.join()
+  }
+  // The last: a query must know the others.
+  await listen(
+    'ui',
+    startQueryServer({ ...ui, api: ({ url }) => query(url), tail, page: servePage, forward: fleet?.forward }),
+  )
   const pushing =
     options.remoteWrite === undefined ? undefined : startRemoteWrite({ ...options.remoteWrite, scrape, log })
   return {
@@ -153,6 +174,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
     query,
     close: async () => {
       tail.close()
+      fleet?.close()
       await Promise.all(begun.bound.map((one) => one.close()))
       await intake.close()
       await pushing?.close()
@@ -161,4 +183,10 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
       unlock()
     },
   }
+}
+
+function securityOf({ replicas, tls }: AggregatorOptions): ReplicaSecurity {
+  const token = replicas?.token
+  if (tls === undefined) return { token }
+  return { token, tls: { cert: tls.cert, key: tls.key, ca: replicas?.authorities } }
 }

@@ -1,6 +1,6 @@
 /** `hopscope aggregator`: settings to options, signals, and a clean end. */
 import { readFileSync } from 'node:fs'
-import { type Aggregator, startAggregator } from '../aggregator/aggregator.ts'
+import { type Aggregator, type AggregatorOptions, startAggregator } from '../aggregator/aggregator.ts'
 import type { Config } from '../config/schema.ts'
 import { createLog } from '../telemetry/log.ts'
 
@@ -43,6 +43,7 @@ export async function runAggregator(config: Config): Promise<void> {
     retentionBytes: aggregator.retentionBytes,
     bearerToken: aggregator.bearerToken,
     tls: tlsOf(aggregator),
+    replicas: replicasOf(aggregator),
     maxConnectionAgeMs: aggregator.maxConnectionAgeMs,
     log,
     onFatal,
@@ -72,4 +73,13 @@ function tlsOf(aggregator: Config['aggregator']): { cert: string; key: string; c
   if (tlsCertificate === undefined || tlsKey === undefined) return undefined
   const own = { cert: readFileSync(tlsCertificate, 'utf8'), key: readFileSync(tlsKey, 'utf8') }
   return tlsClientAuthorities === undefined ? own : { ...own, clientCa: readFileSync(tlsClientAuthorities, 'utf8') }
+}
+
+function replicasOf(aggregator: Config['aggregator']): AggregatorOptions['replicas'] {
+  const { replicas, replicaListen, replicaToken, replicaAuthorities, replicaTimeoutMs } = aggregator
+  if (replicaListen === 'off') return undefined
+  return {
+    ...{ listen: replicaListen, hosts: replicas, token: replicaToken, timeoutMs: replicaTimeoutMs },
+    authorities: replicaAuthorities === undefined ? undefined : readFileSync(replicaAuthorities, 'utf8'),
+  }
 }

@@ -20,6 +20,7 @@ export function crossFaults(command: Command, values: Values, seen: ReadonlySet<
     ...redirectNowhere(command, values),
     ...transparentSeveral(command, values),
     ...idempotencyFaults(command, values),
+    ...fleetFaults(command, values),
   ]
 }
 
@@ -27,7 +28,7 @@ export function crossFaults(command: Command, values: Values, seen: ReadonlySet<
 export function cautions(command: Command, values: Values): string[] {
   if (command === 'iptables') return []
   const cautions = tlsCautions(values)
-  if (command === 'aggregator') return [...cautions, ...openPage(values)]
+  if (command === 'aggregator') return [...cautions, ...openPage(values), ...openFleet(values)]
   const admin = values.get('admin')?.parsed as HostPort | 'off' | undefined
   if (admin === undefined || admin === 'off' || isLoopback(admin.host)) return cautions
   return [...cautions, `admin listens on ${admin.host}: whoever reaches it can stop the proxy`]
@@ -37,6 +38,25 @@ function openPage(values: Values): string[] {
   const ui = values.get('aggregator.ui')?.parsed as HostPort | undefined
   if (ui === undefined || isLoopback(ui.host)) return []
   return [`the page listens on ${ui.host}: whoever reaches it can read every span`]
+}
+
+function openFleet(values: Values): string[] {
+  const listen = values.get('aggregator.replicaListen')?.parsed as HostPort | 'off' | undefined
+  if (listen === undefined || listen === 'off' || isLoopback(listen.host) || values.has('aggregator.replicaToken'))
+    return []
+  return [
+    `replicas are asked on ${listen.host} without aggregator.replicaToken: whoever reaches it can read every span`,
+  ]
+}
+
+/** A fleet works both ways: who asks the others is asked by them. */
+function fleetFaults(command: Command, values: Values): Fault[] {
+  const [replicas, listen] = [values.get('aggregator.replicas'), values.get('aggregator.replicaListen')]
+  if (command !== 'aggregator' || replicas === undefined || (replicas.parsed as readonly unknown[]).length === 0)
+    return []
+  if (listen !== undefined && listen.parsed !== 'off') return []
+  const expected = 'aggregator.replicaListen beside it (--replica-listen): the others ask this one there'
+  return [{ path: 'aggregator.replicas', origin: replicas.origin, value: JSON.stringify(replicas.value), expected }]
 }
 
 const isLoopback = (host: string): boolean => /^127\.|^::1$|^localhost$/i.test(host)
@@ -71,7 +91,7 @@ function transparentSeveral(command: Command, values: Values): Fault[] {
 
 const LISTENERS = [
   ...['listen', 'port', 'admin', 'metrics'],
-  ...['aggregator.otlpGrpc', 'aggregator.otlpHttp', 'aggregator.ui'],
+  ...['aggregator.otlpGrpc', 'aggregator.otlpHttp', 'aggregator.ui', 'aggregator.replicaListen'],
   ...['injector.listen', 'kubelet.listen'],
 ]
 

@@ -21,6 +21,7 @@ const AUTHORITIES = [
   'tls.clientCa',
   'upstream.tls.ca',
   'aggregator.tlsClientAuthorities',
+  'aggregator.replicaAuthorities',
   'idempotency.certificate',
 ]
 const FOLDER = 'tls.certificates'

@@ -1,6 +1,6 @@
 /** Settings of `hopscope aggregator`. */
 import { group, optional, setting } from './setting.ts'
-import { bytes, duration, hostPort, hostPortOrOff, httpUrl, int, oneOf, text } from './values.ts'
+import { bytes, duration, hostPort, hostPortOrOff, httpUrl, int, listOf, oneOf, text } from './values.ts'
 
 const MIB = 1024 * 1024
 const GIB = 1024 * MIB
@@ -95,6 +95,32 @@ export const aggregator = group({
   maxConnectionAgeMs: setting(duration(true), {
     doc: 'Age at which a gRPC connection is told to go, so that senders spread over instances.',
     default: 600_000,
+    ...own,
+  }),
+  replicas: setting(listOf(hostPort, 32), {
+    doc: 'All aggregators of a fleet, this one included, by `aggregator.replicaListen`; each address of a name is one (names are looked up every five seconds). Any of them then answers for all.',
+    default: [],
+    flag: '--replicas',
+    ...own,
+  }),
+  replicaListen: setting(hostPortOrOff, {
+    doc: 'Where the others of the fleet ask this one; by TLS where `aggregator.tlsCertificate` is given.',
+    default: 'off',
+    flag: '--replica-listen',
+    ...own,
+  }),
+  replicaToken: optional(text('a token'), {
+    doc: 'Aggregators of a fleet show it to each other; the same for all.',
+    secret: true,
+    ...own,
+  }),
+  replicaAuthorities: optional(text('a PEM file', 'file'), {
+    doc: 'Certificate authorities that the others are checked against, in place of those of the runtime.',
+    ...own,
+  }),
+  replicaTimeoutMs: setting(duration(), {
+    doc: 'What a query waits for another aggregator; without it the answer names what is missing.',
+    default: 5000,
     ...own,
   }),
 })

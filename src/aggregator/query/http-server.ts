@@ -10,6 +10,8 @@ export interface QueryServerOptions {
   readonly port: number
   readonly api: (request: ApiRequest) => Promise<ApiResponse>
   readonly tail: LiveTail
+  /** Answers by another process; false where it is to be answered here. */
+  readonly forward?: ((req: IncomingMessage, res: ServerResponse) => Promise<boolean>) | undefined
   /** Answers with a file of the page; false where there is none at the path. */
   readonly page: (req: IncomingMessage, res: ServerResponse, path: string) => boolean
 }
@@ -45,7 +47,7 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Bou
 async function serve(
   req: IncomingMessage,
   res: ServerResponse,
-  { api, tail, page }: QueryServerOptions,
+  { api, tail, page, forward }: QueryServerOptions,
   loopbackOnly: boolean,
 ): Promise<void> {
   // A page of any site can have its name resolve to 127.0.0.1 and read answers then; it cannot choose the Host header.
@@ -58,7 +60,10 @@ async function serve(
     if (!tail.open(res)) send(req, res, error(503, 'too many readers of the live tail'))
     return
   }
-  if (path.startsWith('/api/')) return send(req, res, await api({ method: req.method, url }))
+  if (path.startsWith('/api/')) {
+    if ((await forward?.(req, res)) === true) return
+    return send(req, res, await api({ method: req.method, url }))
+  }
   if (!page(req, res, path)) send(req, res, error(404, `nothing is at ${path}`))
 }
 
@@ -66,7 +71,7 @@ function error(status: number, message: string): ApiResponse {
   return { status, contentType: 'application/json', body: JSON.stringify({ error: message }) }
 }
 
-function send(req: IncomingMessage, res: ServerResponse, { status, contentType, body }: ApiResponse): void {
+function send(req: IncomingMessage, res: ServerResponse, { status, contentType, body, missing }: ApiResponse): void {
   if (res.destroyed) return
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
   res.writeHead(status, {
@@ -74,6 +79,8 @@ function send(req: IncomingMessage, res: ServerResponse, { status, contentType, 
     'content-length': length,
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
+    // Jaeger's answers have no place for it.
+    ...(missing === undefined ? {} : { 'hopscope-missing': missing.join(', ') }),
   })
   res.end(req.method === 'HEAD' ? undefined : body)
 }

@@ -41,9 +41,14 @@ export class LiveTail {
   send(traces: readonly LiveTrace[]): void {
     if (this.#readers.size === 0) return
     const text = traces.map((trace) => `event: trace\ndata: ${JSON.stringify(trace)}\n\n`).join('')
+    this.relay(text, traces.length)
+  }
+
+  /** Events as they are written, `count` of them. */
+  relay(text: string, count: number): void {
     for (const reader of this.#readers) {
       if (reader.response.writableLength > MAX_WAITING_BYTES) {
-        reader.missed += traces.length
+        reader.missed += count
         continue
       }
       if (reader.missed > 0) reader.response.write(`event: missed\ndata: ${reader.missed}\n\n`)

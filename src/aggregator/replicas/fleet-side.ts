@@ -1,0 +1,85 @@
+/** This aggregator's part in a fleet of several: its listener for the others, the roster, forwarding and the merged tail. */
+import { lookup } from 'node:dns/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Logger } from '../../core/log.ts'
+import type { NamedHost } from '../../core/members.ts'
+import { LiveTail } from '../query/live-tail.ts'
+import type { Bound, ListenerTls } from '../receive/tls-options.ts'
+import type { ApiResponse } from '../store/protocol.ts'
+import { ReplicaClient, type ReplicaSecurity } from './client.ts'
+import { FleetTail } from './fleet-tail.ts'
+import { forwarded } from './forward.ts'
+import { Roster } from './roster.ts'
+import { startReplicaServer } from './server.ts'
+import type { Hello } from './wire.ts'
+
+export interface ReplicasOptions {
+  /** Where the others ask this one. */
+  readonly listen: NamedHost
+  /** The `listen` of all of them, this one's too; each address of a name is one. */
+  readonly hosts: readonly NamedHost[]
+  /** `authorization: Bearer …` between them. */
+  readonly token: string | undefined
+  /** PEM text of the authorities of their certificates; undefined: those of the runtime. */
+  readonly authorities: string | undefined
+  /** What a query waits for one of them. */
+  readonly timeoutMs: number
+}
+
+export interface FleetSideOptions {
+  readonly replicas: ReplicasOptions
+  readonly security: ReplicaSecurity
+  readonly tls: ListenerTls | undefined
+  readonly hello: Hello
+  readonly log: Logger
+  /** What the users of this replica read. */
+  readonly tail: LiveTail
+  readonly ask: (question: string) => Promise<ApiResponse>
+  readonly query: (url: string) => Promise<ApiResponse>
+}
+
+export class FleetSide {
+  /** What the other replicas read: traces of this one alone. */
+  readonly tail = new LiveTail()
+  readonly #options: FleetSideOptions
+  readonly #client: ReplicaClient
+  #merged: FleetTail | undefined
+  /** Undefined until {@link join}. */
+  roster: Roster | undefined
+
+  constructor(options: FleetSideOptions) {
+    this.#options = options
+    this.#client = new ReplicaClient(options.security)
+  }
+
+  listen(): Promise<Bound> {
+    const { replicas, tls, hello, ask, query } = this.#options
+    const { listen, token } = replicas
+    return startReplicaServer({ ...listen, token, tls, hello: () => hello, ask, query, tail: this.tail })
+  }
+
+  /** Learn who the others are. */
+  async join(): Promise<void> {
+    const { replicas, hello, log, tail } = this.#options
+    const client = this.#client
+    this.roster = await Roster.start({
+      ...{ id: hello.id, hosts: replicas.hosts, client, timeoutMs: replicas.timeoutMs },
+      lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+      onChange: (names) => log.info({ replicas: names.join() }, 'the replicas are these'),
+    })
+    this.#merged = new FleetTail({ roster: this.roster, client, tail })
+  }
+
+  readonly forward = (req: IncomingMessage, res: ServerResponse): Promise<boolean> => {
+    const { roster } = this
+    if (roster === undefined) return Promise.resolve(false)
+    return forwarded(req, res, { roster, client: this.#client, timeoutMs: this.#options.replicas.timeoutMs })
+  }
+
+  close(): void {
+    this.roster?.close()
+    this.#merged?.close()
+    this.tail.close()
+    this.#client.close()
+  }
+}
