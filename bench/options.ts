@@ -13,17 +13,29 @@ export interface Options {
   readonly rounds: number | undefined
   /** The run begins no further measurement after this long. */
   readonly budgetMs: number
+  /** Spans that the aggregator's queries go over. */
+  readonly querySpans: number
 }
 
 /** The scenarios of `protocols/`. */
-export const PROTOCOL_NAMES = ['grpc', 'h2-h1', 'tls', 'tls-full', 'tls-resumed', 'passthrough', 'idempotency'] as const
+export const PROTOCOL_NAMES = [
+  'grpc',
+  'h2-h1',
+  'tls',
+  'tls-full',
+  'tls-resumed',
+  'passthrough',
+  'idempotency',
+  'idempotency-latency',
+] as const
 
 export const USAGE = `npm run bench -- [options]
   --quick            short run, under 90 s: shows that all works, too short to quote
   --only LIST        workloads: small,1k,64k,1m,memory; protocols: grpc,h2-h1,tls,tls-full,tls-resumed,passthrough,
-                     idempotency
+                     idempotency,idempotency-latency
   --peers LIST       direct,nginx,haproxy,http-proxy,http2-proxy,hopscope (= hopscope-off,hopscope,hopscope-hang)
   --rounds N         rounds of every phase (default 3; with --quick 1)
+  --query-spans N    spans that the aggregator's queries go over (default 1000000; with --quick 200000)
   --out FILE         also write the raw figures there as JSON`
 
 /** Throws TypeError (from parseArgs) or RangeError with a message fit to show. */
@@ -36,6 +48,7 @@ export function parseOptions(args: string[]): Options | 'help' {
       peers: { type: 'string', default: '' },
       rounds: { type: 'string' },
       out: { type: 'string' },
+      'query-spans': { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
@@ -44,7 +57,12 @@ export function parseOptions(args: string[]): Options | 'help' {
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0 && rounds <= 100)) {
     throw new RangeError('--rounds takes a whole number from 1 to 100')
   }
+  const querySpans = Number(values['query-spans'] ?? (values.quick ? 200_000 : 1_000_000))
+  if (!(Number.isInteger(querySpans) && querySpans >= 0 && querySpans <= 100_000_000)) {
+    throw new RangeError('--query-spans takes a whole number to 100000000')
+  }
   return {
+    querySpans,
     quick: values.quick,
     only: list(values.only),
     peers: list(values.peers),

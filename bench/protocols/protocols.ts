@@ -10,7 +10,7 @@ import { fillTemplate } from '../peers/template.ts'
 import { printTable, show } from '../print/table.ts'
 import { cpuBetween, readCpu } from '../system/proc.ts'
 import { freePort, hasEnded, logTail, runDir, type Started, start, stop, waitForPort } from '../system/processes.ts'
-import type { Origins, Running, Scenario } from './scenario.ts'
+import type { Origins, Running, Scenario, Target } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 
 /** One contender in one round. */
@@ -109,10 +109,26 @@ function print(scenario: Scenario, turns: readonly Turn[], rounds: number, secon
   ])
   const unit = `CPU us/${scenario.unit}`
   printTable(['', `x ${scenario.baseline}`, 'data thread', unit, `${scenario.unit}s/s`, 'p99 us', 'failed'], rows)
-  if (scenario.target === undefined) return
-  const { of: whose, atMost } = scenario.target
-  const reached = ratio(of(whose, (turn) => turn.cpuUs)?.median)
-  console.log(`target: ${whose} at most ${atMost} x ${scenario.baseline}; measured ${reached}`)
+  for (const target of scenario.targets ?? []) console.log(verdict(target, scenario.baseline, of))
+}
+
+type Of = (name: string, figure: (turn: Turn) => number) => { readonly median: number } | undefined
+
+function verdict(target: Target, baseline: string, of: Of): string {
+  if ('p99Us' in target) {
+    const p99 = of(target.of, (turn) => turn.p99Us)?.median
+    return told(`${target.of}: p99 at most ${target.p99Us} us`, p99, target.p99Us, (us) => `${Math.round(us)} us`)
+  }
+  const other = target.than ?? baseline
+  const [whose, than] = [of(target.of, (turn) => turn.cpuUs)?.median, of(other, (turn) => turn.cpuUs)?.median]
+  const ratio = whose === undefined || than === undefined ? undefined : whose / than
+  const text = `${target.of}: CPU at most ${target.atMost} x ${other}`
+  return told(text, ratio, target.atMost, (times) => `${times.toFixed(2)} x`)
+}
+
+function told(text: string, measured: number | undefined, limit: number, show: (value: number) => string): string {
+  if (measured === undefined) return `target: ${text}: not measured`
+  return `target: ${text}: ${show(measured)}, ${measured <= limit ? 'reached' : 'NOT REACHED'}`
 }
 
 // === origins ===

@@ -40,9 +40,14 @@ export interface Scenario {
   /** The one that ratios refer to. */
   readonly baseline: string
   readonly load: (port: number, seconds: number) => Promise<Measured>
-  /** Greatest ratio of CPU to the baseline that is aimed at, and for whom. */
-  readonly target?: { readonly of: string; readonly atMost: number }
+  /** What is aimed at. */
+  readonly targets?: readonly Target[]
 }
+
+/** CPU of one contender at most so many times that of another (by default the baseline), or its 99th percentile. */
+export type Target =
+  | { readonly of: string; readonly atMost: number; readonly than?: string }
+  | { readonly of: string; readonly p99Us: number }
 
 /** A contender that runs. */
 export interface Running {
