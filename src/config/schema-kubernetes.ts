@@ -73,7 +73,7 @@ export const injector = group({
     ...own,
   }),
   aggregator: optional(httpUrl('http://hopscope-aggregator.hopscope:4317'), {
-    doc: 'otlp.endpoint of the sidecars.',
+    doc: 'Receiver of the sidecars’ spans; each address of its name is one (`otlp.endpoints`).',
     ...own,
   }),
   sidecarConfig: optional(text('a YAML file', 'file'), {

@@ -21,7 +21,7 @@ export const SETTING_OF: Readonly<Record<string, string>> = {
   ipv6: 'intercept.ipv6',
   'opaque-ports': 'intercept.opaquePorts',
   concurrency: 'concurrency',
-  aggregator: 'otlp.endpoint',
+  aggregator: 'otlp.endpoints',
   idempotency: 'idempotency.mode',
   'idempotency-store': 'idempotency.store',
   sample: 'sample',

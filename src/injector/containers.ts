@@ -123,7 +123,7 @@ function identity(pod: Pod, { settings }: Injection): Variable[] {
 }
 
 /** Text that the kubelet shall not take for a reference to a variable. */
-const literal = (text: string): string => text.replaceAll('$(', '$$(')
+const literal = (text: string): string => text.replaceAll('$(', () => '$$(')
 
 function settings(
   injection: Injection,

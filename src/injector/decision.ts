@@ -120,9 +120,10 @@ function runsAsProxy(own: SecurityContext | undefined, pod: SecurityContext | un
 /** Annotations over the sidecars' common settings. */
 function effectiveSettings(own: ReadonlyMap<string, string>, options: InjectionOptions): Map<string, string> {
   const settings = new Map(options.sidecarSettings)
-  if (options.aggregator !== undefined && !settings.has('otlp.endpoint')) {
-    settings.set('otlp.endpoint', options.aggregator)
-  }
+  const named = settings.has('otlp.endpoint') || settings.has('otlp.endpoints')
+  if (options.aggregator !== undefined && !named) settings.set('otlp.endpoints', options.aggregator)
+  // It would name another receiver beside the pod's own.
+  if (own.has('otlp.endpoints')) settings.delete('otlp.endpoint')
   for (const [path, text] of own) settings.set(path, text)
   const asked = own.get('idempotency.mode')
   // Asked for without a store: each pod keeps its own answers.
