@@ -99,7 +99,8 @@ export class SpanReader {
     const list = traceIds.map((id) => idNumber(id.slice(16))).join(',')
     for (const file of this.#store.files.filter((one) => one.overlaps(fromNs, toNs))) {
       const found = await this.#store.engine.rows(
-        `SELECT ${ROW_COLUMNS} FROM ${file.db}.spans WHERE start_ns BETWEEN ${fromNs} AND ${toNs} AND trace_b IN (${list}) AND seg < ${window.committedBelow} LIMIT 200000`,
+        // Found by three columns first: the other nineteen of ten million rows would cost four times as much.
+        `SELECT ${ROW_COLUMNS} FROM ${file.db}.spans WHERE rowid IN (SELECT rowid FROM ${file.db}.spans WHERE start_ns BETWEEN ${fromNs} AND ${toNs} AND trace_b IN (${list}) AND seg < ${window.committedBelow} LIMIT 200000)`,
       )
       for (const values of found) put(rowOfColumns(values, this.#names))
     }
