@@ -1,5 +1,6 @@
 /** `npm run bench`: Hopscope and its peers in one run. docs/benchmarks.md says how to read it. */
 import { writeFileSync } from 'node:fs'
+import { runAggregator } from './aggregator/aggregator.ts'
 import { measure } from './measure/measure.ts'
 import type { Sample } from './measure/sample.ts'
 import { type PhasePlan, rotated, schedule } from './measure/schedule.ts'
@@ -87,6 +88,7 @@ async function report(options: Options): Promise<void> {
   await stopAll()
   const rounds = options.rounds ?? (options.quick ? 1 : 3)
   const turns = protocols.length > 0 ? await runProtocols(protocols, rounds, options.quick ? 1 : 3) : {}
+  const aggregator = await tryAggregator(options, skipped)
   for (const [name, reason] of skipped) console.log(`\nleft out: ${name}: ${reason}`)
   if (Date.now() > endsAt) console.log('\nThe time was up before the end: the last rounds are missing.')
   if (options.out !== undefined) {
@@ -96,11 +98,23 @@ async function report(options: Options): Promise<void> {
       skipped: Object.fromEntries(skipped),
       samples,
       protocols: turns,
+      aggregator,
       spans: spanTotals(samples),
       targets: judge(samples),
     }
     writeFileSync(options.out, `${JSON.stringify(raw, null, 2)}\n`)
     console.log(`\nraw figures: ${options.out}`)
+  }
+}
+
+async function tryAggregator({ only, quick, querySpans, rounds }: Options, skipped: Skipped): Promise<unknown> {
+  if (only.length > 0 && !only.includes('aggregator')) return undefined
+  const size = { spans: quick ? 200_000 : 1_000_000, rounds: rounds ?? (quick ? 1 : 3), querySpans }
+  try {
+    return await runAggregator({ ...size, walSync: 'always', hasPage: true })
+  } catch (error) {
+    skipped.set('aggregator', messageOf(error))
+    return undefined
   }
 }
 

@@ -105,11 +105,23 @@ export function spanTotals(
   return totals
 }
 
-function most(text: string, measured: number | undefined, limit: number, show: (value: number) => string): Target {
+/** A target that is reached by `limit` and less. */
+export function most(
+  text: string,
+  measured: number | undefined,
+  limit: number,
+  show: (value: number) => string,
+): Target {
   return target(text, measured, show, (value) => value <= limit)
 }
 
-function least(text: string, measured: number | undefined, limit: number, show: (value: number) => string): Target {
+/** A target that is reached by `limit` and more. */
+export function least(
+  text: string,
+  measured: number | undefined,
+  limit: number,
+  show: (value: number) => string,
+): Target {
   return target(text, measured, show, (value) => value >= limit)
 }
 

@@ -2,7 +2,7 @@
 import { cpuDataThread, cpuWhole, PhaseResults, p50, p99, perSecond, rss, sendDelay } from '../measure/results.ts'
 import type { Sample } from '../measure/sample.ts'
 import type { PhasePlan } from '../measure/schedule.ts'
-import { isNoisy, judge, spanTotals } from '../measure/targets.ts'
+import { isNoisy, judge, spanTotals, type Target } from '../measure/targets.ts'
 import { printTable, show, showRatio } from './table.ts'
 
 /** Name and value, one a line. */
@@ -108,11 +108,15 @@ export function printVerdict(samples: readonly Sample[], isQuick: boolean): void
     )
   }
   console.log(`\n== Targets of issue 2, everything on${isQuick ? ' (a quick run: too short to judge by)' : ''}`)
+  printTargets(judge(samples))
+}
+
+export function printTargets(targets: readonly Target[]): void {
   const verdict = (isReached: boolean | undefined): string =>
     isReached === undefined ? 'not measured' : isReached ? 'reached' : 'NOT REACHED'
   printTable(
     ['target', 'measured', 'verdict'],
-    judge(samples).map((target) => [target.text, target.shown, verdict(target.isReached)]),
+    targets.map((target) => [target.text, target.shown, verdict(target.isReached)]),
   )
 }
 
