@@ -2,18 +2,18 @@
  * A finished record in memory, as one flat string (or a buffer, where it is large): no object for each of its parts, which
  * the engine would have to look at and move, and no string that keeps a whole request head alive.
  *
- *     length of what remains without the body u32 | state u8 | fence, created, expires, forgotten f64 | owner, fingerprint,
- *     request id, traceparent | has response u8 | status u16, completed, body bytes f64 || headers, trailers, body
+ *     length of what remains without the body u32 | entry | status u16, completed, body bytes f64 || headers, trailers, body
  */
-import type { RecordState, StoredResponse } from '../exchange/idempotency-store.ts'
-import { ByteReader, ByteWriter, fieldsSize, stringSize } from './byte-cursor.ts'
+import type { StoredResponse } from '../exchange/idempotency-store.ts'
+import { ByteReader, ByteWriter, fieldsSize } from './byte-cursor.ts'
+import { entrySize, readEntry, writeEntry } from './entry-codec.ts'
 import type { Entry } from './lifecycle.ts'
 
 /** A record that is at work no more. */
 export type Packed = string | Buffer
 
-const STATES: readonly RecordState[] = ['claimed', 'dispatched', 'completed', 'unknown', 'expired']
-const FIXED_BYTES = 4 + 1 + 4 * 8 + 1 + 2 + 2 * 8
+/** The length, and what is known of a response. */
+const HEAD_BYTES = 4 + 2 + 2 * 8
 
 /**
  * Up to this size the bytes are kept as a latin1 string: part of the engine's heap, where a buffer has memory outside of
@@ -43,23 +43,13 @@ export function packedSize(packed: Packed, id: string): number {
 
 export function pack(entry: Entry): Packed {
   const { response } = entry
-  const strings = stringSize(entry.owner) + stringSize(entry.fingerprint) + stringSize(entry.requestId)
-  const remains = FIXED_BYTES + strings + stringSize(entry.traceparent)
+  const remains = HEAD_BYTES + entrySize(entry)
   const body = response?.body
   const size =
     remains + (body === undefined ? 0 : fieldsSize(response!.headers) + fieldsSize(response!.trailers) + body.length)
   const to = new ByteWriter(size <= STRING_MOST ? scratch : Buffer.allocUnsafeSlow(size))
   to.u32(remains)
-  to.u8(STATES.indexOf(entry.state))
-  to.f64(entry.fence)
-  to.f64(entry.createdMs)
-  to.f64(entry.expiresMs)
-  to.f64(entry.forgottenMs)
-  to.string(entry.owner)
-  to.string(entry.fingerprint)
-  to.string(entry.requestId)
-  to.string(entry.traceparent)
-  to.u8(response === undefined ? 0 : 1)
+  writeEntry(to, entry)
   to.u16(response?.status ?? 0)
   to.f64(response?.completedMs ?? 0)
   to.f64(response?.bodyBytes ?? 0)
@@ -74,37 +64,13 @@ export function pack(entry: Entry): Packed {
 /** The entry again. Its body may be a view of the record: not to be written to. */
 export function unpack(packed: Packed): Entry {
   const from = new ByteReader(typeof packed === 'string' ? Buffer.from(packed, 'latin1') : packed, 4)
-  const state = STATES[from.u8()]!
-  const fence = from.f64()
-  const createdMs = from.f64()
-  const expiresMs = from.f64()
-  const forgottenMs = from.f64()
-  const owner = from.string()
-  const fingerprint = from.string()
-  const requestId = from.string()
-  const traceparent = from.string()
-  const response = readResponse(from)
-  return {
-    state,
-    fence,
-    createdMs,
-    expiresMs,
-    forgottenMs,
-    owner,
-    fingerprint,
-    requestId,
-    traceparent,
-    response,
-    leaseUntilMs: 0,
-  }
+  return readEntry(from, () => readResponse(from))
 }
 
-function readResponse(from: ByteReader): StoredResponse | undefined {
-  const hasResponse = from.u8() === 1
+function readResponse(from: ByteReader): StoredResponse {
   const status = from.u16()
   const completedMs = from.f64()
   const bodyBytes = from.f64()
-  if (!hasResponse) return undefined
   if (from.left === 0) return { status, headers: [], body: undefined, bodyBytes, trailers: [], completedMs }
   const headers = from.fields()
   const trailers = from.fields()
