@@ -149,7 +149,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
     begun.bound.push(one)
   }
   const { otlpGrpc, otlpHttp, ui, metrics, tls, maxConnectionAgeMs } = options
-  const scrape = scraper({ intake, receiver, store, names })
+  const scrape = scraper({ intake, receiver, store, names, replicas: () => fleet?.roster?.states ?? [] })
   if (metrics !== 'off') await listen('metrics', startMetricsServer({ ...metrics, scrape }))
   if (otlpGrpc !== 'off') await listen('otlpGrpc', startGrpcServer({ ...otlpGrpc, receiver, tls, maxConnectionAgeMs }))
   if (otlpHttp !== 'off') await listen('otlpHttp', startHttpServer({ ...otlpHttp, receiver, tls }))

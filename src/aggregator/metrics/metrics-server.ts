@@ -19,6 +19,8 @@ export interface MetricsOptions {
   readonly receiver: Receiver
   readonly store: StoreClient
   readonly names: Names
+  /** Other aggregators of the fleet, and whether they answer. */
+  readonly replicas: () => readonly { readonly name: string; readonly up: boolean }[]
 }
 
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
@@ -64,6 +66,7 @@ function ownMetrics({
   receiver,
   store,
   names,
+  replicas,
 }: MetricsOptions): Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE> {
   const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>()
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
@@ -110,6 +113,16 @@ function ownMetrics({
   gauge('stored_bytes', 'Bytes of span files.', () => store.counters.bytes)
   gauge('stored_files', 'Span files.', () => store.counters.files)
   gauge('expired_files', 'Span files removed for age or size.', () => store.counters.expiredFiles)
+  new Gauge({
+    name: 'hopscope_aggregator_replica_up',
+    help: 'Whether another aggregator of the fleet answers.',
+    labelNames: ['replica'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { name, up } of replicas()) this.set({ replica: name }, up ? 1 : 0)
+    },
+  })
   gauge('names', 'Names in the table.', () => names.size)
   gauge('names_refused', 'Names that found no room in the table.', () => names.refused)
   return registry

@@ -40,7 +40,8 @@ export async function answerApi(request: ApiRequest, given: Omit<QueryContext, '
 }
 
 /** The answer with the names of replicas that had no part in it; what was not found may then be with them. */
-export function withMissing(answer: ApiResponse, missing: readonly string[], path: string): ApiResponse {
+export function withMissing(answer: ApiResponse, missing: readonly string[] | undefined, path: string): ApiResponse {
+  if (missing === undefined) return answer
   const isPartial = missing.length > 0
   const status = isPartial && answer.status === 404 ? 503 : answer.status
   const told = isPartial ? { ...answer, status, missing } : answer

@@ -31,13 +31,19 @@ export class FleetSpans implements SpanSource {
   readonly #fleet: Fleet
   readonly #client: ReplicaClient
   /** Replicas that did not answer, and why. */
-  readonly missing = new Map<string, string>()
+  readonly #missing = new Map<string, string>()
+  #asked = false
 
   constructor(local: LocalSpans, fleet: Fleet, client: ReplicaClient) {
     this.#local = local
     this.#fleet = fleet
     this.#client = client
-    for (const name of fleet.unknown) this.missing.set(name, 'not reached yet')
+    for (const name of fleet.unknown) this.#missing.set(name, 'not reached yet')
+  }
+
+  /** Names of replicas that had no part in the answer; undefined where it is none that all have a part in. */
+  get missing(): string[] | undefined {
+    return this.#asked ? [...this.#missing.keys()].sort() : undefined
   }
 
   async trace(traceId: string): Promise<StoredSpan[]> {
@@ -68,6 +74,7 @@ export class FleetSpans implements SpanSource {
 
   /** Ours and those of all others that answer in time, ours first. Rejects where ours does. */
   async #all<T>(question: Question, own: () => Promise<T>, read: (body: Buffer) => T): Promise<Answered<T>[]> {
+    this.#asked = true
     const text = toWire(question)
     const others = this.#fleet.others.map((member) => this.#ask(member, text, read))
     const value = await own()
@@ -82,7 +89,7 @@ export class FleetSpans implements SpanSource {
       const body = await ask(this.#client, member, { method: 'POST', path: ASK_PATH, headers, timeoutMs }, text)
       return { replica: member.name, value: read(body) }
     } catch (error) {
-      this.missing.set(member.name, error instanceof Error ? error.message : String(error))
+      this.#missing.set(member.name, error instanceof Error ? error.message : String(error))
       return undefined
     }
   }

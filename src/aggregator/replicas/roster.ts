@@ -65,6 +65,14 @@ export class Roster {
     })
   }
 
+  /** All but this one. */
+  get states(): { name: string; up: boolean }[] {
+    return this.#members.current
+      .map(({ name }) => ({ name, known: this.#known.get(name) }))
+      .filter(({ known }) => known?.id !== this.#options.id)
+      .map(({ name, known }) => ({ name, up: known?.up === true }))
+  }
+
   get fleet(): Fleet {
     const { current } = this.#members
     const own = current.find(({ name }) => this.#known.get(name)?.id === this.#options.id)

@@ -119,7 +119,7 @@ async function api({ request, live, fleet }: Extract<ToStore, { kind: 'api' }>):
   if (fleet === undefined || replicas === undefined) return answerApi(request, { spans: local, names, pairing })
   const spans = new FleetSpans(local, fleet, replicas)
   const answer = await answerApi(request, { spans, names, pairing })
-  return withMissing(answer, [...spans.missing.keys()].sort(), request.url)
+  return withMissing(answer, spans.missing, request.url)
 }
 
 async function replica({ question, live }: Extract<ToStore, { kind: 'ask' }>): Promise<ApiResponse> {

@@ -9,11 +9,23 @@ export class ApiError extends Error {
   }
 }
 
+let heard: (missing: readonly string[]) => void = () => {}
+
+/** `listener` hears with each answer which aggregators of the fleet had no part in it. */
+export function onMissing(listener: (missing: readonly string[]) => void): void {
+  heard = listener
+}
+
+function tellMissing(missing: unknown): void {
+  if (Array.isArray(missing)) heard(missing.map(String))
+}
+
 /** Rejects with ApiError where the answer is no 200, or with what fetch rejects with (AbortError where `signal` says so). */
 export async function ask<T>(path: string, query: URLSearchParams, signal: AbortSignal): Promise<T> {
   const text = query.toString()
   const response = await fetch(`/api/hopscope/${path}${text === '' ? '' : `?${text}`}`, { signal })
   const body: unknown = await response.json().catch(() => null)
+  tellMissing((body as { missing?: unknown } | null)?.missing)
   if (response.ok) return body as T
   const said = (body as { error?: unknown } | null)?.error
   throw new ApiError(typeof said === 'string' ? said : `the aggregator answered ${response.status}`, response.status)

@@ -1,4 +1,5 @@
 /** The frame of the page: navigation, views by address, keys. */
+import { onMissing } from './api.ts'
 import { byId, h, toast } from './dom.ts'
 import { helpDialog } from './help.ts'
 import { followLinks, go, onPlace, type Place, place } from './location.ts'
@@ -45,7 +46,14 @@ const jump = h('input', {
   },
 })
 
+/** What is shown lacks the part of some aggregators of the fleet. */
+const partial = h('span', { class: 'warn-text', attrs: { role: 'status' } })
+
 function start(): void {
+  onMissing((missing) => {
+    const text = missing.length === 0 ? '' : `incomplete: no answer from ${missing.join(', ')}`
+    if (partial.textContent !== text) partial.textContent = text
+  })
   for (const [name, { title, key }] of Object.entries(VIEWS)) {
     links.set(name, h('a', { attrs: { href: `/${name}`, title: `g ${key}` } }, title))
   }
@@ -53,6 +61,7 @@ function start(): void {
   byId('top').append(
     h('a', { class: 'brand', attrs: { href: '/live', 'aria-label': 'Hopscope, live' } }, 'Hopscope'),
     h('nav', { attrs: { 'aria-label': 'Views' } }, ...links.values()),
+    partial,
     form,
     h(
       'button',
