@@ -16,6 +16,14 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
   }
 }
 
+/** The id of a record that the replica has as well. */
+async function completed(store: RedisStore): Promise<string> {
+  const claim = await claimed(store, claimRequest(newId()))
+  await store.dispatch(claim, '', 60_000)
+  await store.complete(claim, '', response())
+  return claim.id
+}
+
 /** Whether the store answers; then the record is there. */
 async function states(store: RedisStore, id: string): Promise<boolean> {
   let record: IdempotencyRecord | undefined
@@ -52,15 +60,17 @@ test('by sentinel: what a replica had is there after the master died', { skip: n
     for (const server of [sentinel, replica]) await server.kill()
     folder.remove()
   })
-  const done = await claimed(store, claimRequest(newId()))
-  await store.dispatch(done, '', 60_000)
-  await store.complete(done, '', response())
+  let done = ''
+  await until('a record is on both servers', async () => {
+    done = await completed(store).catch(() => '')
+    return done !== ''
+  })
   await until('the sentinel knows the replica', () => {
     return redisCli(sentinel.port, 'sentinel', 'replicas', 'main').includes('role-reported\nslave')
   })
   await master.kill()
   await assert.rejects(async () => store.claim(claimRequest(newId())))
-  await until('the record is there', () => states(store, done.id))
+  await until('the record is there', () => states(store, done))
   // The only server that is left has no replica: a write that must be on one is refused, and taken back.
   let refused: string | undefined
   await until('claims reach the new master', async () => {

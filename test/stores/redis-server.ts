@@ -55,7 +55,7 @@ export async function startRedis(folder: string, port: number, lines: readonly s
 export async function startSentinel(folder: string, port: number, masterPort: number): Promise<RedisServer> {
   const lines = [
     `sentinel monitor main 127.0.0.1 ${masterPort} 1`,
-    'sentinel down-after-milliseconds main 300',
+    'sentinel down-after-milliseconds main 1000',
     'sentinel failover-timeout main 2000',
   ]
   return start(folder, port, lines, ['--sentinel'])
