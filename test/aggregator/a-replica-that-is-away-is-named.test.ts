@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Authority, noOpenssl } from '../support/certificates.ts'
 import { fleet, freePorts, get, replicasAt } from './fleet.ts'
 import { requestOf, send } from './otlp-messages.ts'
 import { rawSpan } from './raw-spans.ts'
 import { type RunningAggregator, running, until } from './running.ts'
+import { aggregatorProcess } from './sending-process.ts'
 
 const put = (port: number, trace: string): Promise<Buffer> =>
   send(port, requestOf([rawSpan({ trace, span: '1', startMs: 100 })]))
@@ -57,6 +60,27 @@ test('one that takes connections and says nothing costs no more than the timeout
   await Promise.all([one!.end(), two!.end()])
   for (const socket of sockets) socket.destroy()
   mute.close()
+})
+
+test('one that stops in its tracks costs a bounded wait, and is asked again when it goes on', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hopscope-test-'))
+  const ports = await freePorts(2)
+  const among = ports.map((port) => `127.0.0.1:${port}`)
+  const one = await running({ replicas: replicasAt(ports, 0, { timeoutMs: 2000 }) })
+  const two = await aggregatorProcess([
+    ...['--data-dir', folder, '--replicas', among.join(), '--replica-listen', among[1]!],
+    ...['--aggregator-replica-token', 'among-us'],
+  ])
+  const missing = async (): Promise<unknown> => (await get(one.uiPort, '/api/hopscope/search')).json.missing
+  await until('they know each other', async () => ((await missing()) as []).length === 0)
+  two.child.kill('SIGSTOP')
+  const began = performance.now()
+  assert.deepEqual(await missing(), [among[1]])
+  assert.ok(performance.now() - began < 3000)
+  two.child.kill('SIGCONT')
+  await until('it is back', async () => ((await missing()) as []).length === 0)
+  await Promise.all([one.end(), two.kill('SIGKILL')])
+  rmSync(folder, { recursive: true, force: true })
 })
 
 test('another token is not let in, on either side', async () => {

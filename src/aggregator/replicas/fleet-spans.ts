@@ -11,11 +11,16 @@ import { ask } from './ask.ts'
 import type { ReplicaClient } from './client.ts'
 import { ASK_PATH, type Question, rowsIn, toWire } from './wire.ts'
 
+/** One that is likely gone holds up each query no longer than this. */
+const AWAY_TIMEOUT_MS = 1000
+
 /** Who there is, as the query begins. */
 export interface Fleet {
   /** This replica. */
   readonly own: string
   readonly others: readonly Member[]
+  /** Those of the others that did not answer when they were last asked how they are. */
+  readonly away: readonly string[]
   /** Replicas that never said who they are. */
   readonly unknown: readonly string[]
   readonly timeoutMs: number
@@ -83,7 +88,8 @@ export class FleetSpans implements SpanSource {
   }
 
   async #ask<T>(member: Member, text: string, read: (body: Buffer) => T): Promise<Answered<T> | undefined> {
-    const { timeoutMs } = this.#fleet
+    const { away, timeoutMs: most } = this.#fleet
+    const timeoutMs = away.includes(member.name) ? Math.min(most, AWAY_TIMEOUT_MS) : most
     try {
       const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
       const body = await ask(this.#client, member, { method: 'POST', path: ASK_PATH, headers, timeoutMs }, text)

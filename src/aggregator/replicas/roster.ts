@@ -79,6 +79,7 @@ export class Roster {
     return {
       own: own?.name ?? 'this',
       others: this.others,
+      away: current.filter(({ name }) => this.#known.get(name)?.up === false).map(({ name }) => name),
       unknown: current.filter(({ name }) => !this.#known.has(name)).map(({ name }) => name),
       timeoutMs: this.#options.timeoutMs,
     }
