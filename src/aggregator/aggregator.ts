@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../core/log.ts'
+import type { Incident } from './diagnosis/incidents.ts'
 import { lockFolder } from './folder-lock.ts'
 import { Intake } from './intake/intake.ts'
 import { Names } from './intake/names.ts'
@@ -19,7 +20,7 @@ import type { ReplicaSecurity } from './replicas/client.ts'
 import { FleetSide, type ReplicasOptions } from './replicas/fleet-side.ts'
 import { StoreClient } from './store/client.ts'
 import { folderId } from './store/folder-id.ts'
-import type { ApiResponse, LiveTrace } from './store/protocol.ts'
+import type { ApiResponse, IncidentChange, LiveTrace } from './store/protocol.ts'
 import { servePage } from './ui/page.ts'
 
 export interface Address {
@@ -54,6 +55,10 @@ export interface AggregatorOptions {
   readonly onFatal: (error: Error) => void
   /** Traces that went quiet. */
   readonly onTraces?: (traces: readonly LiveTrace[]) => void
+  /** Length of an epoch in which diagnosis learns what is usual, milliseconds; 15 s by default. */
+  readonly epochMs?: number
+  /** An incident was opened, has another first cause, or is over. */
+  readonly onIncident?: (incident: Incident, change: IncidentChange) => void
   /** Each ExportTraceServiceRequest that was taken, in parts that are not to be kept. */
   readonly onTaken?: (parts: readonly Uint8Array[]) => void
 }
@@ -103,6 +108,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
       memoryBytes: options.databaseBytes,
       sync: options.walSync,
       clickhouse: options.clickhouse,
+      epochMs: options.epochMs ?? 15_000,
       replicas: options.replicas === undefined ? undefined : securityOf(options),
     },
     onStored: (sequence) => {
@@ -114,6 +120,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
       fleet?.tail.send(traces)
       options.onTraces?.(traces)
     },
+    onIncident: (incident, change) => options.onIncident?.(incident, change),
     onFault: (message) => log.error({ message }, 'a segment is not stored yet'),
     onEnd: options.onFatal,
   })

@@ -11,10 +11,12 @@ export interface Call {
   /** It is the caller's side of a call (CLIENT, PRODUCER). */
   readonly isCall: boolean
   readonly service: string | number
-  /** Whom it calls; '' or 0 where not known. */
+  /** The address that it calls, or that it was called by; '' or 0 where not known. */
   readonly peer: string | number
   readonly startUs: number
   readonly durationUs: number
+  /** A proxy of ours says so. */
+  readonly ours: boolean
   readonly failed: boolean
   /** It failed because it, or who waited for it, gave up. */
   readonly timedOut: boolean
@@ -38,12 +40,15 @@ export interface Share {
 /** A hop that ran for so much of the time of a caller that gave up is what the caller waited for. */
 const MOST = 0.6
 
-export function attribute(calls: readonly Call[]): Share[] {
+/** `isOtherSide`: whether a span below a call is of the one called; all spans of other services are by default. */
+export function attribute(calls: readonly Call[], isOtherSide: OtherSide = isOther): Share[] {
   const children = childrenOf(calls)
-  const shares = calls.map((_, i) => ({
+  const shares = calls.map((call, i) => ({
     ownUs: exclusive(calls, i, children[i]!),
-    ...{ origin: false, hidden: false, waitedFor: -1 },
-    unseen: calls[i]!.isCall && !children[i]!.some((child) => isOtherSide(calls, i, child)),
+    origin: false,
+    hidden: false,
+    unseen: call.isCall && !children[i]!.some((child) => isOtherSide(call, calls[child]!)),
+    waitedFor: -1,
   }))
   for (let i = 0; i < calls.length; i++) judge(calls, children, shares, i)
   return shares
@@ -105,10 +110,10 @@ function slowestBelow(calls: readonly Call[], children: readonly number[][], fro
   }
 }
 
+export type OtherSide = (call: Call, below: Call) => boolean
+
 /** The span of the callee, and not another try of the same exchange. */
-function isOtherSide(calls: readonly Call[], caller: number, child: number): boolean {
-  return !calls[child]!.isCall || calls[child]!.service !== calls[caller]!.service
-}
+export const isOther: OtherSide = (call, below) => !below.isCall || below.service !== call.service
 
 function childrenOf(calls: readonly Call[]): number[][] {
   const children: number[][] = calls.map(() => [])

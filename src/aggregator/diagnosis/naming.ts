@@ -14,6 +14,8 @@ export interface FailureFacts {
   readonly exception?: boolean
   /** A call whose other side sent no span. */
   readonly unseen: boolean
+  /** And that is known to send spans of its calls. */
+  readonly inMesh?: boolean
 }
 
 const BY_CODE: Readonly<Record<string, DiagnosisName>> = {
@@ -77,9 +79,10 @@ const RPC_OF_SERVICE = new Set(['UNKNOWN', 'INTERNAL', 'UNAVAILABLE', 'UNIMPLEME
 export const TIMEOUTS: ReadonlySet<DiagnosisName> = new Set(['upstream_timeout', 'deadline_exceeded'])
 
 /** The name for a failed hop that no failure beneath explains. */
-export function nameFailure({ error, http, rpc = '', exception = false, unseen }: FailureFacts): DiagnosisName {
+export function nameFailure(facts: FailureFacts): DiagnosisName {
+  const { error, http, rpc = '', exception = false, unseen, inMesh = false } = facts
   const named = Object.hasOwn(BY_CODE, error) ? BY_CODE[error] : BY_CODE[error.toLowerCase()]
-  if (named !== undefined) return named === 'upstream_timeout' && unseen && http === 0 ? 'blackhole' : named
+  if (named !== undefined) return named === 'upstream_timeout' && unseen && inMesh ? 'blackhole' : named
   if (Object.hasOwn(ERROR_CODES, error)) return ofSource(error as keyof typeof ERROR_CODES)
   const byRpc = BY_RPC[rpc]
   if (byRpc !== undefined) return byRpc

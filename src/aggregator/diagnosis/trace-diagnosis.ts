@@ -1,7 +1,8 @@
 /** One assembled trace → which hop is at fault, and why. Pure. */
 import type { AssembledTrace, Hop } from '../assembly/hop.ts'
 import type { ReceivedSpan } from '../span.ts'
-import { attribute, type Call, type Share } from './attribution.ts'
+import { Addresses } from './addresses.ts'
+import { attribute, type Call, isOther, type Share } from './attribution.ts'
 import type { TraceCause, TraceDiagnosis, TraceVerdict } from './diagnosis.ts'
 import { nameFailure, TIMEOUTS } from './naming.ts'
 import { type Expectations, NOTHING_KNOWN } from './slowness.ts'
@@ -24,6 +25,8 @@ export interface Judged {
   readonly call: Call
   readonly share: Share
   readonly place: Place
+  /** The address called is one that a service with spans was seen to answer. */
+  readonly inMesh: boolean
 }
 
 /** Causes of one trace; the first one is what people read. */
@@ -76,18 +79,38 @@ function judgeAll(trace: AssembledTrace, { spanOf, servedBy }: DiagnoseOptions):
   const index = new Map(hops.map(({ spanId }, i) => [spanId, i]))
   const facts = hops.map(({ spanId }) => factsOf(spanOf(spanId)))
   const calls = hops.map((hop, i) => callOf(hop, facts[i]!, hop.gap ? -1 : (index.get(hop.parentSpanId) ?? -1), i))
-  const shares = attribute(calls)
+  const addresses = new Addresses<string>('')
+  for (const { kind, parentSpanId, peer, service } of hops) {
+    const caller = kind === 'server' ? hops[index.get(parentSpanId) ?? -1] : undefined
+    if (caller !== undefined) addresses.learn(caller.peer, peer, service)
+  }
+  const answers = (call: Call, below: Call): boolean => {
+    const [called, served, service] = [String(call.peer), String(below.peer), String(below.service)]
+    const sure = called === served ? undefined : servedBy(called)
+    if (sure !== undefined) return sure === service
+    return addresses.isOtherSide(called, served, service, call.ours && below.ours)
+  }
+  const shares = attribute(calls, (call, below) => isOther(call, below) && answers(call, below))
   const callees = new Map<string, string>()
-  for (const { parentSpanId, service, gap } of hops) {
-    const caller = hops[index.get(parentSpanId) ?? -1]
-    if (caller !== undefined && !gap && service !== caller.service) callees.set(parentSpanId, service)
+  for (let i = 0; i < hops.length; i++) {
+    const { parentSpanId, service, gap } = hops[i]!
+    const caller = calls[index.get(parentSpanId) ?? -1]
+    if (caller === undefined || gap || service === caller.service) continue
+    if (answers(caller, calls[i]!)) callees.set(parentSpanId, service)
   }
   return hops.map((hop, i) => {
     const callee = callees.get(hop.spanId) ?? (servedBy(hop.peer) || hop.peer || 'something untraced')
     const place = calls[i]!.isCall
       ? { service: callee, from: hop.service, route: '' }
       : { service: hop.service, from: '', route: hop.route }
-    return { hop, facts: facts[i]!, call: calls[i]!, share: shares[i]!, place }
+    return {
+      hop,
+      facts: facts[i]!,
+      call: calls[i]!,
+      share: shares[i]!,
+      place,
+      inMesh: servedBy(hop.peer) !== undefined,
+    }
   })
 }
 
@@ -99,6 +122,7 @@ function callOf(hop: Hop, { rpc, exception }: HopFacts, parent: number, i: numbe
   const failed = hop.failed || (hop.direction === '' && bad && !hop.gap)
   const name = failed ? nameFailure({ error: hop.error, http: hop.http, rpc, unseen: false }) : undefined
   return {
+    ours: hop.direction !== '',
     parent: parent < i ? parent : -1,
     ...{ isCall, service: hop.service, peer: hop.peer, startUs: hop.startUs, durationUs: hop.durationUs, failed },
     timedOut: name !== undefined && TIMEOUTS.has(name),
@@ -132,7 +156,8 @@ function failureCause(
   const { hop, facts, share } = one
   const exception = facts.exception !== ''
   const gaveUp = one.call.timedOut || share.waitedFor >= 0
-  const own = nameFailure({ error: hop.error, http: hop.http, rpc: facts.rpc, exception, unseen: share.unseen })
+  const { error, http } = hop
+  const own = nameFailure({ error, http, rpc: facts.rpc, exception, unseen: share.unseen, inMesh: one.inMesh })
   const name = gaveUp && !one.call.timedOut ? 'upstream_timeout' : own
   const evidence = [failureEvidence(one), ...more(one, trace)]
   const itself = { ...causeAt(name, one.place, evidence, weight), spanId: hop.spanId }

@@ -1,4 +1,5 @@
 /** What a query works with, and its parameters read strictly: what is not understood is refused, never passed over. */
+import type { Watch } from '../diagnosis/watch.ts'
 import type { Names } from '../intake/names.ts'
 import type { StoredSpan } from '../store/block-reader.ts'
 import type { Pairing } from '../store/pairing.ts'
@@ -29,6 +30,7 @@ export interface QueryContext {
   /** Of this replica. */
   readonly names: Names
   readonly pairing: Pick<Pairing, 'servedBy'>
+  readonly watch: Pick<Watch, 'state' | 'expectations'>
   readonly nowMs: number
 }
 

@@ -22,6 +22,10 @@ const ROUTES: Readonly<Record<string, Answering>> = {
   idempotency,
   clocks,
   status,
+  incidents: (parameters, { watch }) => {
+    parameters.only([])
+    return json(watch.state())
+  },
 }
 
 export async function answerApi(request: ApiRequest, given: Omit<QueryContext, 'nowMs'>): Promise<ApiResponse> {

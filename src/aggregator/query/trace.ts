@@ -25,7 +25,8 @@ export async function trace(id: string, parameters: Parameters, context: QueryCo
   const byAddress = servedBy(context)
   const assembled = assemble(spans, { traceId, nowMs: context.nowMs, learnt, raw, servedBy: byAddress })
   const byId = new Map(spans.map(({ span }) => [span.spanId, span]))
-  const diagnosis = diagnose(assembled, { spanOf: (spanId) => byId.get(spanId), servedBy: byAddress })
+  const expected = context.watch.expectations()
+  const diagnosis = diagnose(assembled, { spanOf: (spanId) => byId.get(spanId), servedBy: byAddress, expected })
   const withAttributes = parameters.bool('attributes') ?? spans.length <= SPANS_WITH_ATTRIBUTES
   if (!withAttributes) return json({ ...assembled, diagnosis })
   const hops = assembled.hops.map((hop) => {

@@ -1,5 +1,6 @@
 /** The store thread from outside. */
 import { Worker } from 'node:worker_threads'
+import type { Incident } from '../diagnosis/incidents.ts'
 import type { HotSegment } from '../intake/hot-segment.ts'
 import type { Names } from '../intake/names.ts'
 import type { Fleet } from '../replicas/fleet-spans.ts'
@@ -7,6 +8,7 @@ import type {
   ApiRequest,
   ApiResponse,
   FromStore,
+  IncidentChange,
   LiveTrace,
   NewNames,
   SharedSegment,
@@ -19,6 +21,7 @@ export interface StoreClientOptions {
   readonly settings: StoreSettings
   readonly onStored: (sequence: number) => void
   readonly onTraces: (traces: readonly LiveTrace[]) => void
+  readonly onIncident: (incident: Incident, change: IncidentChange) => void
   /** A segment could not be stored; it is tried again. */
   readonly onFault: (message: string) => void
   /** The thread ended by itself: nothing can be stored or asked any more. */
@@ -149,6 +152,9 @@ export class StoreClient {
         break
       case 'traces':
         this.#options.onTraces(message.traces)
+        break
+      case 'incident':
+        this.#options.onIncident(message.incident, message.change)
         break
       case 'fault':
         this.#options.onFault(message.message)

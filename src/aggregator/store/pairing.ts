@@ -187,7 +187,10 @@ export class Pairing {
     const isCall = kind === CLIENT || kind === PRODUCER || this.#facts[caller * 4] !== this.#facts[slot * 4]
     if (!isCall) return
     const peer = this.#facts[caller * 4 + 3]!
-    if (peer !== 0 && (this.#servedBy.size < MAX_PEERS || this.#servedBy.has(peer))) {
+    // A span that says itself to have been called elsewhere is of one further on: who was called here sends none.
+    const called = this.#facts[slot * 4 + 3]!
+    const isCallee = called === 0 || called === peer
+    if (isCallee && peer !== 0 && (this.#servedBy.size < MAX_PEERS || this.#servedBy.has(peer))) {
       this.#servedBy.set(peer, this.#facts[slot * 4]!)
     }
     this.#emit(caller, slot)

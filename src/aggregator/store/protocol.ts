@@ -1,4 +1,5 @@
 /** What the intake thread and the store thread say to each other. */
+import type { Incident } from '../diagnosis/incidents.ts'
 import type { SegmentExtent, SegmentMemory } from '../intake/segment.ts'
 import type { WalSync } from '../intake/wal.ts'
 import type { ReplicaSecurity } from '../replicas/client.ts'
@@ -14,6 +15,8 @@ export interface StoreSettings {
   /** Memory of the database engine. */
   readonly memoryBytes: number
   readonly sync: WalSync
+  /** Length of an epoch in which diagnosis learns what is usual. */
+  readonly epochMs: number
   readonly clickhouse: { readonly url: string; readonly username: string; readonly password: string } | undefined
   /** How other replicas are asked; undefined: there are none. */
   readonly replicas: ReplicaSecurity | undefined
@@ -78,8 +81,11 @@ export type FromStore =
   | { readonly kind: 'stored'; readonly sequence: number; readonly counters: StoreCounters }
   | { readonly kind: 'answer'; readonly id: number; readonly response: ApiResponse }
   | { readonly kind: 'traces'; readonly traces: readonly LiveTrace[] }
+  | { readonly kind: 'incident'; readonly incident: Incident; readonly change: IncidentChange }
   | { readonly kind: 'fault'; readonly message: string }
   | { readonly kind: 'closed' }
+
+export type IncidentChange = 'opened' | 'changed' | 'closed'
 
 /** Figures of the store for its own metrics. */
 export interface StoreCounters {

@@ -1,6 +1,7 @@
 /** The store thread: files, pairing, metrics and every query. Started by client.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { nowUs, wallUs } from '../../core/clock.ts'
+import { Watch } from '../diagnosis/watch.ts'
 import { Names } from '../intake/names.ts'
 import { SegmentView } from '../intake/segment.ts'
 import { ServiceGraph } from '../metrics/service-graph.ts'
@@ -26,6 +27,7 @@ const names = new Names({ max: 0 })
 const views = new WeakMap<SharedArrayBuffer, SegmentView>()
 const EXPIRE_EVERY_MS = 10_000
 const TAIL_EVERY_MS = 250
+const LOOK_EVERY_MS = 1000
 const QUIET_MS = 1200
 
 const nowMs = (): number => wallUs(nowUs()) / 1000
@@ -49,6 +51,15 @@ const pairing = new Pairing({
   },
 })
 const reader = new SpanReader(store, names)
+const watch = new Watch(
+  {
+    names,
+    servedBy: (peer) => pairing.servedBy(peer),
+    epochMs: settings.epochMs,
+    onIncident: (incident, change) => say({ kind: 'incident', incident, change }),
+  },
+  nowMs(),
+)
 const clickhouse = await openClickHouse()
 const replicas = settings.replicas === undefined ? undefined : new ReplicaClient(settings.replicas)
 /** Segments below this number are committed. */
@@ -85,6 +96,7 @@ async function take(segment: SharedSegment): Promise<void> {
   pairing.add(view, segment.rows, now)
   metrics.add(view, segment.rows)
   live.add(view, segment.rows, now)
+  watch.add(view, segment.rows, now)
   await writeUntilDone(view, segment)
   committedBelow = segment.sequence + 1
   say({ kind: 'stored', sequence: segment.sequence, counters: store.counters })
@@ -116,9 +128,9 @@ function localSpans(segments: readonly SharedSegment[]): LocalSpans {
 
 async function api({ request, live, fleet }: Extract<ToStore, { kind: 'api' }>): Promise<ApiResponse> {
   const local = localSpans(live)
-  if (fleet === undefined || replicas === undefined) return answerApi(request, { spans: local, names, pairing })
+  if (fleet === undefined || replicas === undefined) return answerApi(request, { spans: local, names, pairing, watch })
   const spans = new FleetSpans(local, fleet, replicas)
-  const answer = await answerApi(request, { spans, names, pairing })
+  const answer = await answerApi(request, { spans, names, pairing, watch })
   return withMissing(answer, spans.missing, request.url)
 }
 
@@ -148,6 +160,7 @@ port.on('message', (message: ToStore) => {
   if (message.kind === 'close') {
     clearInterval(expiring)
     clearInterval(tailing)
+    clearInterval(looking)
     turn = turn.then(async () => {
       await store.close()
       await clickhouse?.close()
@@ -174,5 +187,13 @@ const tailing = setInterval(() => {
   const traces = live.takeQuiet(nowMs())
   if (traces.length > 0) say({ kind: 'traces', traces })
 }, TAIL_EVERY_MS)
+
+const looking = setInterval(() => {
+  try {
+    watch.tick(nowMs())
+  } catch (error) {
+    fault(error)
+  }
+}, LOOK_EVERY_MS)
 
 say({ kind: 'ready', storedBelow: store.storedBelow, names: store.names.texts })

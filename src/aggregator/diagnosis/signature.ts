@@ -1,0 +1,280 @@
+/**
+ * What is usual at one place, a route of a service or a call from one service to a peer: how long, how often failed; and
+ * what it was in the last seconds. Learnt in epochs that count only when the next one passed without a deviation too, so
+ * that a fault does not teach what is usual. All of it is one buffer, under 8 KiB.
+ */
+import { addTo, mergeInto, quantileIn, SKETCH, totalOf } from './log-histogram.ts'
+
+/** What is measured of each call; the order is that of the file of baselines. */
+export const MEASURES = ['own', 'total', 'queue', 'dns', 'connect', 'tls', 'send', 'self'] as const
+export const OWN = 0
+export const TOTAL = 1
+const FIRST_PHASE = 2
+
+/** Samples of the last seconds. */
+export const RECENT = 64
+/** Seconds of which counts are kept. */
+export const SECONDS = 32
+const HOURS = 24
+/** Powers of two of calls a second, from a quarter. */
+const LOADS = 12
+/** Names of failures at once. */
+export const FAILURES = 4
+const EXAMPLES = 3
+
+const N = MEASURES.length
+// Numbers of 16 bits: sketches of what is usual, of two epochs, then counts by second.
+const WAITING = N * SKETCH
+const RUNNING = 2 * N * SKETCH
+const SECOND_COUNTS = 3 * N * SKETCH
+const WORDS16 = SECOND_COUNTS + SECONDS * 4
+// Numbers of 32 bits with a point: samples, medians by hour and by load, counts of failures.
+const HOUR_AT = RECENT * N
+const LOAD_AT = HOUR_AT + HOURS
+const FAILURE_COUNTS = LOAD_AT + LOADS
+const FLOATS = FAILURE_COUNTS + FAILURES
+// Whole numbers of 32 bits: second of each slot, tenths of seconds of samples, names of failures, ids of traces.
+const RECENT_AT = SECONDS
+const FAILURE_NAMES = RECENT_AT + RECENT
+const EXAMPLES_AT = FAILURE_NAMES + FAILURES
+const WORDS32 = EXAMPLES_AT + EXAMPLES * 4
+
+/** Bytes of the buffer of one. */
+export const SIGNATURE_BYTES = WORDS16 * 2 + FLOATS * 4 + WORDS32 * 4
+
+/** One call, as it is added. */
+export interface Sample {
+  readonly ownUs: number
+  readonly totalUs: number
+  /** queue, dns, connect, tls, send, self; 0 for what was not. */
+  readonly phases: readonly number[]
+  /** Number of the name of the failure that began here, 0 for none. */
+  readonly failure: number
+  /** Its failure reached whoever called first. */
+  readonly visible: boolean
+  readonly retransmitted: boolean
+}
+
+/** Figures that outlive a restart beside the sketches. */
+export interface Learnt {
+  calls: number
+  failed: number
+  lost: number
+  epochs: number
+  /** Calls a second. */
+  rate: number
+  /** How far the medians of epochs lie apart, of logarithms. */
+  drift: number
+}
+
+/** What is counted by second. */
+export const CALLS = 0
+export const FAILED = 1
+export const VISIBLE = 2
+export const LOST = 3
+
+export class Signature {
+  readonly learnt: Learnt = { calls: 0, failed: 0, lost: 0, epochs: 0, rate: 0, drift: 0 }
+  readonly u16: Uint16Array
+  readonly f32: Float32Array
+  readonly u32: Uint32Array
+  /** When it had its last call, seconds. */
+  lastS = 0
+  #waitingFailed = 0
+  #runningFailed = 0
+  #waitingLost = 0
+  #runningLost = 0
+  #next = 0
+  #nextExample = 0
+  #every = 1
+  #seen = 0
+
+  constructor() {
+    const buffer = new ArrayBuffer(SIGNATURE_BYTES)
+    this.f32 = new Float32Array(buffer, 0, FLOATS)
+    this.u32 = new Uint32Array(buffer, FLOATS * 4, WORDS32)
+    this.u16 = new Uint16Array(buffer, (FLOATS + WORDS32) * 4, WORDS16)
+    this.f32.fill(Number.NaN, HOUR_AT, FAILURE_COUNTS)
+  }
+
+  add(sample: Sample, nowS: number): void {
+    const { failure, phases, ownUs, totalUs } = sample
+    const { u16 } = this
+    this.lastS = nowS
+    const slot = this.#second(nowS)
+    u16[slot + CALLS]!++
+    if (failure !== 0) {
+      u16[slot + FAILED]!++
+      if (sample.visible) u16[slot + VISIBLE]!++
+      this.#runningFailed++
+      this.#countFailure(failure)
+    }
+    if (sample.retransmitted) {
+      u16[slot + LOST]!++
+      this.#runningLost++
+    }
+    addTo(u16, RUNNING + OWN * SKETCH, ownUs)
+    addTo(u16, RUNNING + TOTAL * SKETCH, totalUs)
+    for (let i = 0; i < phases.length; i++) {
+      if (phases[i]! > 0) addTo(u16, RUNNING + (FIRST_PHASE + i) * SKETCH, phases[i]!)
+    }
+    // With many calls every k-th is kept, so that those kept are of some seconds.
+    if (this.#seen++ % this.#every === 0) this.#keep(sample, nowS)
+  }
+
+  /** Quantile of what is usual, microseconds; 0 where nothing was learnt. */
+  usual(measure: number, share: number): number {
+    return quantileIn(this.u16, measure * SKETCH, share)
+  }
+
+  usualSamples(measure: number): number {
+    return totalOf(this.u16, measure * SKETCH)
+  }
+
+  /** Logarithm of the median at that hour of the day; NaN where not known. */
+  atHour(hour: number): number {
+    return this.f32[HOUR_AT + hour]!
+  }
+
+  /** Logarithm of the median at such a load, calls a second; NaN where not known. */
+  atLoad(perSecond: number): number {
+    return this.f32[LOAD_AT + loadOf(perSecond)]!
+  }
+
+  /** Counts of a second, where they are still there: offset in `u16`, -1 where not. */
+  countsAt(second: number): number {
+    const slot = second % SECONDS
+    return this.u32[slot] === second ? SECOND_COUNTS + slot * 4 : -1
+  }
+
+  /** Seconds of sample `i`, 0 for none. */
+  sampleAtS(i: number): number {
+    return this.u32[RECENT_AT + i]! / 10
+  }
+
+  sample(i: number, measure: number): number {
+    return this.f32[i * N + measure]!
+  }
+
+  /** Name and count of failure `i`. */
+  failure(i: number): readonly [name: number, count: number] {
+    return [this.u32[FAILURE_NAMES + i]!, this.f32[FAILURE_COUNTS + i]!]
+  }
+
+  /** Remember a trace that shows what is wrong, by the words of its id. */
+  addExample(words: ArrayLike<number>): void {
+    const at = EXAMPLES_AT + this.#nextExample * 4
+    this.#nextExample = (this.#nextExample + 1) % EXAMPLES
+    for (let i = 0; i < 4; i++) this.u32[at + i] = words[i]!
+  }
+
+  /** Trace ids in hex. */
+  examples(): string[] {
+    const ids: string[] = []
+    for (let i = 0; i < EXAMPLES; i++) {
+      const words = this.u32.slice(EXAMPLES_AT + i * 4, EXAMPLES_AT + i * 4 + 4)
+      if (words.some((word) => word !== 0)) ids.push(Buffer.from(words.buffer).toString('hex'))
+    }
+    return ids
+  }
+
+  /** An epoch of `seconds` is over. `good`: no deviation was seen in it. */
+  endEpoch(good: boolean, seconds: number, hour: number): void {
+    const { u16 } = this
+    if (good) this.#commit(seconds, hour)
+    u16.copyWithin(WAITING, RUNNING, RUNNING + N * SKETCH)
+    u16.fill(0, RUNNING, RUNNING + N * SKETCH)
+    this.#waitingFailed = this.#runningFailed
+    this.#waitingLost = this.#runningLost
+    this.#runningFailed = this.#runningLost = 0
+    if (!good) this.#forgetWaiting()
+    for (let i = 0; i < FAILURES; i++) this.f32[FAILURE_COUNTS + i]! *= 0.5
+  }
+
+  /** How many calls a window has: so many of them are kept as samples. */
+  pace(callsOfWindow: number): void {
+    this.#every = Math.max(1, Math.ceil(callsOfWindow / RECENT))
+  }
+
+  #forgetWaiting(): void {
+    this.u16.fill(0, WAITING, WAITING + N * SKETCH)
+    this.#waitingFailed = this.#waitingLost = 0
+  }
+
+  #commit(seconds: number, hour: number): void {
+    const { u16, learnt } = this
+    const calls = totalOf(u16, WAITING)
+    learnt.rate = learnt.epochs === 0 ? calls / seconds : learnt.rate * 0.8 + (calls / seconds) * 0.2
+    if (calls === 0) return
+    const before = this.usual(OWN, 0.5)
+    const median = Math.log(Math.max(1, quantileIn(u16, WAITING, 0.5)))
+    if (calls >= LEAST_OF_EPOCH && before > 0 && learnt.epochs >= 2) {
+      const moved = Math.min(1, Math.abs(median - Math.log(before)))
+      learnt.drift = learnt.drift * 0.9 + moved * 0.1
+    }
+    for (let i = 0; i < N; i++) mergeInto(u16, i * SKETCH, WAITING + i * SKETCH)
+    if (learnt.calls > 20_000) {
+      learnt.calls /= 2
+      learnt.failed /= 2
+      learnt.lost /= 2
+    }
+    learnt.calls += calls
+    learnt.failed += this.#waitingFailed
+    learnt.lost += this.#waitingLost
+    learnt.epochs++
+    if (calls < LEAST_OF_EPOCH) return
+    blend(this.f32, HOUR_AT + hour, median)
+    blend(this.f32, LOAD_AT + loadOf(calls / seconds), median)
+  }
+
+  #keep({ ownUs, totalUs, phases }: Sample, nowS: number): void {
+    const at = this.#next
+    this.#next = (at + 1) % RECENT
+    this.u32[RECENT_AT + at] = Math.round(nowS * 10)
+    const to = at * N
+    this.f32[to + OWN] = ownUs
+    this.f32[to + TOTAL] = totalUs
+    for (let i = 0; i < phases.length; i++) this.f32[to + FIRST_PHASE + i] = phases[i]!
+  }
+
+  #second(nowS: number): number {
+    const second = Math.floor(nowS)
+    const slot = second % SECONDS
+    const at = SECOND_COUNTS + slot * 4
+    if (this.u32[slot] !== second) {
+      this.u32[slot] = second
+      this.u16.fill(0, at, at + 4)
+    }
+    return at
+  }
+
+  #countFailure(name: number): void {
+    const { f32, u32 } = this
+    let least = 0
+    for (let i = 0; i < FAILURES; i++) {
+      if (u32[FAILURE_NAMES + i] === name) {
+        f32[FAILURE_COUNTS + i]!++
+        return
+      }
+      if (f32[FAILURE_COUNTS + i]! < f32[FAILURE_COUNTS + least]!) least = i
+    }
+    u32[FAILURE_NAMES + least] = name
+    f32[FAILURE_COUNTS + least] = 1
+  }
+}
+
+/** Epochs with fewer calls say nothing of medians. */
+const LEAST_OF_EPOCH = 8
+
+function loadOf(perSecond: number): number {
+  return Math.max(0, Math.min(LOADS - 1, Math.round(Math.log2(Math.max(0.25, perSecond)) + 2)))
+}
+
+function blend(into: Float32Array, at: number, value: number): void {
+  const before = into[at]!
+  into[at] = Number.isNaN(before) ? value : before * 0.8 + value * 0.2
+}
+
+/** Items of `u16` and `f32` that a file of baselines keeps. */
+export const KEPT_SKETCHES = N * SKETCH
+export const KEPT_MEDIANS = { from: HOUR_AT, to: FAILURE_COUNTS } as const

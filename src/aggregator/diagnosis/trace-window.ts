@@ -1,0 +1,160 @@
+/**
+ * Spans by trace until it goes quiet, as little of them as diagnosis needs. Under a flood some of the traces, by their
+ * id, so that those that are taken are whole. A span that comes later is seen in its whole trace all the same.
+ */
+import type { SegmentView } from '../intake/segment.ts'
+import { PhaseScan } from './phase-scan.ts'
+
+export interface SpanFacts {
+  /** 52 bits of the ids: enough within a trace. */
+  readonly id: number
+  readonly parentId: number
+  readonly startUs: number
+  readonly durationUs: number
+  /** Names by number. */
+  readonly service: number
+  readonly route: number
+  readonly peer: number
+  readonly error: number
+  readonly http: number
+  readonly kind: number
+  readonly failed: boolean
+  readonly ours: boolean
+  readonly phases: readonly number[]
+  readonly retransmitted: boolean
+  /** It was counted in an earlier look at its trace. */
+  counted: boolean
+}
+
+export interface QuietTrace {
+  /** Words of the id. */
+  readonly words: Uint32Array
+  readonly spans: SpanFacts[]
+}
+
+interface Growing extends QuietTrace {
+  lastS: number
+}
+
+const MAX_TRACES = 20_000
+const MAX_SPANS = 512
+/** Spans taken a second. */
+const SPANS_A_SECOND = 4096
+const QUIET_S = 0.6
+/** The same while parents are missing. */
+const INCOMPLETE_S = 2.2
+const KEPT_S = 25
+const NO_PHASES: readonly number[] = []
+
+export class TraceWindow {
+  /** Traces with spans that were not looked at, by time of their last span. */
+  readonly #open = new Map<number, Growing>()
+  /** Those that were and lacked parents, for what comes late. */
+  readonly #done = new Map<number, Growing>()
+  readonly #scan = new PhaseScan()
+  /** Traces whose id has a bit of this set are passed over. */
+  #mask = 0
+  #rowsOfSecond = 0
+  #second = 0
+  /** Traces pushed out before they were looked at. */
+  dropped = 0
+
+  add(view: SegmentView, rows: number, nowS: number): void {
+    this.#pace(rows, nowS)
+    const mask = this.#mask
+    for (let row = 0; row < rows; row++) {
+      if (view.duplicate[row] === 1 || (view.trace[row * 4 + 3]! & mask) !== 0) continue
+      this.#take(view, row, nowS)
+    }
+  }
+
+  /** Traces of which nothing came for a while. */
+  *quiet(nowS: number): Generator<QuietTrace> {
+    for (const [key, trace] of this.#open) {
+      const idleS = nowS - trace.lastS
+      if (idleS < QUIET_S) continue
+      const whole = isWhole(trace.spans)
+      if (idleS < INCOMPLETE_S && !whole) continue
+      this.#open.delete(key)
+      // A parent that is to come would be given the time of its children, were they forgotten.
+      if (!whole) this.#done.set(key, trace)
+      yield trace
+    }
+    for (const [key, trace] of this.#done) {
+      if (nowS - trace.lastS < KEPT_S && this.#done.size < MAX_TRACES) break
+      this.#done.delete(key)
+    }
+  }
+
+  /** Share of all traces that is looked at, as one of so many. */
+  get oneOf(): number {
+    return this.#mask + 1
+  }
+
+  #pace(rows: number, nowS: number): void {
+    const second = Math.floor(nowS)
+    if (second !== this.#second) {
+      this.#rowsOfSecond = 0
+      this.#second = second
+    }
+    this.#rowsOfSecond += rows
+    let mask = 0
+    while (this.#rowsOfSecond / (mask + 1) > SPANS_A_SECOND && mask < 1023) mask = mask * 2 + 1
+    // Down again slowly: else the traces of one second would be cut in two by the next.
+    this.#mask = mask >= this.#mask ? mask : rows * 4 < SPANS_A_SECOND * this.#mask ? this.#mask >> 1 : this.#mask
+  }
+
+  #take(view: SegmentView, row: number, nowS: number): void {
+    const at = row * 4
+    const key = view.trace[at]! * 0x100000 + (view.trace[at + 1]! & 0xfffff)
+    const trace = this.#traceOf(key, view, at, nowS)
+    if (trace === undefined || trace.spans.length >= MAX_SPANS) return
+    const id = idAt(view.span, row)
+    const parentId = idAt(view.parent, row)
+    const ours = view.direction[row] !== 0
+    if (ours) this.#scan.scan(view.raw, view.spanAt[row]!, view.spanEnd[row]!)
+    trace.lastS = nowS
+    // Written out: this is done for each span.
+    trace.spans.push({
+      id,
+      parentId,
+      startUs: (view.start[row * 2 + 1]! * 0x100000000 + view.start[row * 2]!) / 1000,
+      durationUs: view.duration[row]!,
+      service: view.service[row]!,
+      route: view.route[row]!,
+      peer: view.peer[row]!,
+      error: view.error[row]!,
+      http: view.http[row]!,
+      kind: view.kind[row]!,
+      failed: view.status[row] === 2,
+      ours,
+      phases: ours ? this.#scan.values : NO_PHASES,
+      retransmitted: ours && this.#scan.retransmitted,
+      counted: false,
+    })
+  }
+
+  #traceOf(key: number, view: SegmentView, at: number, nowS: number): Growing | undefined {
+    const known = this.#open.get(key)
+    if (known !== undefined) return known
+    const late = this.#done.get(key)
+    if (late !== undefined) this.#done.delete(key)
+    if (late === undefined && this.#open.size >= MAX_TRACES) {
+      this.dropped++
+      return undefined
+    }
+    const trace: Growing = late ?? { words: view.trace.slice(at, at + 4), spans: [], lastS: nowS }
+    this.#open.set(key, trace)
+    return trace
+  }
+}
+
+/** Every parent that is named is here. */
+function isWhole(spans: readonly SpanFacts[]): boolean {
+  const ids = new Set<number>()
+  for (const { id } of spans) ids.add(id)
+  for (const { parentId } of spans) if (parentId !== 0 && !ids.has(parentId)) return false
+  return true
+}
+
+const idAt = (ids: Uint32Array, row: number): number => ids[row * 2]! * 0x100000 + (ids[row * 2 + 1]! & 0xfffff)

@@ -1,0 +1,181 @@
+/** Diagnosis in the store thread: takes what segments hold, looks once a second, answers what is usual and what is wrong. */
+import type { Names } from '../intake/names.ts'
+import type { SegmentView } from '../intake/segment.ts'
+import { isReady } from './deviation.ts'
+import { type Incident, Incidents } from './incidents.ts'
+import { Learning } from './learning.ts'
+import { MEASURES, OWN, Signature, TOTAL } from './signature.ts'
+import { CALL, type Entry, SERVED, Signatures } from './signatures.ts'
+import type { Expectation, Expectations } from './slowness.ts'
+import { Judge, type Load, look, type Sight } from './suspects.ts'
+import { TraceWindow } from './trace-window.ts'
+import { countsOf } from './window.ts'
+
+export interface WatchOptions {
+  readonly names: Names
+  /** Number of the service that answers at an address. */
+  readonly servedBy: (peer: number) => number | undefined
+  readonly onIncident: (incident: Incident, change: 'opened' | 'changed' | 'closed') => void
+  /** Length of an epoch of learning; 15 s by default. */
+  readonly epochMs?: number
+  /** Of an earlier run. */
+  readonly incidents?: readonly Incident[]
+}
+
+/** A place without a call for so long is not looked at. */
+const QUIET_S = 15
+const FORGET_S = 30 * 86_400
+/** Places looked at in one go; the rest come with the next. */
+const MOST = 3000
+/** What has been otherwise for so long is what is usual now. */
+const NEW_USUAL_S = 1800
+const NOTHING: readonly number[] = []
+
+export interface WatchState {
+  /** `learning` until something is known well enough to be compared. */
+  readonly state: 'learning' | 'watching'
+  readonly signatures: number
+  readonly ready: number
+  /** One of so many traces is looked at. */
+  readonly oneOf: number
+  readonly incidents: readonly Incident[]
+}
+
+export class Watch {
+  readonly signatures = new Signatures()
+  readonly #options: WatchOptions
+  readonly #window = new TraceWindow()
+  readonly #learning: Learning
+  readonly #incidents: Incidents
+  readonly #judge: Judge
+  /** Requests that came in, all of them. */
+  readonly #roots = new Signature()
+  readonly #epochS: number
+  /** Seconds count from here: they stay small. */
+  readonly #originMs: number
+  #epochEndS: number
+  #from = 0
+
+  constructor(options: WatchOptions, nowMs: number) {
+    const { names } = options
+    this.#options = options
+    this.#originMs = nowMs - 100_000
+    this.#epochS = (options.epochMs ?? 15_000) / 1000
+    this.#epochEndS = 100 + this.#epochS
+    this.#learning = new Learning(names, this.signatures, ({ durationUs, failed }, nowS) => {
+      const times = { ownUs: durationUs, totalUs: durationUs, phases: NOTHING }
+      this.#roots.add({ ...times, failure: failed ? 1 : 0, visible: failed, retransmitted: false }, nowS)
+    })
+    this.#incidents = new Incidents(options.onIncident, options.incidents ?? [])
+    this.#judge = new Judge(
+      (name) => names.text(name),
+      (peer) => this.servedBy(peer),
+    )
+  }
+
+  /** Number of the service that answers at an address. */
+  servedBy(peer: number): number | undefined {
+    return this.#learning.addresses.serviceAt(peer) ?? this.#options.servedBy(peer)
+  }
+
+  add(view: SegmentView, rows: number, nowMs: number): void {
+    this.#window.add(view, rows, this.#seconds(nowMs))
+  }
+
+  /** To be called once a second. */
+  tick(nowMs: number): void {
+    const nowS = this.#seconds(nowMs)
+    for (const trace of this.#window.quiet(nowS)) this.#learning.take(trace, nowS)
+    const hour = new Date(nowMs).getUTCHours()
+    const sights = this.#look(nowS, hour)
+    const routes = (service: number): number => this.#routesOf(service, nowS)
+    this.#incidents.take(sights.length === 0 ? [] : this.#judge.rank(sights, this.#load(nowS), nowS, routes), nowMs)
+    if (nowS >= this.#epochEndS) this.#endEpoch(nowS, hour)
+  }
+
+  state(): WatchState {
+    let ready = 0
+    for (const { signature } of this.signatures) if (isReady(signature)) ready++
+    return {
+      ...{ state: ready > 0 ? ('watching' as const) : ('learning' as const), signatures: this.signatures.size, ready },
+      ...{ oneOf: this.#window.oneOf, incidents: this.#incidents.list() },
+    }
+  }
+
+  /** What is usual, by the names of things. */
+  expectations(): Expectations {
+    const { names } = this.#options
+    return {
+      of: (kind, service, other, measure): Expectation | undefined => {
+        const [a, b] = [names.find(service), names.find(other)]
+        const index = MEASURES.indexOf(measure as (typeof MEASURES)[number])
+        if (a === undefined || b === undefined || index < 0) return undefined
+        const entry = this.signatures.find(kind === 'service' ? SERVED : CALL, a, b)
+        return entry === undefined ? undefined : expectationOf(entry.signature, index)
+      },
+    }
+  }
+
+  #seconds(nowMs: number): number {
+    return (nowMs - this.#originMs) / 1000
+  }
+
+  #look(nowS: number, hour: number): Sight[] {
+    const sights: Sight[] = []
+    let at = 0
+    let looked = 0
+    for (const entry of this.signatures) {
+      if (at++ < this.#from) continue
+      if (nowS - entry.signature.lastS > QUIET_S) {
+        entry.streak = 0
+        continue
+      }
+      if (++looked > MOST) break
+      entry.signature.pace(countsOf(entry.signature, nowS, 6, 0).calls)
+      const sight = look(entry, nowS, hour)
+      if (sight !== undefined) sights.push(sight)
+    }
+    this.#from = looked > MOST ? at - 1 : 0
+    return sights
+  }
+
+  #load(nowS: number): Load {
+    const { calls, seconds } = countsOf(this.#roots, nowS, 6, 8)
+    const { rate } = this.#roots.learnt
+    return { perSecond: calls / seconds, usualPerSecond: rate, usualUs: this.#roots.usual(TOTAL, 0.5) }
+  }
+
+  #routesOf(service: number, nowS: number): number {
+    let routes = 0
+    for (const { kind, service: of, signature } of this.signatures) {
+      if (kind === SERVED && of === service && nowS - signature.lastS < 60) routes++
+    }
+    return routes
+  }
+
+  #endEpoch(nowS: number, hour: number): void {
+    for (const entry of this.signatures) {
+      if (nowS - entry.signature.lastS < this.#epochS * 3) endEpochOf(entry, this.#epochS, hour)
+    }
+    this.#roots.endEpoch(!this.#incidents.isOpen, this.#epochS, hour)
+    this.signatures.forgetBefore(nowS - FORGET_S)
+    this.#epochEndS = nowS + this.#epochS
+  }
+}
+
+function endEpochOf(entry: Entry, seconds: number, hour: number): void {
+  entry.badEpochs = entry.deviated ? entry.badEpochs + 1 : 0
+  entry.signature.endEpoch(!entry.deviated || entry.badEpochs * seconds > NEW_USUAL_S, seconds, hour)
+  entry.deviated = false
+  if (isReady(entry.signature)) entry.notableUs = Math.max(1000, entry.signature.usual(OWN, 0.99))
+}
+
+function expectationOf(signature: Signature, measure: number): Expectation | undefined {
+  const samples = signature.usualSamples(measure)
+  if (measure === OWN || measure === TOTAL ? !isReady(signature) : samples === 0) return undefined
+  return {
+    medianUs: signature.usual(measure, 0.5),
+    p95Us: signature.usual(measure, 0.95),
+    samples: Math.round(samples),
+  }
+}

@@ -1,0 +1,56 @@
+/** The last seconds of a signature, as figures. */
+import { CALLS, FAILED, LOST, RECENT, SECONDS, type Signature, VISIBLE } from './signature.ts'
+
+export interface Counts {
+  calls: number
+  failed: number
+  visible: number
+  lost: number
+  /** Seconds that they are of. */
+  seconds: number
+}
+
+/** Counts of the last `least` seconds, and of more where they hold fewer calls than `enough`. */
+export function countsOf(of: Signature, nowS: number, least: number, enough: number): Counts {
+  const now = Math.floor(nowS)
+  const counts: Counts = { calls: 0, failed: 0, visible: 0, lost: 0, seconds: 0 }
+  for (let back = 0; back < SECONDS; back++) {
+    if (back >= least && counts.calls >= enough) break
+    counts.seconds++
+    const at = of.countsAt(now - back)
+    if (at < 0) continue
+    counts.calls += of.u16[at + CALLS]!
+    counts.failed += of.u16[at + FAILED]!
+    counts.visible += of.u16[at + VISIBLE]!
+    counts.lost += of.u16[at + LOST]!
+  }
+  return counts
+}
+
+/** Samples of a measure, rising, of the last seconds; of more seconds where they are fewer than `enough`. */
+export function samplesOf(of: Signature, measure: number, nowS: number, seconds: number, enough: number): number[] {
+  for (const longest of [seconds, SECONDS]) {
+    const found: number[] = []
+    for (let i = 0; i < RECENT; i++) {
+      const atS = of.sampleAtS(i)
+      if (atS > 0 && nowS - atS <= longest) found.push(of.sample(i, measure))
+    }
+    if (found.length >= enough || longest === SECONDS) return found.sort((a, b) => a - b)
+  }
+  return []
+}
+
+export function quantileOf(sorted: readonly number[], share: number): number {
+  if (sorted.length === 0) return 0
+  const at = share * (sorted.length - 1)
+  const low = sorted[Math.floor(at)]!
+  return low + (sorted[Math.ceil(at)]! - low) * (at - Math.floor(at))
+}
+
+/** Mean without the greatest tenth. */
+export function trimmedMean(sorted: readonly number[]): number {
+  const kept = Math.ceil(sorted.length * 0.9)
+  let sum = 0
+  for (let i = 0; i < kept; i++) sum += sorted[i]!
+  return kept === 0 ? 0 : sum / kept
+}
