@@ -8,16 +8,11 @@ import type { Window } from '../store/span-reader.ts'
 import type { SpanStore } from '../store/span-store.ts'
 import { bucketSql } from './quantiles.ts'
 
-export type RowsOf =
-  | 'services'
-  | 'map'
-  | 'heatmap'
-  | 'idempotency'
-  | 'clocks'
-  | 'clockSamples'
-  | 'serviceNames'
-  | 'operations'
-  | 'status'
+export const ROWS_OF = [
+  ...(['services', 'map', 'heatmap', 'idempotency', 'clocks', 'clockSamples'] as const),
+  ...(['serviceNames', 'operations', 'status'] as const),
+] as const
+export type RowsOf = (typeof ROWS_OF)[number]
 
 /** What is asked, in words that every replica understands. */
 export interface RowsQuestion {

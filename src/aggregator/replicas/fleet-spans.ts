@@ -9,7 +9,8 @@ import { readParts } from '../store/span-parts.ts'
 import { latestFirst, type SpanRow } from '../store/span-row.ts'
 import { ask } from './ask.ts'
 import type { ReplicaClient } from './client.ts'
-import { ASK_PATH, type Question, rowsIn, toWire } from './wire.ts'
+import type { Question } from './questions.ts'
+import { ASK_PATH, rowsIn, toWire } from './wire.ts'
 
 /** One that is likely gone holds up each query no longer than this. */
 const AWAY_TIMEOUT_MS = 1000

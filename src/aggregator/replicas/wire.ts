@@ -1,21 +1,15 @@
-/** What replicas ask each other, and how questions and answers look on the way. Each answers for itself alone. */
+/** How questions of replicas and answers look on the way. Each answers for itself alone. */
 import { BadQuery } from '../query/context.ts'
 import type { LocalSpans } from '../query/local-spans.ts'
-import type { Row, RowsQuestion } from '../query/rows.ts'
-import type { SpanQuery } from '../store/span-filter.ts'
+import type { Row } from '../query/rows.ts'
 import { encodeParts } from '../store/span-parts.ts'
 import type { SpanRow } from '../store/span-row.ts'
+import { questionOf } from './questions.ts'
 
 /** Another form of questions or answers gets another path; a replica that does not know it answers 404. */
 export const ASK_PATH = '/replica/1/ask'
 export const HELLO_PATH = '/replica/1/hello'
 export const LIVE_PATH = '/replica/1/live'
-
-export type Question =
-  | { readonly ask: 'trace'; readonly traceId: string }
-  | { readonly ask: 'search'; readonly query: SpanQuery; readonly limit: number; readonly traces: number }
-  | { readonly ask: 'rowsOf'; readonly traceIds: readonly string[]; readonly fromNs: bigint; readonly toNs: bigint }
-  | { readonly ask: 'rows'; readonly question: RowsQuestion }
 
 /** What a replica says of itself. */
 export interface Hello {
@@ -39,7 +33,7 @@ export function fromWire(text: string): unknown {
 
 /** The answer of this replica. Throws BadQuery where the question cannot be understood. */
 export async function answerOf(text: string, spans: LocalSpans): Promise<Buffer> {
-  const question = questionOf(text)
+  const question = questionOf(parsed(text))
   switch (question.ask) {
     case 'trace':
       return encodeParts(await spans.parts(question.traceId))
@@ -49,19 +43,15 @@ export async function answerOf(text: string, spans: LocalSpans): Promise<Buffer>
       return Buffer.from(toWire(await spans.rowsOf(question.traceIds, question.fromNs, question.toNs)))
     case 'rows':
       return Buffer.from(toWire(await spans.localRows(question.question)))
-    default:
-      throw new BadQuery('a question that is not known here')
   }
 }
 
-function questionOf(text: string): Question {
+function parsed(text: string): unknown {
   try {
-    const value = fromWire(text)
-    if (typeof value === 'object' && value !== null && 'ask' in value) return value as Question
+    return fromWire(text)
   } catch {
-    // Said below.
+    throw new BadQuery('not a question of a replica')
   }
-  throw new BadQuery('not a question of a replica')
 }
 
 /** Throws where the answer is no list. */
