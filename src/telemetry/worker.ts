@@ -153,9 +153,15 @@ function followClock(): void {
   if (Math.abs(originUs - encoder.originUs) > CLOCK_STEP_US) encoder.originUs = originUs
 }
 
-/** Records in one go: between them exports may leave, so that a burst doesn't fill the queue of a fast collector. */
-const TURN_RECORDS = 1024
+/** Records in one go, some tenths of a millisecond: between them exports may leave, and the data thread may have the core. */
+const TURN_RECORDS = 64
+/** Where both threads share a core, the data thread is not to wait for the end of a burst: a pause after each turn. */
+const PAUSE_MS = 1
+/** From this share of the ring on there is no time for pauses. */
+const HURRY = 0.5
 let draining = false
+/** What is encoded is to leave once all has been read. */
+let flushing = false
 
 /** While a collector that works catches up, records may wait in the ring as long as there is room for more. */
 const MAX_WAITING = 0.6
@@ -163,23 +169,23 @@ let waiting = false
 
 function drain(): void {
   waiting = spread?.isFull(spread.lane(0).builder.holding) === true && spread.working && reader.fill < MAX_WAITING
-  if (waiting) {
-    draining = false
-    return
-  }
-  if (reader.drain(onRecord, TURN_RECORDS) === TURN_RECORDS) {
+  if (!waiting && reader.drain(onRecord, TURN_RECORDS) === TURN_RECORDS) {
     draining = true
-    setImmediate(drain)
+    if (reader.fill < HURRY) setTimeout(drain, PAUSE_MS)
+    else setImmediate(drain)
     return
   }
   draining = false
-  accessLog?.flush()
+  if (!waiting) accessLog?.flush()
+  if (!flushing) return
+  flushing = false
+  spread?.flush()
 }
 
 const timer = setInterval(() => {
   followClock()
+  flushing = true
   if (!draining) drain()
-  spread?.flush()
   if (spread?.several === true) send({ type: 'receivers', receivers: spread.counts })
 }, options.scheduleMs)
 
