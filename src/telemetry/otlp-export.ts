@@ -5,7 +5,7 @@
 import type { DropReason, SharedCounters } from './counters.ts'
 import type { Batch } from './otlp-batch.ts'
 import type { ExportAnswer, OtlpChannel } from './otlp-channel.ts'
-import { DEADLINE_EXCEEDED, judgeFailure, readResponse } from './otlp-status.ts'
+import { DEADLINE_EXCEEDED, judgeFailure, readResponse, UNAVAILABLE } from './otlp-status.ts'
 
 const BACKOFF_FIRST_MS = 500
 const BACKOFF_MAX_MS = 10_000
@@ -28,6 +28,11 @@ export interface ExporterOptions {
   readonly release: (batch: Batch) => void
   readonly openChannel: () => OtlpChannel
   readonly counters: SharedCounters
+  /**
+   * A batch that is refused is sent once more at once: a collector that ends an old connection refuses what comes on it
+   * meanwhile, and is there.
+   */
+  readonly secondChance: boolean
   /** Memory of all batches, which several exporters share. */
   readonly budget: Budget
   /**
@@ -49,6 +54,8 @@ export interface Budget {
 export interface Pending {
   readonly batch: Batch
   readonly queuedAt: number
+  /** It had its second chance here. */
+  refused?: boolean
 }
 
 /** A collector that asks to be left alone for longer is treated as gone. */
@@ -187,6 +194,12 @@ export class OtlpExporter {
     }
     this.#counters.add('exportFailures', 1)
     const { retry, delayMs } = judgeFailure(answer.code, answer.details)
+    if (this.#options.secondChance && answer.code === UNAVAILABLE && delayMs < 0 && pending.refused !== true) {
+      pending.refused = true
+      this.#counters.add('retries', 1)
+      this.#queue.unshift(pending)
+      return
+    }
     this.#warnFailing(answer)
     if (!retry) {
       this.#drop(pending, 'non_retryable')

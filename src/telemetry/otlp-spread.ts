@@ -125,7 +125,7 @@ export class OtlpSpread {
     const endpoint = endpoints?.find((one) => hostOf(new URL(one)).host === member.serverName) ?? target.endpoint
     return new Lane({
       ...this.#options,
-      ...{ member, budget: this.#budget },
+      ...{ member, budget: this.#budget, secondChance: this.several },
       builder: new BatchBuilder(resource, target.version, Math.min(batchSpans, share), this.several || of > 1),
       openChannel: () => new OtlpChannel({ ...target, endpoint, address }, this.several ? RECONNECT_MS : undefined),
       onTrouble: (lane, wasUp) => this.#onTrouble(lane, wasUp),

@@ -3,9 +3,10 @@ import { readFields } from '../core/protobuf.ts'
 
 /** gRPC status codes by number (grpc/grpc doc/statuscodes.md). */
 export const DEADLINE_EXCEEDED = 4
+export const UNAVAILABLE = 14
 const RESOURCE_EXHAUSTED = 8
 /** CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS. */
-const RETRYABLE = new Set([1, DEADLINE_EXCEEDED, 10, 11, 14, 15])
+const RETRYABLE = new Set([1, DEADLINE_EXCEEDED, 10, 11, UNAVAILABLE, 15])
 
 /** A failed export: whether it may be repeated, and the delay that the collector asked for (-1: none). */
 export interface Failure {

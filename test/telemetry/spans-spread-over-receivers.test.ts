@@ -129,6 +129,21 @@ test('one that asks for patience keeps its spans', async () => {
   for (const collector of collectors) collector.stop()
 })
 
+test('one that refuses once, as it does where it ends an old connection, keeps its spans', async () => {
+  const collectors = await startThree()
+  for (const collector of collectors) collector.answer = (request) => ({ code: request % 3 === 0 ? 14 : 0 })
+  const telemetry = start(collectors, { maxInflight: 1 })
+  finish(telemetry, 900)
+  await until(() => telemetry.counters().exported === 900, state(telemetry))
+  assert.ok(telemetry.counters().exportFailures > 2)
+  const taker = takerOf(collectors)
+  for (const collector of collectors) {
+    for (const { traceId } of collector.spans) assert.equal(taker(traceId), collector)
+  }
+  await telemetry.close(300)
+  for (const collector of collectors) collector.stop()
+})
+
 test('none is there: spans wait, and go to the first that comes', async () => {
   const collectors = await startThree()
   for (const collector of collectors) collector.stop()
