@@ -34,6 +34,7 @@ export async function runAggregator(config: Config): Promise<void> {
       aggregator.remoteWrite === undefined
         ? undefined
         : { url: aggregator.remoteWrite, everyMs: aggregator.remoteWriteMs },
+    webhook: aggregator.webhook,
     walSync: aggregator.walSync,
     sealMs: aggregator.sealMs,
     segments: aggregator.segments,

@@ -78,6 +78,10 @@ export const aggregator = group({
     ...own,
   }),
   remoteWriteMs: setting(duration(), { doc: 'How often they are pushed.', default: 15_000, ...own }),
+  webhook: optional(httpUrl('https://alerts.example/hook', true), {
+    doc: 'Where incidents are posted as JSON when they open, get another first cause, or are over.',
+    ...own,
+  }),
   bearerToken: optional(text('a token'), {
     doc: 'Senders must show `authorization: Bearer` with it.',
     secret: true,

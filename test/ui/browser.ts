@@ -15,8 +15,9 @@ export interface Ui {
   open(path: string, options?: BrowserContextOptions): Promise<Page>
 }
 
-export async function startUi(t: TestContext): Promise<Ui> {
-  const aggregator = await running()
+/** `folder`: with what an earlier run left there. */
+export async function startUi(t: TestContext, folder?: string): Promise<Ui> {
+  const aggregator = await running({}, folder)
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
   const faults: string[] = []
   const origin = `http://127.0.0.1:${aggregator.uiPort}`

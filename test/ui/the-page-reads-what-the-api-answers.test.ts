@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AssembledTrace } from '../../src/aggregator/assembly/hop.ts'
 import type { TraceDiagnosis } from '../../src/aggregator/diagnosis/diagnosis.ts'
+import type { WatchState } from '../../src/aggregator/diagnosis/watch.ts'
 import type { TraceSummary } from '../../src/aggregator/query/search.ts'
 import type { LiveTrace } from '../../src/aggregator/store/protocol.ts'
 import type { SpanRow } from '../../src/aggregator/store/span-row.ts'
@@ -20,5 +21,7 @@ test('types agree', () => {
   const live: Reads<page.LiveTrace, LiveTrace> = true
   const span: Reads<page.SpanLine, Sent<SpanRow>> = true
   const diagnosis: Reads<causes.TraceDiagnosis, TraceDiagnosis> = true
-  assert.deepEqual([trace, summary, live, span, diagnosis], [true, true, true, true, true])
+  const watching: Reads<causes.Watching, WatchState> = true
+  const all = [trace, summary, live, span, diagnosis, watching]
+  assert.ok(all.every((one) => one))
 })

@@ -19,6 +19,13 @@ export interface Incident {
   readonly summary: string
   /** The likeliest first. */
   readonly causes: readonly IncidentCause[]
+  /** What was said when. */
+  readonly timeline: readonly Told[]
+}
+
+export interface Told {
+  readonly atMs: number
+  readonly text: string
 }
 
 interface Open {
@@ -26,11 +33,13 @@ interface Open {
   readonly onsetMs: number
   readonly openedMs: number
   lastMs: number
+  readonly timeline: Told[]
   /** Suspects by key, with their harm smoothed over time. */
   readonly suspects: Map<string, { suspect: Suspect; harm: number; most: number }>
 }
 
 const KEPT = 200
+const MAX_TOLD = 20
 const MAX_CAUSES = 6
 /** All is well for so long: it is over. */
 const CLOSE_MS = 12_000
@@ -69,16 +78,16 @@ export class Incidents {
     if (this.#open === undefined) {
       if (harm < LEAST_HARM) return
       const id = `${Math.floor(nowMs).toString(36)}`
-      this.#open = { id, onsetMs: nowMs - BEFORE_MS, openedMs: nowMs, lastMs: nowMs, suspects: new Map() }
+      this.#open = { id, onsetMs: nowMs - BEFORE_MS, openedMs: nowMs, lastMs: nowMs, suspects: new Map(), timeline: [] }
       this.#grow(this.#open, suspects)
-      this.#tell('opened')
+      this.#tell('opened', nowMs)
       return
     }
     const open = this.#open
     if (harm >= LEAST_HARM / 2) open.lastMs = nowMs
     this.#grow(open, suspects)
     if (nowMs - open.lastMs >= CLOSE_MS) this.#close(open)
-    else if (summaryOf(open) !== this.#told) this.#tell('changed')
+    else if (summaryOf(open) !== this.#told) this.#tell('changed', nowMs)
   }
 
   #grow(open: Open, suspects: readonly Suspect[]): void {
@@ -99,6 +108,7 @@ export class Incidents {
   }
 
   #close(open: Open): void {
+    open.timeline.push({ atMs: Math.round(open.lastMs), text: 'all as usual again' })
     const incident = incidentOf(open, 'closed', open.lastMs)
     this.#open = undefined
     this.#closed.push(incident)
@@ -107,8 +117,11 @@ export class Incidents {
     this.#onChange(incident, 'closed')
   }
 
-  #tell(change: 'opened' | 'changed'): void {
-    const incident = incidentOf(this.#open!, 'open', null)
+  #tell(change: 'opened' | 'changed', nowMs: number): void {
+    const open = this.#open!
+    const text = `${change === 'opened' ? 'opened' : 'now first'}: ${summaryOf(open)}`
+    if (open.timeline.length < MAX_TOLD) open.timeline.push({ atMs: Math.round(nowMs), text })
+    const incident = incidentOf(open, 'open', null)
     this.#told = incident.summary
     this.#onChange(incident, change)
   }
@@ -139,5 +152,6 @@ function incidentOf(open: Open, state: Incident['state'], closedMs: number | nul
     closedMs: closedMs === null ? null : Math.round(closedMs),
     summary: causes[0]?.text ?? '',
     causes,
+    timeline: [...open.timeline],
   }
 }

@@ -1,6 +1,7 @@
 /** Diagnosis in the store thread: takes what segments hold, looks once a second, answers what is usual and what is wrong. */
 import type { Names } from '../intake/names.ts'
 import type { SegmentView } from '../intake/segment.ts'
+import { type Kept, readBaselines, readIncidents, writeBaselines } from './baseline-file.ts'
 import { isReady } from './deviation.ts'
 import { type Incident, Incidents } from './incidents.ts'
 import { Learning } from './learning.ts'
@@ -18,8 +19,8 @@ export interface WatchOptions {
   readonly onIncident: (incident: Incident, change: 'opened' | 'changed' | 'closed') => void
   /** Length of an epoch of learning; 15 s by default. */
   readonly epochMs?: number
-  /** Of an earlier run. */
-  readonly incidents?: readonly Incident[]
+  /** Where what is usual is kept over restarts; nowhere by default. */
+  readonly folder?: string
 }
 
 /** A place without a call for so long is not looked at. */
@@ -66,7 +67,10 @@ export class Watch {
       const times = { ownUs: durationUs, totalUs: durationUs, phases: NOTHING }
       this.#roots.add({ ...times, failure: failed ? 1 : 0, visible: failed, retransmitted: false }, nowS)
     })
-    this.#incidents = new Incidents(options.onIncident, options.incidents ?? [])
+    const { folder } = options
+    if (folder !== undefined) readBaselines(folder, this.#kept())
+    for (const entry of this.signatures) note(entry)
+    this.#incidents = new Incidents(options.onIncident, folder === undefined ? [] : readIncidents(folder))
     this.#judge = new Judge(
       (name) => names.text(name),
       (peer) => this.servedBy(peer),
@@ -114,6 +118,16 @@ export class Watch {
         return entry === undefined ? undefined : expectationOf(entry.signature, index)
       },
     }
+  }
+
+  /** Throws where the folder cannot be written. */
+  save(): void {
+    const { folder } = this.#options
+    if (folder !== undefined) writeBaselines(folder, this.#kept(), this.#incidents.list())
+  }
+
+  #kept(): Kept {
+    return { signatures: this.signatures, roots: this.#roots, originMs: this.#originMs }
   }
 
   #seconds(nowMs: number): number {
@@ -167,6 +181,11 @@ function endEpochOf(entry: Entry, seconds: number, hour: number): void {
   entry.badEpochs = entry.deviated ? entry.badEpochs + 1 : 0
   entry.signature.endEpoch(!entry.deviated || entry.badEpochs * seconds > NEW_USUAL_S, seconds, hour)
   entry.deviated = false
+  note(entry)
+}
+
+/** Which calls are worth showing. */
+function note(entry: Entry): void {
   if (isReady(entry.signature)) entry.notableUs = Math.max(1000, entry.signature.usual(OWN, 0.99))
 }
 

@@ -28,6 +28,7 @@ const views = new WeakMap<SharedArrayBuffer, SegmentView>()
 const EXPIRE_EVERY_MS = 10_000
 const TAIL_EVERY_MS = 250
 const LOOK_EVERY_MS = 1000
+const SAVE_EVERY_MS = 60_000
 const QUIET_MS = 1200
 
 const nowMs = (): number => wallUs(nowUs()) / 1000
@@ -56,6 +57,7 @@ const watch = new Watch(
     names,
     servedBy: (peer) => pairing.servedBy(peer),
     epochMs: settings.epochMs,
+    folder: settings.folder,
     onIncident: (incident, change) => say({ kind: 'incident', incident, change }),
   },
   nowMs(),
@@ -161,6 +163,8 @@ port.on('message', (message: ToStore) => {
     clearInterval(expiring)
     clearInterval(tailing)
     clearInterval(looking)
+    clearInterval(saving)
+    saveBaselines()
     turn = turn.then(async () => {
       await store.close()
       await clickhouse?.close()
@@ -195,5 +199,14 @@ const looking = setInterval(() => {
     fault(error)
   }
 }, LOOK_EVERY_MS)
+
+function saveBaselines(): void {
+  try {
+    watch.save()
+  } catch (error) {
+    fault(error)
+  }
+}
+const saving = setInterval(saveBaselines, SAVE_EVERY_MS)
 
 say({ kind: 'ready', storedBelow: store.storedBelow, names: store.names.texts })

@@ -20,7 +20,17 @@ const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect 
 <path d="M3 4.5h7M5.5 8H13M7.5 11.5h3.5" stroke="#fff" stroke-width="1.8" stroke-linecap="round"/></svg>`
 
 /** First segments of the paths that are views. */
-const VIEWS: ReadonlySet<string> = new Set(['', 'live', 'search', 'trace', 'map', 'latency', 'idempotency', 'clocks'])
+const VIEWS: ReadonlySet<string> = new Set([
+  '',
+  'live',
+  'incidents',
+  'search',
+  'trace',
+  'map',
+  'latency',
+  'idempotency',
+  'clocks',
+])
 
 const HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-cache',

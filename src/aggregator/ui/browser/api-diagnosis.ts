@@ -18,3 +18,22 @@ export interface TraceDiagnosis {
   readonly causes: readonly (Cause & { readonly spanId: string })[]
   readonly note: string
 }
+
+export interface Incident {
+  readonly id: string
+  readonly state: string
+  readonly onsetMs: number
+  readonly openedMs: number
+  readonly closedMs: number | null
+  readonly summary: string
+  readonly causes: readonly (Cause & { readonly traceIds: readonly string[]; readonly z: number })[]
+  readonly timeline: readonly { readonly atMs: number; readonly text: string }[]
+}
+
+export interface Watching {
+  readonly state: string
+  readonly signatures: number
+  readonly ready: number
+  readonly oneOf: number
+  readonly incidents: readonly Incident[]
+}

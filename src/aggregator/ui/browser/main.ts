@@ -6,6 +6,7 @@ import { followLinks, go, onPlace, type Place, place } from './location.ts'
 import type { View } from './view.ts'
 import { ClocksView } from './view-clocks.ts'
 import { IdempotencyView } from './view-idempotency.ts'
+import { IncidentsView } from './view-incidents.ts'
 import { LatencyView } from './view-latency.ts'
 import { LiveView } from './view-live.ts'
 import { MapView } from './view-map.ts'
@@ -21,6 +22,7 @@ interface Entry {
 
 const VIEWS: Readonly<Record<string, Entry>> = {
   live: { title: 'Live', key: 'l', make: () => new LiveView() },
+  incidents: { title: 'Incidents', key: 'n', make: () => new IncidentsView() },
   search: { title: 'Search', key: 's', make: () => new SearchView() },
   map: { title: 'Service map', key: 'm', make: () => new MapView() },
   latency: { title: 'Latency', key: 'h', make: () => new LatencyView() },
