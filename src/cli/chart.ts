@@ -35,6 +35,7 @@ const SPECIAL: Readonly<Record<string, Json>> = {
   'injector.nativeSidecars': enumOf('auto', 'always', 'never'),
   'injector.config': configOf('injector'),
   'certificate.days': atLeast(1),
+  'sidecar.image': { anyOf: [{ const: '' }, zodSchema(imageReference.zod)] },
   'sidecar.config': configOf('sidecar', 'iptables'),
   'sidecar.cpuRequest': quantities,
   'sidecar.cpuLimit': quantityOrNone,
