@@ -15,6 +15,8 @@ import { framesOf, openWalFolder, readWalFile, removeWalFile, sealFrame, WalFile
 /** Fewest bytes of a span that has both ids. */
 const LEAST_SPAN_BYTES = 30
 const MAX_SPANS_OF_REQUEST = 65_536
+/** Ids that are looked up together; a power of two. */
+const IDS_AT_ONCE = 16
 
 export interface IntakeOptions {
   /** Folder of the write-ahead log; undefined: nothing is written, and what is acknowledged is in memory alone. */
@@ -234,7 +236,11 @@ export class Intake {
   #keep(segment: HotSegment, scanned: Scanned, at: number, payloadBytes: number, receivedMs: number): number {
     const { view, rows } = segment
     let duplicates = 0
-    for (let row = rows; row < rows + scanned.rows; row++) {
+    const end = rows + scanned.rows
+    for (let row = rows; row < end; row++) {
+      if (((row - rows) & (IDS_AT_ONCE - 1)) === 0) {
+        this.#recent.touch(view.trace, row * 4, view.span, row * 2, Math.min(IDS_AT_ONCE, end - row))
+      }
       if (!this.#recent.seen(view.trace, row * 4, view.span, row * 2)) continue
       view.duplicate[row] = 1
       duplicates++
