@@ -16,7 +16,8 @@ export interface QueryServerOptions {
   readonly page: (req: IncomingMessage, res: ServerResponse, path: string) => boolean
 }
 
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
+/** Host headers of a server that listens for its own machine alone. */
+export const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
 const MAX_URL = 16_384
 const LIVE = '/api/hopscope/live'
 

@@ -3,6 +3,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { LOOPBACK } from '../query/http-server.ts'
 import type { LiveTail } from '../query/live-tail.ts'
 import { type Bound, type ListenerTls, tlsOptions } from '../receive/tls-options.ts'
 import type { ApiResponse } from '../store/protocol.ts'
@@ -52,6 +53,9 @@ export async function startReplicaServer(options: ReplicaServerOptions): Promise
 }
 
 async function serve(req: IncomingMessage, res: ServerResponse, options: ReplicaServerOptions): Promise<void> {
+  // As for the page: a name that some site lets resolve to us.
+  const isOurs = !/^(127\.|::1$)/.test(req.socket.localAddress ?? '') || LOOPBACK.test(req.headers.host ?? '')
+  if (options.token === undefined && !isOurs) return text(res, 403, 'not by this name')
   if (!isLetIn(req, options.token)) return text(res, 401, 'a token is needed: aggregator.replicaToken')
   const url = req.url ?? '/'
   if (req.method === 'POST' && url === ASK_PATH) {
