@@ -148,6 +148,12 @@ test('spans of one trace that came to different replicas are one trace', async (
   }
 })
 
+test('incidents are asked of all', async () => {
+  const { status, json } = await get(replicas[2]!.uiPort, '/api/hopscope/incidents')
+  assert.deepEqual([status, json.missing], [200, []])
+  assert.ok(Array.isArray(json.incidents))
+})
+
 test('the status counts all, and tells them apart', async () => {
   const { json } = await get(replicas[1]!.uiPort, '/api/hopscope/status')
   const parts = json.replicas as { spans: number; waiting: number }[]

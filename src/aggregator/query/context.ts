@@ -30,7 +30,7 @@ export interface QueryContext {
   /** Of this replica. */
   readonly names: Names
   readonly pairing: Pick<Pairing, 'servedBy'>
-  readonly watch: Pick<Watch, 'state' | 'expectations'>
+  readonly watch: Pick<Watch, 'expectations'>
   readonly nowMs: number
 }
 

@@ -1,10 +1,13 @@
 /** The query API: paths to answers. Runs in the store thread; the HTTP server before it only carries. */
 import { nowUs, wallUs } from '../../core/clock.ts'
+import type { WatchState } from '../diagnosis/watch.ts'
+import { mergedStates } from '../replicas/merged-incidents.ts'
 import type { ApiRequest, ApiResponse } from '../store/protocol.ts'
 import { clocks, heatmap, idempotency, map, services, status } from './aggregates.ts'
 import { BadQuery, json, Parameters, type QueryContext } from './context.ts'
 import { jaegerLegacy } from './jaeger-legacy.ts'
 import { jaegerV3 } from './jaeger-v3.ts'
+import { tuples } from './rows.ts'
 import { search, spans } from './search.ts'
 import { span, trace } from './trace.ts'
 
@@ -22,9 +25,10 @@ const ROUTES: Readonly<Record<string, Answering>> = {
   idempotency,
   clocks,
   status,
-  incidents: (parameters, { watch }) => {
+  incidents: async (parameters, { spans }) => {
     parameters.only([])
-    return json(watch.state())
+    const states = tuples<[string]>(await spans.rows({ of: 'incidents', fromNs: 0n, toNs: 0n }))
+    return json(mergedStates(states.map(([state]) => JSON.parse(state) as WatchState)))
   },
 }
 

@@ -2,6 +2,7 @@
  * Counted rows beneath the figures over many spans, as one replica has them: names as texts and all numbers plain, so that
  * rows of several replicas can stand in one list. They count what is in files, all but the last second or two.
  */
+import type { Watch } from '../diagnosis/watch.ts'
 import type { Names } from '../intake/names.ts'
 import type { SpanFile } from '../store/span-file.ts'
 import type { Window } from '../store/span-reader.ts'
@@ -10,7 +11,7 @@ import { bucketSql } from './quantiles.ts'
 
 export const ROWS_OF = [
   ...(['services', 'map', 'heatmap', 'idempotency', 'clocks', 'clockSamples'] as const),
-  ...(['serviceNames', 'operations', 'status'] as const),
+  ...(['serviceNames', 'operations', 'status', 'incidents'] as const),
 ] as const
 export type RowsOf = (typeof ROWS_OF)[number]
 
@@ -33,6 +34,7 @@ export interface LocalData {
   readonly store: SpanStore
   readonly names: Names
   readonly window: Window
+  readonly watch: Pick<Watch, 'state'>
 }
 
 const MAX_ROWS = 50_000
@@ -56,7 +58,7 @@ interface Asked {
   readonly hosts: string
 }
 
-const COUNTED: Readonly<Record<Exclude<RowsOf, 'status'>, Counted>> = {
+const COUNTED: Readonly<Record<Exclude<RowsOf, 'status' | 'incidents'>, Counted>> = {
   services: {
     sql: (db, where) =>
       `SELECT service, route, kind IN (2, 5) AS served, ${bucketSql('duration_us')} AS bucket, count(*), count(*) FILTER (status = 2)
@@ -112,6 +114,8 @@ const is = (column: string, value: number | undefined): string =>
 /** The rows of this replica. */
 export async function localRows(question: RowsQuestion, data: LocalData): Promise<Row[]> {
   if (question.of === 'status') return statusRows(data)
+  // One row, which is no row of a table.
+  if (question.of === 'incidents') return [[JSON.stringify(data.watch.state())]]
   const counted = COUNTED[question.of]
   const where = `start_ns BETWEEN ${question.fromNs} AND ${question.toNs}`
   const asked = askedOf(question, data.names)

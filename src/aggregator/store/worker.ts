@@ -125,7 +125,7 @@ function localSpans(segments: readonly SharedSegment[]): LocalSpans {
   // Those below are in the files, and their memory may be filled anew by now.
   const live = segments.filter(({ sequence }) => sequence >= committedBelow)
   const hot = live.map((segment) => ({ view: viewOf(segment), extent: segment }))
-  return new LocalSpans(reader, { store, names, window: { hot, committedBelow } })
+  return new LocalSpans(reader, { store, names, watch, window: { hot, committedBelow } })
 }
 
 async function api({ request, live, fleet }: Extract<ToStore, { kind: 'api' }>): Promise<ApiResponse> {
