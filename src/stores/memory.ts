@@ -29,16 +29,19 @@ import {
   renewEntry,
   standingOf,
 } from './lifecycle.ts'
-import { hasBody, type Packed, pack, packedSize, unpack, withoutBody, workingSize } from './memory-record.ts'
+import { type Kept, MemoryRecords, workingSize } from './memory-records.ts'
 import { StoreError } from './store-error.ts'
 import { Waiters } from './waiters.ts'
 
 export interface MemoryStoreOptions {
-  /** Bytes of all records together, their overhead included; see {@link packedSize}. */
+  /** Bytes of all records together, their overhead included; see {@link MemoryRecords}. */
   readonly maxBytes: number
   /** Wall clock, milliseconds. */
   readonly now?: () => number
 }
+
+/** No record takes less: with their number bounded the lists are arrays of numbers. */
+const LEAST_RECORD_BYTES = 400
 
 export class MemoryStore implements IdempotencyStore {
   readonly name = 'memory'
@@ -49,10 +52,12 @@ export class MemoryStore implements IdempotencyStore {
   readonly #maxWorkingBytes: number
   /** No lease of {@link #working} is over before this; wall-clock milliseconds. */
   #leaseOverMs = Number.POSITIVE_INFINITY
+  /** All that is at work no more. */
+  readonly #records = new MemoryRecords()
   /** Completed, with their body. */
-  readonly #responses: LRUCache<string, Packed>
+  readonly #responses: LRUCache<string, Kept>
   /** Completed without a body, unknown, expired. */
-  readonly #remains: LRUCache<string, Packed>
+  readonly #remains: LRUCache<string, Kept>
   readonly #waiters = new Waiters()
   #fence = 0
   #forgotten = 0
@@ -61,19 +66,23 @@ export class MemoryStore implements IdempotencyStore {
     this.#now = options.now ?? wallNowMs
     const eighth = Math.max(1, Math.floor(options.maxBytes / 8))
     this.#maxWorkingBytes = eighth
-    const sizeCalculation = packedSize
-    this.#remains = new LRUCache<string, Packed>({
+    const sizeCalculation = (kept: Kept, id: string): number => this.#records.sizeOf(kept, id)
+    this.#remains = new LRUCache<string, Kept>({
+      max: Math.ceil(eighth / LEAST_RECORD_BYTES),
       maxSize: eighth,
       sizeCalculation,
-      dispose: (_packed, _id, why) => {
+      dispose: (kept, _id, why) => {
         if (why === 'evict') this.#forgotten++
+        this.#records.drop(kept)
       },
     })
-    this.#responses = new LRUCache<string, Packed>({
+    this.#responses = new LRUCache<string, Kept>({
+      max: Math.ceil((eighth * 6) / LEAST_RECORD_BYTES),
       maxSize: eighth * 6,
       sizeCalculation,
-      dispose: (packed, id, why) => {
-        if (why === 'evict') this.#keepRemains(id, withoutBody(packed))
+      dispose: (kept, id, why) => {
+        if (why === 'evict') this.#keepRemains(id, this.#records.withoutBody(kept))
+        else this.#records.drop(kept)
       },
     })
   }
@@ -158,7 +167,7 @@ export class MemoryStore implements IdempotencyStore {
     }
     for (const entry of this.#working.values()) count(entry)
     for (const records of [this.#responses, this.#remains]) {
-      for (const packed of records.values()) count(unpack(withoutBody(packed)))
+      for (const kept of records.values()) count(this.#records.read(kept))
     }
     return counts
   }
@@ -174,8 +183,8 @@ export class MemoryStore implements IdempotencyStore {
   #find(id: string): Entry | undefined {
     const working = this.#working.get(id)
     if (working !== undefined) return working
-    const packed = this.#responses.get(id) ?? this.#remains.get(id)
-    return packed === undefined ? undefined : unpack(packed)
+    const kept = this.#responses.get(id) ?? this.#remains.get(id)
+    return kept === undefined ? undefined : this.#records.read(kept)
   }
 
   #remove(id: string): void {
@@ -214,20 +223,26 @@ export class MemoryStore implements IdempotencyStore {
     if (before === 'completed') return true
     if (this.#working.delete(id)) this.#workingBytes -= bytes
     else this.#remove(id)
-    this.#keep(id, pack(entry))
+    this.#keep(id, this.#records.keep(entry))
     this.#waiters.notify(id)
     return true
   }
 
-  #keep(id: string, packed: Packed): void {
-    if (hasBody(packed) && packedSize(packed, id) <= this.#responses.maxSize) this.#responses.set(id, packed)
-    else this.#keepRemains(id, withoutBody(packed))
+  #keep(id: string, kept: Kept): void {
+    const records = this.#records
+    const fits = records.hasBody(kept) && records.sizeOf(kept, id) <= this.#responses.maxSize
+    if (fits) this.#responses.set(id, kept)
+    else this.#keepRemains(id, records.withoutBody(kept))
   }
 
   /** An entry that is larger than all the room is forgotten, and counted as that. */
-  #keepRemains(id: string, packed: Packed): void {
-    if (packedSize(packed, id) > this.#remains.maxSize) this.#forgotten++
-    else this.#remains.set(id, packed)
+  #keepRemains(id: string, kept: Kept): void {
+    if (this.#records.sizeOf(kept, id) <= this.#remains.maxSize) {
+      this.#remains.set(id, kept)
+      return
+    }
+    this.#forgotten++
+    this.#records.drop(kept)
   }
 
   /** Whether a claim of so many bytes fits, after those whose lease is over have made room. */
@@ -247,7 +262,7 @@ export class MemoryStore implements IdempotencyStore {
       this.#remove(id)
       if (entry.state !== 'dispatched') continue
       entry.state = 'unknown'
-      this.#keepRemains(id, pack(entry))
+      this.#keepRemains(id, this.#records.keep(entry))
     }
   }
 }
