@@ -125,8 +125,7 @@ export class Storm {
 
   async #endOf(key: string): Promise<'replayed' | 'unknown' | 'free'> {
     const ran = this.origin.runs.get(quoted(key)) ?? 0
-    const answer = await ask(this.proxies[0]!.port, key)
-    assert.ok(typeof answer !== 'string', `${key}: ${String(answer)}`)
+    const answer = await this.#askAtEase(key)
     this.#note(key, answer)
     if (answer.status === 409) {
       assert.match(answer.body, /idempotency_outcome_unknown/, key)
@@ -138,6 +137,17 @@ export class Storm {
     return replayed ? 'replayed' : 'free'
   }
 
+  /** A proxy that took its store for down may need a moment to find it again. */
+  async #askAtEase(key: string): Promise<Message> {
+    const patientUntil = performance.now() + AT_EASE_MS
+    for (;;) {
+      const answer = await ask(this.proxies[0]!.port, key)
+      assert.ok(typeof answer !== 'string', `${key}: ${String(answer)}`)
+      if (answer.status !== 503 || performance.now() > patientUntil) return answer
+      await sleep(50)
+    }
+  }
+
   async close(): Promise<void> {
     this.#stopped = true
     await Promise.all(this.proxies.map((proxy) => proxy?.stop('SIGKILL')))
@@ -145,6 +155,7 @@ export class Storm {
   }
 }
 
+const AT_EASE_MS = 10_000
 const quoted = (key: string): string => `"${key}"`
 
 /** The answer, or what went wrong with the connection. */
