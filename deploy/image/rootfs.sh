@@ -45,7 +45,7 @@ cp -a "$PROGRAM" "$TARGET/opt/hopscope"
 cd "$TARGET/opt/hopscope"
 # What only people and compilers read, and builds for other systems.
 find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -iname '*.md' \
-  -o -name '*.c' -o -name '*.cc' -o -name '*.cpp' -o -name '*.h' -o -name '*.min.js' -o -name '*.map.*' \) ! -path './README.md' -delete
+  -o -name '*.c' -o -name '*.cc' -o -name '*.cpp' -o -name '*.h' -o -name '*.map.*' \) ! -path './README.md' -delete
 find node_modules -type d \( -name test -o -name tests -o -name docs -o -name example -o -name examples -o -name benchmark \) \
   -prune -exec rm -rf {} +
 rm -rf node_modules/@types node_modules/protobufjs/dist

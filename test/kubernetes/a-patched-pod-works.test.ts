@@ -11,7 +11,7 @@ import { review } from '../../src/injector/review.ts'
 import { createPair, netnsUnavailable, type Pair, type Running } from '../interception/netns.ts'
 import { APP_UID, dial, program } from '../interception/programs.ts'
 import type { ToldSpan } from '../interception/sidecar.ts'
-import { preStop, type RunContainer, runToEnd, startContainer } from './pod-by-hand.ts'
+import { environment, preStop, type RunContainer, runToEnd, startContainer } from './pod-by-hand.ts'
 import { answerOf, applyPatch, OPTIONS, patchOf, reviewOf } from './support.ts'
 
 const skip = netnsUnavailable()
@@ -95,6 +95,15 @@ test('the init container writes the rules, with two capabilities', { skip }, () 
   const saved = pair.pod.exec(['iptables-save', '-t', 'nat']).stdout
   assert.match(saved, /--dport 443 -j REDIRECT --to-ports 15001/)
   assert.match(saved, /--dport 5432 -j RETURN/)
+})
+
+test('its spans will name the pod, and what it is called', { skip }, () => {
+  const command = ['node', '/opt/hopscope/dist/cli/main.js', 'check-config', '--for', 'sidecar']
+  const { status, said } = runToEnd(pair.pod, { ...sidecar, command }, FIELDS)
+  assert.equal(status, 0, said)
+  assert.match(said, /service\.name.*"shop"/)
+  for (const part of ['"k8s.pod.name":"shop-1"', '"k8s.namespace.name":"shop"']) assert.ok(said.includes(part), said)
+  assert.match(environment(sidecar.env, FIELDS).OTEL_RESOURCE_ATTRIBUTES!, /k8s\.node\.name=node-a,/)
 })
 
 test('the proxy starts without any capability, and its startup probe says when', { skip }, async () => {

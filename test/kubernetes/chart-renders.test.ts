@@ -49,6 +49,7 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'aggregator.persistence.enabled=false',
     'aggregator.replicas=3',
   ],
+  'several aggregators': ['aggregator.replicas=3'],
   'settings of sidecars': [
     'sidecar.config={"sample":0.1}',
     'sidecar.config.timeouts.connectMs=2000',
@@ -208,6 +209,10 @@ test('the webhook leaves its own namespace and those of the system alone, and po
 test('the sidecars’ receiver is a name that stands for all aggregators', { skip }, () => {
   const rendered = template(['aggregator.replicas=3'])
   const text = configs(rendered).find(([command]) => command === 'injector')![1]
+  assert.match(
+    configs(rendered).find(([command]) => command === 'aggregator')![1],
+    /- hopscope-aggregator-headless\.hopscope\.svc:16687/,
+  )
   const [, service, namespace] = /aggregator: http:\/\/([a-z-]+)\.([a-z-]+)\.svc:4317/.exec(text)!
   const { spec, metadata } = find(rendered, 'Service', service)
   assert.deepEqual([(spec as { clusterIP: string }).clusterIP, metadata.namespace], ['None', namespace])
