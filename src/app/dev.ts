@@ -147,6 +147,7 @@ async function startDemo(config: Config, endings: Ending[], https?: DevHttps): P
   const front = await hop('web', web.url, (await isFree(config.port)) ? config.port : 0, https)
   const url = urlOf(front)
   print('Three services, each behind its own Hopscope:  web → orders → payments')
+  print('After a minute, and now and then, payments is in trouble: see Incidents on the page.')
   print(`Call them yourself:  curl -i ${url}/checkout/7   or   ${url}/orders/7`)
   for (const line of https?.lines ?? []) print(line)
   const traffic = startTraffic(clearUrlOf(front), CALL_EVERY_MS)

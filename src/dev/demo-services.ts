@@ -1,6 +1,7 @@
 /**
  * Three small services for the demo: web asks orders, orders asks payments. They know nothing of Hopscope; they hand
- * trace headers on as services do. Payments is slow on some calls, fails on some, and drops the connection on some.
+ * trace headers on as services do. Payments is slow on some calls, fails on some, and drops the connection on some. Now and
+ * then its ledger is locked for a while: the incident that the page shows.
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
@@ -23,7 +24,13 @@ const CALL_TIMEOUT_MS = 5000
 /** What payments does with one charge after another. */
 const MOODS = ['good', 'slow', 'good', 'broken', 'good', 'reset'] as const
 
-export function startPayments(): Promise<DemoService> {
+/** The ledger is free for so long, then locked for so long, in turn. */
+const FREE_MS = 60_000
+const LOCKED_MS = 30_000
+
+export function startPayments({ freeMs = FREE_MS, lockedMs = LOCKED_MS } = {}): Promise<DemoService> {
+  const begunMs = performance.now()
+  const isLocked = (): boolean => (performance.now() - begunMs) % (freeMs + lockedMs) >= freeMs
   let charges = 0
   let receipts = 0
   return startService(async (method, path) => {
@@ -33,7 +40,8 @@ export function startPayments(): Promise<DemoService> {
       return receipts++ % 3 === 2 ? undefined : [200, { receipt: path.slice('/receipts/'.length) }]
     }
     const mood = MOODS[charges++ % MOODS.length]
-    if (mood === 'slow') await work(350, 600)
+    if (isLocked()) await work(900, 1300)
+    else if (mood === 'slow') await work(350, 600)
     else await work(12, 40)
     if (mood === 'reset') return undefined
     return mood === 'broken' ? [500, { error: 'ledger is locked' }] : [201, { charge: charges }]

@@ -1,6 +1,9 @@
 /** The last seconds of a signature, as figures. */
 import { CALLS, FAILED, LOST, RECENT, SECONDS, type Signature, VISIBLE } from './signature.ts'
 
+/** What is older says nothing of now. */
+const LONGEST_S = 32
+
 export interface Counts {
   calls: number
   failed: number
@@ -27,17 +30,21 @@ export function countsOf(of: Signature, nowS: number, least: number, enough: num
   return counts
 }
 
-/** Samples of a measure, rising, of the last seconds; of more seconds where they are fewer than `enough`. */
+/** Samples of a measure, rising: those of the last seconds, or the last `enough` where they are fewer. */
 export function samplesOf(of: Signature, measure: number, nowS: number, seconds: number, enough: number): number[] {
-  for (const longest of [seconds, SECONDS]) {
-    const found: number[] = []
-    for (let i = 0; i < RECENT; i++) {
-      const atS = of.sampleAtS(i)
-      if (atS > 0 && nowS - atS <= longest) found.push(of.sample(i, measure))
-    }
-    if (found.length >= enough || longest === SECONDS) return found.sort((a, b) => a - b)
+  const found: number[] = []
+  const before: (readonly [atS: number, value: number])[] = []
+  for (let i = 0; i < RECENT; i++) {
+    const atS = of.sampleAtS(i)
+    if (atS === 0 || nowS - atS > LONGEST_S) continue
+    if (nowS - atS <= seconds) found.push(of.sample(i, measure))
+    else before.push([atS, of.sample(i, measure)])
   }
-  return []
+  if (found.length < enough) {
+    before.sort((a, b) => b[0] - a[0])
+    for (const [, value] of before.slice(0, enough - found.length)) found.push(value)
+  }
+  return found.sort((a, b) => a - b)
 }
 
 export function quantileOf(sorted: readonly number[], share: number): number {
