@@ -33,6 +33,11 @@ interface Seen {
   }[]
   readonly metrics: string
   readonly away: Readonly<Record<string, SeenPod>>
+  readonly notes: string
+  readonly certificateKept: boolean
+  readonly mixed: SeenPod
+  readonly left: readonly string[]
+  readonly removed: SeenPod
 }
 
 let pair: Pair | undefined
@@ -42,8 +47,6 @@ const folder = mkdtempSync(join(tmpdir(), 'hopscope-cluster-'))
 before(async () => {
   if (skip !== false) return
   pair = createPair()
-  // The address of the webhook's Service, which no kube-proxy sees to here.
-  pair.pod.exec(['ip', 'addr', 'add', '10.96.0.50/32', 'dev', 'lo'])
   const program = fileURLToPath(new URL('cluster.js', import.meta.url))
   const running = pair.pod.start([process.execPath, program, folder, pair.pod.v4])
   seen = JSON.parse(await running.line((line) => line.startsWith('{'), 100_000)) as Seen
@@ -53,9 +56,26 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-test('the API server takes every object of the chart', { skip }, () => {
+test('helm installs the chart with no value set, and says what to do next', { skip }, () => {
   assert.ok(seen.installed.length >= 15, seen.installed.join(' '))
-  assert.ok(seen.installed.includes('MutatingWebhookConfiguration'))
+  for (const name of ['mutatingwebhookconfigurations/hopscope-injector', 'statefulsets/hopscope-aggregator']) {
+    assert.ok(seen.installed.includes(name), seen.installed.join(' '))
+  }
+  assert.match(seen.notes, /kubectl label namespace NAMESPACE hopscope\.io\/inject=enabled/)
+})
+
+test('an upgrade keeps the certificate', { skip }, () => {
+  assert.equal(seen.certificateKept, true)
+})
+
+test('with one node too old for native sidecars, pods get an ordinary container', { skip }, () => {
+  const { native, init, containers } = seen.mixed
+  assert.deepEqual([native, init, containers], [false, ['hopscope-init'], ['hopscope-proxy', 'app']])
+})
+
+test('removed, nothing is left, and pods are created as they are', { skip }, () => {
+  assert.deepEqual(seen.left, [])
+  assert.deepEqual([seen.removed.status, seen.removed.init], [201, []])
 })
 
 test('pods of a namespace that asks are injected, as native sidecars since all nodes know them', { skip }, () => {

@@ -3,7 +3,7 @@
  * of its own, where the address of the webhook's Service is one of this host. Prints one line of JSON with what it saw.
  * Arguments: a folder for files, the address of the namespace.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
@@ -12,11 +12,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type RunningInjector, startInjector } from '../../src/app/injector.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { silentLogger } from '../../src/core/log.ts'
-import { find, type Manifest, template } from './helm.ts'
+import { CHART } from './helm.ts'
 import { SHAPES } from './shapes.ts'
 
 const [folder, address] = process.argv.slice(2) as [string, string]
-const SERVICE_IP = '10.96.0.50'
 const ADMIN = 'the-token-of-the-test'
 const programs: ChildProcess[] = []
 
@@ -87,57 +86,78 @@ async function ready(): Promise<void> {
   }
 }
 
-const plural = (kind: string): string => {
-  const lower = kind.toLowerCase()
-  return lower.endsWith('y') ? `${lower.slice(0, -1)}ies` : `${lower}s`
-}
-
-function collection({ apiVersion, kind }: Manifest, namespace: string | undefined): string {
-  const base = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`
-  return `${base}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${plural(kind)}`
-}
-
 async function must(answer: Promise<Answer>): Promise<Answer> {
   const { status, body } = await answer
   if (status >= 300) throw new Error(JSON.stringify(body))
   return answer
 }
 
-const create = (object: Manifest): Promise<Answer> =>
-  must(call('POST', collection(object, object.metadata.namespace), object))
+const get = async (path: string): Promise<Record<string, unknown>> => (await must(call('GET', path))).body
+const create = (path: string, object: object): Promise<Answer> => must(call('POST', path, object))
 
-/** Everything that the chart says, but pods that nothing would run, and hooks. */
-async function installChart(): Promise<readonly Manifest[]> {
-  const rendered = template([])
-  const hooked = ({ metadata }: Manifest): boolean => metadata.annotations?.['helm.sh/hook'] !== undefined
-  // The webhook last, as helm does.
-  const isWebhook = ({ kind }: Manifest): number => Number(kind === 'MutatingWebhookConfiguration')
-  const objects = rendered.objects.filter((one) => !hooked(one)).sort((a, b) => isWebhook(a) - isWebhook(b))
-  for (const object of objects) {
-    const injector = object.kind === 'Service' && object.metadata.name.endsWith('-injector')
-    await create(injector ? { ...object, spec: { ...(object.spec as object), clusterIP: SERVICE_IP } } : object)
-  }
-  return objects
+function run(program: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${stderr}`)
+  return stdout
 }
 
-async function runInjector(objects: readonly Manifest[]): Promise<RunningInjector> {
-  const rendered = { status: 0, stderr: '', objects }
+function helm(...args: string[]): string {
+  const server = [
+    '--kube-apiserver',
+    `https://${address}:6443`,
+    '--kube-token',
+    ADMIN,
+    '--kube-insecure-skip-tls-verify',
+  ]
+  return run('helm', ...args, '--namespace', 'hopscope', ...server)
+}
+
+const OWN = '/api/v1/namespaces/hopscope'
+const SECRET = `${OWN}/secrets/hopscope-injector-tls`
+
+/** Where the objects of the chart would be, by kind. */
+const COLLECTIONS = [
+  ...['configmaps', 'secrets', 'services', 'serviceaccounts'].map((kind) => `${OWN}/${kind}`),
+  ...['deployments', 'statefulsets'].map((kind) => `/apis/apps/v1/namespaces/hopscope/${kind}`),
+  '/apis/policy/v1/namespaces/hopscope/poddisruptionbudgets',
+  '/apis/networking.k8s.io/v1/namespaces/hopscope/networkpolicies',
+  '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+  '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
+  '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations',
+]
+
+/** What is there of the chart, as `collection/name`. */
+async function ofTheChart(): Promise<string[]> {
+  const selector = '?labelSelector=app.kubernetes.io%2Fmanaged-by%3DHelm'
+  const lists = await Promise.all(
+    COLLECTIONS.map(async (path) => {
+      const items = (await get(path + selector)).items as { metadata: { name: string } }[]
+      return items.map(({ metadata }) => `${path.split('/').at(-1)}/${metadata.name}`)
+    }),
+  )
+  return lists.flat()
+}
+
+/** As the Deployment would: settings, certificate and token out of the cluster, at the address of the Service. */
+async function runInjector(): Promise<RunningInjector> {
   const account = join(folder, 'account')
-  mkdirSync(account)
-  const asked = call('POST', '/api/v1/namespaces/hopscope/serviceaccounts/hopscope-injector/token', { spec: {} })
-  const { token } = (await must(asked)).body.status as { token: string }
-  writeFileSync(join(account, 'token'), token)
+  mkdirSync(account, { recursive: true })
+  const asked = await create(`${OWN}/serviceaccounts/hopscope-injector/token`, { spec: {} })
+  writeFileSync(join(account, 'token'), (asked.body.status as { token: string }).token)
   writeFileSync(join(account, 'ca.crt'), readFileSync(join(folder, 'apiserver', 'apiserver.crt')))
-  const settings = find(rendered, 'ConfigMap', '-injector').data as Record<string, string>
-  const secret = find(rendered, 'Secret', '-injector-tls').data as Record<string, string>
+  const settings = (await get(`${OWN}/configmaps/hopscope-injector`)).data as Record<string, string>
+  const secret = (await get(SECRET)).data as Record<string, string>
   for (const [name, text] of Object.entries(settings)) writeFileSync(join(folder, name), text)
   for (const [name, text] of Object.entries(secret)) writeFileSync(join(folder, name), Buffer.from(text, 'base64'))
+  const { clusterIP } = (await get(`${OWN}/services/hopscope-injector`)).spec as { clusterIP: string }
+  // No kube-proxy sees to it here.
+  run('ip', 'addr', 'replace', `${clusterIP}/32`, 'dev', 'lo')
   const config = await loadConfig({
     command: 'injector',
     file: join(folder, 'hopscope.yaml'),
     env: {},
     flags: {
-      'injector.listen': `${SERVICE_IP}:443`,
+      'injector.listen': `${clusterIP}:443`,
       'injector.tlsCertificate': join(folder, 'tls.crt'),
       'injector.tlsKey': join(folder, 'tls.key'),
       'injector.sidecarConfig': join(folder, 'sidecar.yaml'),
@@ -145,15 +165,17 @@ async function runInjector(objects: readonly Manifest[]): Promise<RunningInjecto
     },
   })
   if (!config.ok) throw new Error(JSON.stringify(config.faults))
-  const log = {
-    ...silentLogger,
-    level: 'silent' as const,
-    warn: (fields: object, text: string) => told.push([text, fields]),
-  }
+  const log = { ...silentLogger, level: 'silent' as const }
   return startInjector(config.config, { host: address, port: 6443, accountFolder: account }, log)
 }
 
-const told: unknown[] = []
+const node = (name: string, kubeletVersion: string): Promise<Answer> =>
+  create('/api/v1/nodes', {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name },
+    status: { nodeInfo: { kubeletVersion } },
+  })
 
 interface SeenPod {
   readonly status: number
@@ -197,16 +219,16 @@ async function main(): Promise<object> {
   startCluster()
   await ready()
   for (const [name, labels] of [
-    ['hopscope', {}],
     ['shop', { 'hopscope.io/inject': 'enabled' }],
     ['plain', {}],
   ] as const) {
-    await create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } })
+    await create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } })
   }
-  const nodeInfo = { kubeletVersion: 'v1.34.4' }
-  await create({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'one' }, status: { nodeInfo } })
-  const objects = await installChart()
-  const injector = await runInjector(objects)
+  await node('one', 'v1.34.4')
+  const notes = helm('install', 'hopscope', CHART, '--create-namespace')
+  const installed = await ofTheChart()
+  const certificate = JSON.stringify((await get(SECRET)).data)
+  let injector = await runInjector()
   const shop: Record<string, SeenPod> = {}
   for (const [name, { pod, namespace, options }] of Object.entries(SHAPES)) {
     if (namespace === undefined && options === undefined) shop[name] = await createPod('shop', pod)
@@ -228,7 +250,29 @@ async function main(): Promise<object> {
       spec: SHAPES.deployment!.pod.spec,
     }),
   }
-  return { installed: objects.map(({ kind }) => kind), shop, plain, own, events: seenEvents, metrics, away, told }
+  helm('upgrade', 'hopscope', CHART, '--set', 'injector.timeoutSeconds=7')
+  const certificateKept = JSON.stringify((await get(SECRET)).data) === certificate
+  await node('old', 'v1.28.15')
+  injector = await runInjector()
+  const mixed = await createPod('shop', SHAPES.deployment!.pod)
+  await injector.close()
+  helm('uninstall', 'hopscope')
+  const left = await ofTheChart()
+  const removed = await createPod('shop', SHAPES.deployment!.pod)
+  return {
+    notes,
+    installed,
+    shop,
+    plain,
+    own,
+    events: seenEvents,
+    metrics,
+    away,
+    certificateKept,
+    mixed,
+    left,
+    removed,
+  }
 }
 
 try {

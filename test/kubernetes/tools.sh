@@ -21,4 +21,7 @@ echo "require k8s.io/kubernetes v$KUBERNETES" >> go.mod
 grep -oE "^[[:space:]]+k8s\.io/[a-z0-9-]+ v$STAGING" go.mod | awk '{ print "replace " $1 " => " $1 " " $2 }' >> go.mod
 cp "$source/go.sum" . && chmod u+w go.sum
 printf 'package main\n\nimport _ "k8s.io/kubernetes/cmd/kube-apiserver/app"\n\nfunc main() {}\n' > main.go
-GOFLAGS=-mod=mod go build -o "$FOLDER/bin/kube-apiserver" k8s.io/kubernetes/cmd/kube-apiserver
+# Helm asks the server for its version, which only the linker can tell it.
+version=k8s.io/component-base/version
+GOFLAGS=-mod=mod go build -ldflags "-X $version.gitVersion=v$KUBERNETES -X $version.gitMajor=1 -X $version.gitMinor=$(echo "$KUBERNETES" | cut -d. -f2)" \
+  -o "$FOLDER/bin/kube-apiserver" k8s.io/kubernetes/cmd/kube-apiserver
