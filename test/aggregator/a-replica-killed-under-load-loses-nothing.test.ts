@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { newSpanId, newTraceId } from '../../src/core/ids.ts'
-import { startInstance } from '../process/instance.ts'
+import { type Instance, startInstance } from '../process/instance.ts'
 import { freePorts, get } from './fleet.ts'
 import { until } from './running.ts'
 import { type AggregatorProcess, aggregatorProcess } from './sending-process.ts'
@@ -95,12 +95,16 @@ test('of three replicas one is killed under load: every span is found by any of 
   t.after(() => origin.close())
   const endpoints = grpc.map((port) => `http://127.0.0.1:${port}`).join()
   const flags = ['--otlp-endpoints', endpoints, '--otlp-schedule-ms', '60', '--access-log', 'off']
-  const at = (port: number): string => `http://127.0.0.1:${port}`
-  const inner = await startInstance(at((origin.address() as AddressInfo).port), flags, undefined, env)
-  const outer = await startInstance(at(inner.port), flags, undefined, env)
-  t.after(() => Promise.all([outer.stop('SIGKILL'), inner.stop('SIGKILL')]))
+  const proxy = async (upstreamPort: number): Promise<Instance> => {
+    const one = await startInstance(`http://127.0.0.1:${upstreamPort}`, flags, undefined, env)
+    t.after(() => one.stop('SIGKILL'))
+    return one
+  }
+  const inner = await proxy((origin.address() as AddressInfo).port)
+  const outer = await proxy(inner.port)
 
   const load = new Load(outer.port)
+  t.after(() => load.end().catch(() => {}))
   const tail = readTail(replicas[0]!.uiPort)
   t.after(() => tail.close())
   await until('the tail shows traces', () => tail.seen.size > 20, PATIENCE_MS)
