@@ -54,7 +54,7 @@ const SPECIAL: Readonly<Record<string, Json>> = {
   'gateway.autoscaling.concurrency': atLeast(0),
   'gateway.autoscaling.latencyMs': atLeast(0),
   'node.config': configOf('proxy'),
-  'node.hostPort': { type: 'integer', minimum: 1, maximum: 65535 },
+  'node.hostPort': { type: 'integer', minimum: 0, maximum: 65535 },
   'monitoring.labels': textMap,
   'monitoring.dashboard.labels': textMap,
   'monitoring.alerts.labels': textMap,

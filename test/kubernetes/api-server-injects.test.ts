@@ -34,6 +34,8 @@ interface Seen {
   readonly metrics: string
   readonly away: Readonly<Record<string, SeenPod>>
   readonly notes: string
+  readonly upgraded: readonly string[]
+  readonly restricted: Readonly<Record<string, SeenPod>>
   readonly certificateKept: boolean
   readonly mixed: SeenPod
   readonly left: readonly string[]
@@ -62,6 +64,19 @@ test('helm installs the chart with no value set, and says what to do next', { sk
     assert.ok(seen.installed.includes(name), seen.installed.join(' '))
   }
   assert.match(seen.notes, /kubectl label namespace NAMESPACE hopscope\.io\/inject=enabled/)
+})
+
+test('everything else of the chart is taken as well, and all its pods are restricted', { skip }, () => {
+  for (const name of ['horizontalpodautoscalers/hopscope-gateway', 'daemonsets/hopscope-node']) {
+    assert.ok(seen.upgraded.includes(name), seen.upgraded.join(' '))
+  }
+  const statuses = Object.entries(seen.restricted).map(([name, { status, message }]) => [name, status, message])
+  assert.deepEqual(statuses.sort(), [
+    ['hopscope-aggregator', 201, undefined],
+    ['hopscope-gateway', 201, undefined],
+    ['hopscope-injector', 201, undefined],
+    ['hopscope-node', 201, undefined],
+  ])
 })
 
 test('an upgrade keeps the certificate', { skip }, () => {

@@ -118,7 +118,8 @@ const SECRET = `${OWN}/secrets/hopscope-injector-tls`
 /** Where the objects of the chart would be, by kind. */
 const COLLECTIONS = [
   ...['configmaps', 'secrets', 'services', 'serviceaccounts'].map((kind) => `${OWN}/${kind}`),
-  ...['deployments', 'statefulsets'].map((kind) => `/apis/apps/v1/namespaces/hopscope/${kind}`),
+  ...['deployments', 'statefulsets', 'daemonsets'].map((kind) => `/apis/apps/v1/namespaces/hopscope/${kind}`),
+  '/apis/autoscaling/v2/namespaces/hopscope/horizontalpodautoscalers',
   '/apis/policy/v1/namespaces/hopscope/poddisruptionbudgets',
   '/apis/networking.k8s.io/v1/namespaces/hopscope/networkpolicies',
   '/apis/rbac.authorization.k8s.io/v1/clusterroles',
@@ -136,6 +137,39 @@ async function ofTheChart(): Promise<string[]> {
     }),
   )
   return lists.flat()
+}
+
+const UPSTREAM = 'http://legacy.default:8080'
+const EVERYTHING = [
+  ...['injector.timeoutSeconds=7', 'aggregator.replicas=3', 'node.enabled=true', `node.upstream=${UPSTREAM}`],
+  ...['gateway.enabled=true', `gateway.upstream=${UPSTREAM}`, 'gateway.autoscaling.concurrency=50'],
+  ...['gateway.autoscaling.latencyMs=250'],
+]
+
+/** The pods that controllers would make: what the API server, which enforces Pod Security, says of each. */
+async function podsOfTheChart(): Promise<Record<string, SeenPod>> {
+  const seen: Record<string, SeenPod> = {}
+  for (const kind of ['deployments', 'statefulsets', 'daemonsets']) {
+    const items = (await get(`/apis/apps/v1/namespaces/hopscope/${kind}`)).items as {
+      metadata: { name: string }
+      spec: {
+        template: { metadata: object; spec: { volumes?: object[] } }
+        volumeClaimTemplates?: { metadata: { name: string } }[]
+      }
+    }[]
+    for (const { metadata, spec } of items) {
+      const claims = (spec.volumeClaimTemplates ?? []).map(({ metadata: { name } }) => ({
+        name,
+        persistentVolumeClaim: { claimName: `${name}-${metadata.name}-0` },
+      }))
+      const pod = {
+        metadata: { ...spec.template.metadata, name: metadata.name },
+        spec: { ...spec.template.spec, volumes: [...(spec.template.spec.volumes ?? []), ...claims] },
+      }
+      seen[metadata.name] = await createPod('hopscope', pod)
+    }
+  }
+  return seen
 }
 
 /** As the Deployment would: settings, certificate and token out of the cluster, at the address of the Service. */
@@ -221,11 +255,12 @@ async function main(): Promise<object> {
   for (const [name, labels] of [
     ['shop', { 'hopscope.io/inject': 'enabled' }],
     ['plain', {}],
+    ['hopscope', { 'pod-security.kubernetes.io/enforce': 'restricted' }],
   ] as const) {
     await create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } })
   }
   await node('one', 'v1.34.4')
-  const notes = helm('install', 'hopscope', CHART, '--create-namespace')
+  const notes = helm('install', 'hopscope', CHART)
   const installed = await ofTheChart()
   const certificate = JSON.stringify((await get(SECRET)).data)
   let injector = await runInjector()
@@ -237,7 +272,7 @@ async function main(): Promise<object> {
   for (const name of ['deployment', 'opted-in-by-itself', 'opted-in-by-label', 'opted-out']) {
     plain[name] = await createPod('plain', SHAPES[name]!.pod)
   }
-  const own = await createPod('hopscope', SHAPES.deployment!.pod)
+  const own = await createPod('hopscope', SHAPES['restricted-app']!.pod)
   const seenEvents = await events()
   const metrics = await (await fetch(`http://${injector.addresses.metrics}/metrics`)).text()
   await injector.close()
@@ -250,7 +285,9 @@ async function main(): Promise<object> {
       spec: SHAPES.deployment!.pod.spec,
     }),
   }
-  helm('upgrade', 'hopscope', CHART, '--set', 'injector.timeoutSeconds=7')
+  helm('upgrade', 'hopscope', CHART, '--set', EVERYTHING.join(','))
+  const upgraded = await ofTheChart()
+  const restricted = await podsOfTheChart()
   const certificateKept = JSON.stringify((await get(SECRET)).data) === certificate
   await node('old', 'v1.28.15')
   injector = await runInjector()
@@ -262,6 +299,8 @@ async function main(): Promise<object> {
   return {
     notes,
     installed,
+    upgraded,
+    restricted,
     shop,
     plain,
     own,

@@ -224,6 +224,10 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     hostUsers: false,
     containers: [{ ...app, securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } } }],
   }),
+  'restricted-app': withSpec({
+    securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+    containers: [{ ...app, securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } } }],
+  }),
   'short-grace-classic': withSpec({ terminationGracePeriodSeconds: 2 }, classic),
   'settings-of-all-sidecars': {
     pod: { metadata: { ...metadata, annotations: { [mine('sample')]: '1' } }, spec },
