@@ -1,5 +1,5 @@
 /** A little traffic for the demo, as two or three people at their browsers would make. */
-import { Agent, request } from 'node:http'
+import { Agent, type ClientRequest, request } from 'node:http'
 
 export interface Traffic {
   stop(): void
@@ -18,18 +18,27 @@ const WARMING_UP = { traceparent: '00-d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0-d0d0d0d0d
 export function startTraffic(url: string, everyMs: number): Traffic {
   const agent = new Agent({ keepAlive: true })
   let calls = 0
-  const call = (path: string, headers: Record<string, string> = {}): void => {
+  let timer: NodeJS.Timeout | undefined
+  let isStopped = false
+  const call = (path: string, headers: Record<string, string> = {}): ClientRequest => {
     const outgoing = request(url + path, { agent, headers, timeout: CALL_TIMEOUT_MS })
     outgoing.on('response', (response) => response.resume())
     outgoing.on('timeout', () => outgoing.destroy())
     // A failed call is what the demo is to show; the waterfall shows it.
     outgoing.on('error', () => {})
     outgoing.end()
+    return outgoing
   }
-  call('/orders/0', WARMING_UP)
-  const timer = setInterval(() => call(PATHS[calls++ % PATHS.length]!), everyMs)
+  const next = (): void => void call(PATHS[calls++ % PATHS.length]!)
+  // The first one to be seen goes as soon as all is warm: somebody is waiting for it.
+  call('/orders/0', WARMING_UP).once('close', () => {
+    if (isStopped) return
+    next()
+    timer = setInterval(next, everyMs)
+  })
   return {
     stop: () => {
+      isStopped = true
       clearInterval(timer)
       agent.destroy()
     },
