@@ -23,7 +23,7 @@ export async function waterfallTimes(): Promise<WaterfallTimes | undefined> {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
   const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
   const begun = performance.now()
-  const entry = start('dev', 'proxy', process.execPath, [main, 'dev', '--demo', '--port', '0'])
+  const entry = start(`dev-${Math.round(begun)}`, 'proxy', process.execPath, [main, 'dev', '--demo', '--port', '0'])
   try {
     const origin = await addressOf(entry)
     const addressMs = performance.now() - begun
@@ -52,8 +52,8 @@ async function openTrace(browser: Browser, origin: string): Promise<number> {
 async function addressOf(entry: Started): Promise<string> {
   const end = performance.now() + READY_MS
   while (performance.now() < end && !hasEnded(entry)) {
-    const found = /http:\/\/127\.0\.0\.1:\d+\/(?=\s)/.exec(readFileSync(entry.log, 'utf8').split('page')[1] ?? '')
-    if (found !== null) return found[0]
+    const found = /page with all traces: (http:\S+)/.exec(readFileSync(entry.log, 'utf8'))?.[1]
+    if (found !== undefined) return found
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
   throw new Error(`no page: ${logTail(entry)}`)
