@@ -1,7 +1,7 @@
 /** A small HTTP server for control: fixed routes, short answers, tight limits. Never on the data path. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { errnoOf } from '../core/errors.ts'
+import { listenHost } from '../core/listen-host.ts'
 
 export interface Reply {
   readonly status: number
@@ -54,20 +54,10 @@ export async function startServer(host: string, port: number, handler: Handler):
   }
 }
 
-/** `::` means every address of this host, also where the kernel has no IPv6. */
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  try {
-    await listenAt(server, host, port)
-  } catch (error) {
-    if (host !== '::' || errnoOf(error) !== 'EAFNOSUPPORT') throw error
-    await listenAt(server, '0.0.0.0', port)
-  }
-}
-
-function listenAt(server: Server, host: string, port: number): Promise<void> {
+function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen(port, listenHost(host), () => {
       server.off('error', reject)
       resolve()
     })

@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { listenHost } from '../core/listen-host.ts'
 import type { Logger } from '../core/log.ts'
 import type { InjectorMetrics } from './metrics.ts'
 import type { InjectionOptions } from './options.ts'
@@ -67,7 +68,7 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
   metrics.certificate('loaded', expirySeconds(options.certificate))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, options.host, resolve)
+    server.listen(options.port, listenHost(options.host), resolve)
   })
   const { address, port } = server.address() as AddressInfo
   return {

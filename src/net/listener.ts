@@ -1,5 +1,6 @@
 /** Accepts connections, up to a bound, and hands each over as a wire. */
 import { createServer, type Server, type Socket } from 'node:net'
+import { listenHost } from '../core/listen-host.ts'
 import { Wire } from './wire.ts'
 
 export interface ListenerOptions {
@@ -50,7 +51,7 @@ export class Listener {
         resolve(listener)
       })
       if (options.fd !== undefined) server.listen({ fd: options.fd })
-      else server.listen({ host: options.host, port: options.port, backlog: BACKLOG })
+      else server.listen({ host: listenHost(options.host), port: options.port, backlog: BACKLOG })
     })
   }
 

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { listenHost } from '../../core/listen-host.ts'
 import type { Intake } from '../intake/intake.ts'
 import type { Names } from '../intake/names.ts'
 import type { Receiver } from '../receive/receiver.ts'
@@ -46,7 +47,7 @@ export async function startMetricsServer({ host, port, scrape }: MetricsServerOp
   server.maxConnections = 64
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, resolve)
+    server.listen(port, listenHost(host), resolve)
   })
   server.on('error', () => {})
   const bound = server.address() as AddressInfo

@@ -1,6 +1,7 @@
 /** The server on 16686: the page, the query API (answered by the store thread) and the live tail. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { listenHost } from '../../core/listen-host.ts'
 import type { Bound } from '../receive/tls-options.ts'
 import type { ApiRequest, ApiResponse } from '../store/protocol.ts'
 import type { LiveTail } from './live-tail.ts'
@@ -29,7 +30,7 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Bou
   server.maxConnections = 512
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, options.host, resolve)
+    server.listen(options.port, listenHost(options.host), resolve)
   })
   server.on('error', () => {})
   const { address, port } = server.address() as AddressInfo

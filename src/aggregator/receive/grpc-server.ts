@@ -14,6 +14,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import { listenHost } from '../../core/listen-host.ts'
 import { exportResponse, type Failure, failureTrailers, INVALID_ARGUMENT, UNIMPLEMENTED } from './grpc-status.ts'
 import { type Answer, isFailure, MAX_REQUEST_BYTES, type Receiver, tooLarge } from './receiver.ts'
 import { type Bound, type ListenerTls, tlsOptions } from './tls-options.ts'
@@ -68,7 +69,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Bound
   server.on('sessionError', () => {})
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, options.host, resolve)
+    server.listen(options.port, listenHost(options.host), resolve)
   })
   server.on('error', () => {})
   const { address, port } = server.address() as AddressInfo

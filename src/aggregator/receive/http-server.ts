@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { listenHost } from '../../core/listen-host.ts'
 import {
   exportResponse,
   type Failure,
@@ -35,7 +36,7 @@ export async function startHttpServer({ host, port, receiver, tls }: HttpServerO
   server.maxConnections = 4096
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, resolve)
+    server.listen(port, listenHost(host), resolve)
   })
   server.on('error', () => {})
   const { address, port: bound } = server.address() as AddressInfo

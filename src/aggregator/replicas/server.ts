@@ -3,6 +3,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { listenHost } from '../../core/listen-host.ts'
 import { LOOPBACK } from '../query/http-server.ts'
 import type { LiveTail } from '../query/live-tail.ts'
 import { type Bound, type ListenerTls, tlsOptions } from '../receive/tls-options.ts'
@@ -37,7 +38,7 @@ export async function startReplicaServer(options: ReplicaServerOptions): Promise
   server.maxConnections = 512
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, options.host, resolve)
+    server.listen(options.port, listenHost(options.host), resolve)
   })
   server.on('error', () => {})
   const { address, port } = server.address() as AddressInfo
