@@ -96,10 +96,10 @@ export class Incidents {
       const one = now.get(key)
       known.harm = known.harm * 0.7 + (one?.harm ?? 0) * 0.3
       // Its evidence stays that of its worst moment.
-      if (one !== undefined && one.harm >= known.most * 0.8) {
+      if (one !== undefined && one.harm >= known.most * 0.8 && one.z >= known.suspect.z * 0.9) {
         known.suspect = one
-        known.most = Math.max(known.most, one.harm)
       }
+      known.most = Math.max(known.most, one?.harm ?? 0)
     }
     for (const [key, suspect] of now) {
       if (open.suspects.has(key) || open.suspects.size >= 64) continue

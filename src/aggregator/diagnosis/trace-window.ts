@@ -36,13 +36,17 @@ interface Growing extends QuietTrace {
   lastS: number
 }
 
+const CLIENT = 3
 const MAX_TRACES = 20_000
 const MAX_SPANS = 512
 /** Spans taken a second. */
 const SPANS_A_SECOND = 4096
 const QUIET_S = 0.6
-/** The same while parents are missing. */
+/** The same while spans are missing, at least and at most: as long as spans keep coming after that it grows. */
 const INCOMPLETE_S = 2.2
+const INCOMPLETE_MOST_S = 6.5
+const LONGER_S = 0.25
+const SHORTER_S = 0.02
 const KEPT_S = 25
 const NO_PHASES: readonly number[] = []
 
@@ -56,8 +60,15 @@ export class TraceWindow {
   #mask = 0
   #rowsOfSecond = 0
   #second = 0
+  #incompleteS = INCOMPLETE_S
   /** Traces pushed out before they were looked at. */
   dropped = 0
+  readonly #expects: (peer: number) => boolean
+
+  /** `expects`: whether a call to an address has a span of the other side. Proxies send theirs a second apart. */
+  constructor(expects: (peer: number) => boolean) {
+    this.#expects = expects
+  }
 
   add(view: SegmentView, rows: number, nowS: number): void {
     this.#pace(rows, nowS)
@@ -73,8 +84,8 @@ export class TraceWindow {
     for (const [key, trace] of this.#open) {
       const idleS = nowS - trace.lastS
       if (idleS < QUIET_S) continue
-      const whole = isWhole(trace.spans)
-      if (idleS < INCOMPLETE_S && !whole) continue
+      const whole = this.#isWhole(trace.spans)
+      if (idleS < this.#incompleteS && !whole) continue
       this.#open.delete(key)
       // A parent that is to come would be given the time of its children, were they forgotten.
       if (!whole) this.#done.set(key, trace)
@@ -91,10 +102,26 @@ export class TraceWindow {
     return this.#mask + 1
   }
 
+  /** Every parent that is named is here, and the other side of every call that has one. */
+  #isWhole(spans: readonly SpanFacts[]): boolean {
+    const ids = new Set<number>()
+    const parents = new Set<number>()
+    for (const { id, parentId } of spans) {
+      ids.add(id)
+      parents.add(parentId)
+    }
+    for (const { id, parentId, kind, peer } of spans) {
+      if (parentId !== 0 && !ids.has(parentId)) return false
+      if (kind === CLIENT && peer !== 0 && !parents.has(id) && this.#expects(peer)) return false
+    }
+    return true
+  }
+
   #pace(rows: number, nowS: number): void {
     const second = Math.floor(nowS)
     if (second !== this.#second) {
       this.#rowsOfSecond = 0
+      this.#incompleteS = Math.max(INCOMPLETE_S, this.#incompleteS - SHORTER_S)
       this.#second = second
     }
     this.#rowsOfSecond += rows
@@ -138,7 +165,10 @@ export class TraceWindow {
     const known = this.#open.get(key)
     if (known !== undefined) return known
     const late = this.#done.get(key)
-    if (late !== undefined) this.#done.delete(key)
+    if (late !== undefined) {
+      this.#done.delete(key)
+      this.#incompleteS = Math.min(INCOMPLETE_MOST_S, this.#incompleteS + LONGER_S)
+    }
     if (late === undefined && this.#open.size >= MAX_TRACES) {
       this.dropped++
       return undefined
@@ -147,14 +177,6 @@ export class TraceWindow {
     this.#open.set(key, trace)
     return trace
   }
-}
-
-/** Every parent that is named is here. */
-function isWhole(spans: readonly SpanFacts[]): boolean {
-  const ids = new Set<number>()
-  for (const { id } of spans) ids.add(id)
-  for (const { parentId } of spans) if (parentId !== 0 && !ids.has(parentId)) return false
-  return true
 }
 
 const idAt = (ids: Uint32Array, row: number): number => ids[row * 2]! * 0x100000 + (ids[row * 2 + 1]! & 0xfffff)

@@ -45,7 +45,7 @@ export interface WatchState {
 export class Watch {
   readonly signatures = new Signatures()
   readonly #options: WatchOptions
-  readonly #window = new TraceWindow()
+  readonly #window = new TraceWindow((peer) => this.servedBy(peer) !== undefined)
   readonly #learning: Learning
   readonly #incidents: Incidents
   readonly #judge: Judge
