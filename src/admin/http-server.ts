@@ -26,6 +26,7 @@ export interface ControlServer {
 }
 
 const MAX_BODY_BYTES = 4096
+const MAX_CONNECTIONS = 64
 /** The answers hold data of this machine; no browser should keep or guess at them. */
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
@@ -35,12 +36,17 @@ export const json = (status: number, value: unknown): Reply => ({
   body: `${JSON.stringify(value, null, 2)}\n`,
 })
 
-/** Listen; rejects where the address cannot be had. */
-export async function startServer(host: string, port: number, handler: Handler): Promise<ControlServer> {
+/** Listen; rejects where the address cannot be had. Connections beyond `maxConnections` are closed at once. */
+export async function startServer(
+  host: string,
+  port: number,
+  handler: Handler,
+  maxConnections = MAX_CONNECTIONS,
+): Promise<ControlServer> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5000, keepAliveTimeout: 5000 }, (req, res) => {
     void serve(req, res, handler)
   })
-  server.maxConnections = 64
+  server.maxConnections = maxConnections
   await listen(server, host, port)
   const address = server.address() as AddressInfo
   return {

@@ -5,7 +5,7 @@
  */
 import type { Readiness } from './admin-server.ts'
 import { type AppProbe, type ProbeResult, probeApp } from './app-probe.ts'
-import { type ControlServer, json, type Reply, startServer } from './http-server.ts'
+import { type ControlRequest, type ControlServer, json, type Reply, startServer } from './http-server.ts'
 
 export interface KubeletServerOptions {
   readonly host: string
@@ -17,6 +17,8 @@ export interface KubeletServerOptions {
 }
 
 const PREFIX = '/app-health/'
+/** Many more than a kubelet needs, so that whoever holds some open does not keep it out: its probes restart the app. */
+const MAX_CONNECTIONS = 1024
 
 /** Start it. Rejects where the address cannot be had. */
 export function startKubeletServer(options: KubeletServerOptions): Promise<ControlServer> {
@@ -29,7 +31,7 @@ export function startKubeletServer(options: KubeletServerOptions): Promise<Contr
     underWay.set(name, started)
     return started
   }
-  return startServer(options.host, options.port, async ({ method, url }) => {
+  const handler = async ({ method, url }: ControlRequest): Promise<Reply> => {
     if (method !== 'GET' && method !== 'HEAD') return json(405, { error: 'GET only' })
     if (url.pathname === '/live') return json(200, { live: true })
     if (url.pathname === '/ready') return readiness(options.readiness())
@@ -37,7 +39,8 @@ export function startKubeletServer(options: KubeletServerOptions): Promise<Contr
     if (!Object.hasOwn(options.probes, name)) return json(404, { error: 'no such path' })
     const { healthy, detail } = await probe(name, options.probes[name]!)
     return json(healthy ? 200 : 503, { healthy, detail })
-  })
+  }
+  return startServer(options.host, options.port, handler, MAX_CONNECTIONS)
 }
 
 const readiness = (now: Readiness): Reply => json(now.ready ? 200 : 503, now)

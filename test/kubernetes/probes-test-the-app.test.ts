@@ -1,8 +1,9 @@
 /** A rewritten probe says of the app what the kubelet's own would have said. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createServer, type Server as HttpServer } from 'node:http'
 import { createServer as createHttp2 } from 'node:http2'
-import { type AddressInfo, createServer as createTcp, type Server } from 'node:net'
+import { type AddressInfo, connect, createServer as createTcp, type Server } from 'node:net'
 import { after, before, test } from 'node:test'
 import type { AppProbe } from '../../src/admin/app-probe.ts'
 import type { ControlServer } from '../../src/admin/http-server.ts'
@@ -117,6 +118,13 @@ test('only what was configured is probed, and nothing changes by asking', async 
     assert.equal((await ask(path)).status, 404, path)
   }
   assert.equal((await ask('/ready', 'POST')).status, 405)
+})
+
+test('a hundred connections that say nothing do not keep the kubelet out', async () => {
+  const idle = Array.from({ length: 100 }, () => connect(server.port, '127.0.0.1').on('error', () => {}))
+  await Promise.all(idle.map((socket) => once(socket, 'connect')))
+  assert.equal((await ask('/app-health/tcp/liveness')).status, 200)
+  for (const socket of idle) socket.destroy()
 })
 
 test('readiness is the proxy’s own', async () => {
