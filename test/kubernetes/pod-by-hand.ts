@@ -8,6 +8,8 @@ interface Variable {
   readonly valueFrom?: { readonly fieldRef: { readonly fieldPath: string } }
 }
 
+export type HookName = 'postStart' | 'preStop'
+
 export interface RunContainer {
   readonly name: string
   readonly command: readonly string[]
@@ -18,7 +20,7 @@ export interface RunContainer {
     readonly capabilities: { readonly add?: readonly string[] }
   }
   readonly startupProbe?: { readonly httpGet: { readonly path: string; readonly port: number } }
-  readonly lifecycle?: { readonly preStop: { readonly exec: { readonly command: readonly string[] } } }
+  readonly lifecycle?: Readonly<Record<HookName, { readonly exec: { readonly command: readonly string[] } }>>
 }
 
 /** What the downward API says of the pod. */
@@ -71,7 +73,10 @@ export function startContainer(pod: Namespace, container: RunContainer, fields: 
 }
 
 /** The hook, with user and environment of its container. */
+export function startHook(pod: Namespace, container: RunContainer, hook: HookName, fields: Fields): Running {
+  return startContainer(pod, { ...container, command: container.lifecycle![hook].exec.command }, fields)
+}
+
 export function preStop(pod: Namespace, container: RunContainer, fields: Fields): { status: number; said: string } {
-  const command = container.lifecycle!.preStop.exec.command
-  return runToEnd(pod, { ...container, command }, fields)
+  return runToEnd(pod, { ...container, command: container.lifecycle!.preStop.exec.command }, fields)
 }
