@@ -39,6 +39,8 @@ interface Growing extends QuietTrace {
 const CLIENT = 3
 const MAX_TRACES = 20_000
 const MAX_SPANS = 512
+/** Spans of all traces. */
+const MAX_HELD = 200_000
 /** Spans taken a second. */
 const SPANS_A_SECOND = 4096
 const QUIET_S = 0.6
@@ -61,7 +63,8 @@ export class TraceWindow {
   #rowsOfSecond = 0
   #second = 0
   #incompleteS = INCOMPLETE_S
-  /** Traces pushed out before they were looked at. */
+  #held = 0
+  /** Traces that found no room. */
   dropped = 0
   readonly #expects: (peer: number) => boolean
 
@@ -88,12 +91,14 @@ export class TraceWindow {
       if (idleS < this.#incompleteS && !whole) continue
       this.#open.delete(key)
       // A parent that is to come would be given the time of its children, were they forgotten.
-      if (!whole) this.#done.set(key, trace)
+      if (whole) this.#held -= trace.spans.length
+      else this.#done.set(key, trace)
       yield trace
     }
     for (const [key, trace] of this.#done) {
       if (nowS - trace.lastS < KEPT_S && this.#done.size < MAX_TRACES) break
       this.#done.delete(key)
+      this.#held -= trace.spans.length
     }
   }
 
@@ -141,6 +146,7 @@ export class TraceWindow {
     const ours = view.direction[row] !== 0
     if (ours) this.#scan.scan(view.raw, view.spanAt[row]!, view.spanEnd[row]!)
     trace.lastS = nowS
+    this.#held++
     // Written out: this is done for each span.
     trace.spans.push({
       id,
@@ -169,7 +175,7 @@ export class TraceWindow {
       this.#done.delete(key)
       this.#incompleteS = Math.min(INCOMPLETE_MOST_S, this.#incompleteS + LONGER_S)
     }
-    if (late === undefined && this.#open.size >= MAX_TRACES) {
+    if (late === undefined && (this.#open.size >= MAX_TRACES || this.#held >= MAX_HELD)) {
       this.dropped++
       return undefined
     }

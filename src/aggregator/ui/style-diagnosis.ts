@@ -11,7 +11,7 @@ export const STYLE_DIAGNOSIS = `
 .diagnosis p { margin: 2px 0; }
 .cause ul { padding: 1px 0 5px 15px; margin: 0; }
 .cause li { padding: 1px 0; }
-.incidents-view .pane { max-width: 1100px; }
+.incidents-view .pane { max-width: 1100px; outline: none; }
 .incident { border: 1px solid var(--line); border-left: 3px solid var(--line2); border-radius: 6px; padding: 8px 14px 10px; margin: 0 0 12px; background: var(--bg2); }
 .incident.open { border-left-color: var(--bad); }
 .incident h2 { font-size: 15px; margin: 0 0 2px; }
