@@ -1,6 +1,6 @@
 /**
  * Makes definitions.ndjson (the versions, then a definition a line): the schemas of what we create or patch, of several versions of Kubernetes, without descriptions,
- * each kept once with the versions that it holds for. Arguments: VERSION=PATH/TO/swagger.json …
+ * each kept once with the versions that it holds for. (From kubernetes/kubernetes, api/openapi-spec; Apache License 2.0.) Arguments: VERSION=PATH/TO/swagger.json …
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 
