@@ -3,8 +3,8 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../core/log.ts'
+import { type AlertOptions, startAlerts } from './diagnosis/alerts.ts'
 import type { Incident } from './diagnosis/incidents.ts'
-import { startWebhook } from './diagnosis/webhook.ts'
 import { lockFolder } from './folder-lock.ts'
 import { Intake } from './intake/intake.ts'
 import { Names } from './intake/names.ts'
@@ -58,8 +58,8 @@ export interface AggregatorOptions {
   readonly onTraces?: (traces: readonly LiveTrace[]) => void
   /** Length of an epoch in which diagnosis learns what is usual, milliseconds; 15 s by default. */
   readonly epochMs?: number
-  /** Where incidents are posted. */
-  readonly webhook?: string | undefined
+  /** Where incidents are told of. */
+  readonly alerts?: Omit<AlertOptions, 'log'>
   /** An incident was opened, has another first cause, or is over. */
   readonly onIncident?: (incident: Incident, change: IncidentChange) => void
   /** Each ExportTraceServiceRequest that was taken, in parts that are not to be kept. */
@@ -102,7 +102,7 @@ interface Begun {
 async function start(options: AggregatorOptions, begun: Begun, unlock: () => void): Promise<Aggregator> {
   const { log } = options
   const tail = new LiveTail()
-  const webhook = options.webhook === undefined ? undefined : startWebhook({ url: options.webhook, log })
+  const alerts = startAlerts({ ...options.alerts, log })
   let fleet: FleetSide | undefined
   const store = await StoreClient.start({
     settings: {
@@ -125,7 +125,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
       options.onTraces?.(traces)
     },
     onIncident: (incident, change) => {
-      webhook?.send(incident, change)
+      alerts.tell(incident, change)
       options.onIncident?.(incident, change)
     },
     onFault: (message) => log.error({ message }, 'a segment is not stored yet'),
@@ -192,7 +192,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
       await Promise.all(begun.bound.map((one) => one.close()))
       await intake.close()
       await pushing?.close()
-      await webhook?.close()
+      await alerts.close()
       // A store that fails now would fail for ever; the write-ahead log has what it did not take.
       await Promise.race([store.close(), sleep(CLOSE_MS, undefined, { ref: false })])
       unlock()

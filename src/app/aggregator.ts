@@ -34,7 +34,11 @@ export async function runAggregator(config: Config): Promise<void> {
       aggregator.remoteWrite === undefined
         ? undefined
         : { url: aggregator.remoteWrite, everyMs: aggregator.remoteWriteMs },
-    webhook: aggregator.webhook,
+    alerts: {
+      webhook: aggregator.webhook,
+      syslog: aggregator.syslog,
+      snmp: aggregator.snmpTrap && { ...aggregator.snmpTrap, community: aggregator.snmpCommunity },
+    },
     walSync: aggregator.walSync,
     sealMs: aggregator.sealMs,
     segments: aggregator.segments,

@@ -82,6 +82,17 @@ export const aggregator = group({
     doc: 'Where incidents are posted as JSON when they open, get another first cause, or are over.',
     ...own,
   }),
+  syslog: optional(hostPort, {
+    doc: 'Where incidents are sent as syslog (RFC 5424), a datagram each.',
+    ...own,
+  }),
+  snmpTrap: optional(hostPort, { doc: 'Where incidents are sent as SNMPv2c traps.', ...own }),
+  snmpCommunity: setting(text('a community'), {
+    doc: 'Community of those traps.',
+    default: 'public',
+    secret: true,
+    ...own,
+  }),
   bearerToken: optional(text('a token'), {
     doc: 'Senders must show `authorization: Bearer` with it.',
     secret: true,

@@ -48,7 +48,7 @@ test('failures of a service: in the API and at the webhook within ten seconds; k
   }).listen(0, '127.0.0.1')
   await once(hook, 'listening')
   const webhook = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/hook`
-  const first = await running({ epochMs: 700, webhook })
+  const first = await running({ epochMs: 700, alerts: { webhook } })
   let stopped = false
   t.after(async () => {
     stopped = true
