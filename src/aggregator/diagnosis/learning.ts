@@ -50,7 +50,13 @@ export class Learning {
     }
     for (let i = 0; i < ordered.length; i++) {
       const { span, parent } = ordered[i]!
-      if (span.counted) continue
+      if (span.counted) {
+        if (span.failure === 0 || failures[i] !== 0) continue
+        // Something beneath it that came late explains it.
+        this.#placeOf(ordered, i, calls, callees.get(i) ?? 0)?.signature.retract(span.failure, nowS)
+        span.failure = 0
+        continue
+      }
       span.counted = true
       if (parent < 0) this.#onRoot({ durationUs: span.durationUs, failed: calls[i]!.failed }, nowS)
       const entry = this.#placeOf(ordered, i, calls, callees.get(i) ?? 0)
@@ -58,6 +64,7 @@ export class Learning {
       // Swallowed on the way: the other side is known to send spans, and this call has none.
       const lost = failures[i] === TIMEOUT && shares[i]!.unseen && entry.callee !== 0
       const failure = lost ? SWALLOWED : failures[i]!
+      span.failure = failure
       const share = shares[i]!
       const sample = {
         ownUs: share.ownUs,

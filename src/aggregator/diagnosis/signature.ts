@@ -122,6 +122,21 @@ export class Signature {
     if (this.#seen++ % this.#every === 0) this.#keep(sample, nowS)
   }
 
+  /** A failure that was counted in the last seconds did not begin here after all. */
+  retract(name: number, nowS: number): void {
+    for (let second = Math.floor(nowS); second > nowS - SECONDS; second--) {
+      const at = this.countsAt(second)
+      if (at < 0 || this.u16[at + FAILED] === 0) continue
+      this.u16[at + FAILED]!--
+      if (this.u16[at + VISIBLE]! > this.u16[at + FAILED]!) this.u16[at + VISIBLE] = this.u16[at + FAILED]!
+      this.#runningFailed = Math.max(0, this.#runningFailed - 1)
+      for (let i = 0; i < FAILURES; i++) {
+        if (this.u32[FAILURE_NAMES + i] === name) this.f32[FAILURE_COUNTS + i]! -= 1
+      }
+      return
+    }
+  }
+
   /** Quantile of what is usual, microseconds; 0 where nothing was learnt. */
   usual(measure: number, share: number): number {
     return quantileIn(this.u16, measure * SKETCH, share)

@@ -24,6 +24,8 @@ export interface SpanFacts {
   readonly retransmitted: boolean
   /** It was counted in an earlier look at its trace. */
   counted: boolean
+  /** Number of the failure that it was counted with, 0 for none. */
+  failure: number
 }
 
 export interface QuietTrace {
@@ -90,8 +92,9 @@ export class TraceWindow {
       const whole = this.#isWhole(trace.spans)
       if (idleS < this.#incompleteS && !whole) continue
       this.#open.delete(key)
-      // A parent that is to come would be given the time of its children, were they forgotten.
-      if (whole) this.#held -= trace.spans.length
+      // A parent that is to come would be given the time of its children, were they forgotten; and what explains a failure
+      // may come late: a proxy goes on dialling when its client has left.
+      if (whole && !trace.spans.some(({ failed }) => failed)) this.#held -= trace.spans.length
       else this.#done.set(key, trace)
       yield trace
     }
@@ -164,6 +167,7 @@ export class TraceWindow {
       phases: ours ? this.#scan.values : NO_PHASES,
       retransmitted: ours && this.#scan.retransmitted,
       counted: false,
+      failure: 0,
     })
   }
 
