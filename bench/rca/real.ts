@@ -4,7 +4,7 @@
  *
  *   node build/bench/rca/real.js [--faults 8] [--first 1] [--rate 40] [--half] [--quiet-s 0] [--kinds delay,errors]
  *
- * Seeds from 1000 on are for the report and were never tuned on.
+ * Seeds from 2000 on are for the report and were never tuned on.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
  * The range by simulation: `node build/bench/rca/tune.js [--seeds 20] [--first 1] [--kind delay] [--half] [--quiet-minutes 60] [-v]`.
- * Seeds from 1000 on are for the report and were never tuned on.
+ * Seeds from 2000 on are for the report and were never tuned on.
  */
 import { parseArgs } from 'node:util'
 import type { Incident } from '../../src/aggregator/diagnosis/incidents.ts'

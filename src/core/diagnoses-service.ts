@@ -3,6 +3,7 @@ import { rowsOf } from './diagnosis-entry.ts'
 
 const application = rowsOf('application')
 const overload = rowsOf('overload')
+const overloadIncident = rowsOf('overload', ['incident'])
 const overloadRunbook = rowsOf('overload', [])
 const dependency = rowsOf('dependency')
 
@@ -13,7 +14,7 @@ export const SERVICE_DIAGNOSES = {
     'Hops of status 5xx without a failed call beneath.',
     'Logs of the service with the trace id, what was deployed or configured at the onset, the route if only one is hit.',
   ),
-  exception: application(
+  exception: rowsOf('application', ['trace'])(
     'exception',
     'Code of the service threw, and the request failed by it.',
     'A span with an exception event, and no failed call beneath.',
@@ -43,7 +44,7 @@ export const SERVICE_DIAGNOSES = {
     'Time of the service in which none of its calls ran; it grew, calls beneath it did not.',
     'CPU and its throttling, locks, garbage collection, a query that lost its index, stores that are called untraced.',
   ),
-  unsteady_service: application(
+  unsteady_service: rowsOf('application', ['incident'])(
     'slow now and then',
     'Part of the requests takes much longer in the service itself; the rest is as ever.',
     'The spread of its own time grew, the middle did not.',
@@ -97,13 +98,13 @@ export const SERVICE_DIAGNOSES = {
     'Hops of status 429.',
     'Who sends so much; whether the limit is meant for it.',
   ),
-  circuit_open: overload(
+  circuit_open: overloadRunbook(
     'circuit breaker is open',
     'Calls are not even tried, since too many failed before.',
     'Hops that fail by the breaker without an attempt.',
     'What failed before it opened: that is the cause.',
   ),
-  retry_storm: overload(
+  retry_storm: overloadIncident(
     'retry storm',
     'Failures are answered by more calls, which fail too: the load is of the system’s own making.',
     'Calls per request grew several times over together with the share of failures.',

@@ -42,7 +42,7 @@ export const DIAGNOSES = {
     'A call into the mesh with a span at the caller’s side only.',
     'The failure of the caller’s span, if it has one; interception rules at the callee; drops counted by its exporter.',
   ),
-  calls_stopped: rowsOf('dependency', ['incident'])(
+  calls_stopped: rowsOf('dependency', [])(
     'calls stopped coming',
     'A caller that is busy as ever no longer calls.',
     'The rate of an edge fell to nothing while its caller’s did not.',
