@@ -14,6 +14,9 @@ const SLACK = 5000
 const FLUSH_MS = 200
 /** What is there already, to begin with. */
 const SEED = { lastMs: '900000', limit: '100' }
+/** With nothing there yet, asked again so often and so many times; after that the tail will tell. */
+const SEED_MS = 300
+const SEED_TRIES = 40
 
 export class LiveView implements View {
   readonly element: HTMLElement
@@ -43,6 +46,8 @@ export class LiveView implements View {
   #missed = 0
   #source: EventSource | undefined
   readonly #timer = setInterval(() => this.#flush(), FLUSH_MS)
+  #asking: ReturnType<typeof setTimeout> | undefined
+  #isClosed = false
 
   constructor() {
     this.#list = new Lines({
@@ -90,6 +95,8 @@ export class LiveView implements View {
   close(): void {
     this.#source?.close()
     clearInterval(this.#timer)
+    clearTimeout(this.#asking)
+    this.#isClosed = true
     this.#list.rows.close()
   }
 
@@ -108,9 +115,15 @@ export class LiveView implements View {
     source.addEventListener('error', () => this.#tell())
   }
 
-  async #seed(): Promise<void> {
+  /** What is there already. A trace that is still growing is found here, and is on the tail only once it is quiet. */
+  async #seed(tries = SEED_TRIES): Promise<void> {
     const query = new URLSearchParams(SEED)
     const answer = await ask<{ traces: TraceSummary[] }>('search', query, AbortSignal.timeout(10_000)).catch(() => null)
+    if (this.#isClosed) return
+    if (answer !== null && answer.traces.length === 0 && this.#all.length === 0 && tries > 0) {
+      this.#asking = setTimeout(() => void this.#seed(tries - 1), SEED_MS)
+      return
+    }
     const known = new Set([...this.#all, ...this.#waiting].map(({ traceId }) => traceId))
     const lines = (answer?.traces ?? []).filter(({ traceId }) => !known.has(traceId)).map(ofTrace)
     for (const line of lines) this.#seeded.set(line.traceId, line)
