@@ -99,18 +99,16 @@ function judgeAll(trace: AssembledTrace, { spanOf, servedBy }: DiagnoseOptions):
     if (answers(caller, calls[i]!)) callees.set(parentSpanId, service)
   }
   return hops.map((hop, i) => {
-    const callee = callees.get(hop.spanId) ?? (servedBy(hop.peer) || hop.peer || 'something untraced')
-    const place = calls[i]!.isCall
-      ? { service: callee, from: hop.service, route: '' }
-      : { service: hop.service, from: '', route: hop.route }
-    return {
-      hop,
-      facts: facts[i]!,
-      call: calls[i]!,
-      share: shares[i]!,
-      place,
-      inMesh: servedBy(hop.peer) !== undefined,
+    let at = i
+    // Tries of an exchange name no peer: they are of the hop that made them.
+    while (calls[at]!.isCall && hops[at]!.peer === '' && !callees.has(hops[at]!.spanId) && calls[at]!.parent >= 0) {
+      at = calls[at]!.parent
     }
+    const { service, route, peer, spanId } = hops[at]!
+    const callee = callees.get(spanId) ?? (servedBy(peer) || peer || 'something untraced')
+    const place = calls[at]!.isCall ? { service: callee, from: service, route: '' } : { service, from: '', route }
+    const inMesh = servedBy(hop.peer) !== undefined
+    return { hop, facts: facts[i]!, call: calls[i]!, share: shares[i]!, place, inMesh }
   })
 }
 
