@@ -167,7 +167,10 @@ function parentsFirst(spans: readonly SpanFacts[]): Placed[] {
   }
   // Grows while it is walked.
   for (let i = 0; i < ordered.length; i++) {
-    for (const span of children.get(ordered[i]!.span.id) ?? []) ordered.push({ span, parent: i })
+    const { id } = ordered[i]!.span
+    for (const span of children.get(id) ?? []) ordered.push({ span, parent: i })
+    // Several spans with one id are its parent only once: each of them would bring all below it again.
+    children.delete(id)
   }
   return ordered
 }

@@ -189,4 +189,8 @@ export class TraceWindow {
   }
 }
 
-const idAt = (ids: Uint32Array, row: number): number => ids[row * 2]! * 0x100000 + (ids[row * 2 + 1]! & 0xfffff)
+/** All of the half that comes last on the wire, where senders that count have their digits, and 20 bits of the other. */
+function idAt(ids: Uint32Array, row: number): number {
+  const first = ids[row * 2]!
+  return ids[row * 2 + 1]! * 0x100000 + ((first ^ (first >>> 12)) & 0xfffff)
+}
