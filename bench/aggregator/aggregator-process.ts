@@ -60,10 +60,12 @@ export async function startAggregator({ walSync, dataDir, profileDir }: Aggregat
         await new Promise((resolve) => setTimeout(resolve, 50))
       }
     },
-    unpin: () => {
-      const cores = `0-${availableParallelism() - 1}`
-      spawnSync('taskset', ['-acp', cores, String(entry.pid)], { stdio: 'ignore' })
-    },
+    unpin: () => unpin(entry),
     end: () => stop(entry),
   }
+}
+
+/** Lets a process that was started use all cores. */
+export function unpin({ pid }: Started): void {
+  spawnSync('taskset', ['-acp', `0-${availableParallelism() - 1}`, String(pid)], { stdio: 'ignore' })
 }

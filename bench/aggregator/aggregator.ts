@@ -20,6 +20,8 @@ export interface AggregatorBench {
 
 export interface AggregatorFigures {
   readonly rounds: readonly Ingested[]
+  /** Of all rounds, and of filling up for the queries. */
+  readonly peakMiB: number
   readonly bytesPerSpan: number
   readonly querySpans: number
   readonly queries: readonly QueryTime[]
@@ -39,6 +41,7 @@ export async function runAggregator(bench: AggregatorBench): Promise<AggregatorF
     console.error('aggregator: warm-up')
     await ingest(it, source, WARM_UP_SPANS)
     const rounds: Ingested[] = []
+    let peakMiB = 0
     for (let round = 0; round < bench.rounds; round++) {
       console.error(`aggregator: ${bench.spans} spans, round ${round + 1} of ${bench.rounds}`)
       rounds.push(await ingest(it, source, bench.spans))
@@ -47,7 +50,7 @@ export async function runAggregator(bench: AggregatorBench): Promise<AggregatorF
     let status = await it.stored()
     if (status.spans < bench.querySpans) {
       console.error(`aggregator: up to ${bench.querySpans} spans`)
-      await ingest(it, source, bench.querySpans - status.spans)
+      peakMiB = (await ingest(it, source, bench.querySpans - status.spans)).peakMiB
       status = await it.stored()
     }
     if (bench.querySpans > 0) console.error('aggregator: queries')
@@ -55,7 +58,15 @@ export async function runAggregator(bench: AggregatorBench): Promise<AggregatorF
     await it.end()
     if (bench.hasPage) console.error('aggregator: the page')
     const page = bench.hasPage ? await waterfallTimes() : undefined
-    const figures = { rounds, bytesPerSpan: status.bytes / status.spans, querySpans: status.spans, queries, page }
+    peakMiB = Math.max(peakMiB, ...rounds.map((one) => one.peakMiB))
+    const figures = {
+      rounds,
+      peakMiB,
+      bytesPerSpan: status.bytes / status.spans,
+      querySpans: status.spans,
+      queries,
+      page,
+    }
     printAggregator(bench, figures, source.bytes / source.spans)
     return figures
   } finally {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Browser, chromium } from 'playwright-core'
 import { hasEnded, logTail, type Started, start, stop } from '../system/processes.ts'
+import { unpin } from './aggregator-process.ts'
 
 const CHROMIUM = '/usr/bin/chromium'
 const READY_MS = 30_000
@@ -24,6 +25,7 @@ export async function waterfallTimes(): Promise<WaterfallTimes | undefined> {
   const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
   const begun = performance.now()
   const entry = start(`dev-${Math.round(begun)}`, 'proxy', process.execPath, [main, 'dev', '--demo', '--port', '0'])
+  unpin(entry)
   try {
     const origin = await addressOf(entry)
     const addressMs = performance.now() - begun
