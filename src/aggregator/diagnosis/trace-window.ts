@@ -79,7 +79,7 @@ export class TraceWindow {
     this.#pace(rows, nowS)
     const mask = this.#mask
     for (let row = 0; row < rows; row++) {
-      if (view.duplicate[row] === 1 || (view.trace[row * 4 + 3]! & mask) !== 0) continue
+      if (view.duplicate[row] === 1 || (mask !== 0 && (mixed(view.trace[row * 4 + 3]!) & mask) !== 0)) continue
       this.#take(view, row, nowS)
     }
   }
@@ -141,7 +141,7 @@ export class TraceWindow {
 
   #take(view: SegmentView, row: number, nowS: number): void {
     const at = row * 4
-    const key = view.trace[at]! * 0x100000 + (view.trace[at + 1]! & 0xfffff)
+    const key = keyAt(view.trace, at)
     const trace = this.#traceOf(key, view, at, nowS)
     if (trace === undefined || trace.spans.length >= MAX_SPANS) return
     const id = idAt(view.span, row)
@@ -187,6 +187,15 @@ export class TraceWindow {
     this.#open.set(key, trace)
     return trace
   }
+}
+
+/** Digits of ids that count up are in the byte that comes last on the wire, the highest of the word. */
+const mixed = (word: number): number => word ^ (word >>> 8) ^ (word >>> 16) ^ (word >>> 24)
+
+/** 52 bits of a trace id, its last word among them whole. */
+function keyAt(trace: Uint32Array, at: number): number {
+  const high = (trace[at]! ^ trace[at + 3]!) >>> 0
+  return high * 0x100000 + ((trace[at + 1]! ^ trace[at + 2]! ^ (trace[at]! >>> 12)) & 0xfffff)
 }
 
 /** All of the half that comes last on the wire, where senders that count have their digits, and 20 bits of the other. */
