@@ -122,6 +122,12 @@ program
     process.exitCode = EXIT_USAGE
   })
 
+// `hopscope --help | head`: whoever read has enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+
 try {
   await program.parseAsync()
 } catch (error) {

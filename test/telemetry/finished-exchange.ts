@@ -1,8 +1,8 @@
 /** Finished exchanges as the driver leaves them, with the parts a test cares about. */
 import { nowUs } from '../../src/core/clock.ts'
 import { HeaderBlock } from '../../src/core/headers.ts'
-import { knownId } from '../../src/core/known-names.ts'
 import { newSpanId, newTraceId } from '../../src/core/ids.ts'
+import { knownId } from '../../src/core/known-names.ts'
 import { RequestHead, ResponseHead } from '../../src/core/message.ts'
 import type { ConnectionInfo, Direction, Endpoint } from '../../src/exchange/exchange.ts'
 import { Exchange } from '../../src/exchange/exchange.ts'
