@@ -224,6 +224,8 @@ export class MemoryStore implements IdempotencyStore {
     if (this.#working.delete(id)) this.#workingBytes -= bytes
     else this.#remove(id)
     this.#keep(id, this.#records.keep(entry))
+    // The table of a map that was outgrown keeps what was in it until the next full collection.
+    entry.response = undefined
     this.#waiters.notify(id)
     return true
   }
