@@ -4,11 +4,14 @@
  * then is told as flaky.
  */
 import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { relative, resolve } from 'node:path'
 import process from 'node:process'
 import { finished } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec, tap } from 'node:test/reporters'
+
+const sourceOf = (file) => file.replace('/build/test/', '/test/').replace(/\.js$/, '.ts')
 
 /** Runs the files; gives those with a failure. */
 async function failing(files, concurrency) {
@@ -16,8 +19,9 @@ async function failing(files, concurrency) {
   const events = run({ files, concurrency, timeout: 120_000 })
   events.on('test:fail', ({ file, name, todo }) => {
     if (todo !== undefined) return
-    // The test of a file as such has the path for its name.
-    failed.add(resolve(file ?? name))
+    // The test of a file as such has the path for its name. By source maps the file may be told as its source.
+    const told = resolve(file ?? name)
+    failed.add(files.find((one) => one === told || sourceOf(one) === told) ?? told)
   })
   const report = process.stdout.isTTY ? events.compose(new spec()) : events.compose(tap)
   report.pipe(process.stdout, { end: false })
@@ -33,7 +37,8 @@ if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`)
   process.exit(1)
 }
-const suspects = await failing(files, 2)
+// Many wait for time to pass: one more than there are cores.
+const suspects = await failing(files, availableParallelism() + 1)
 const failed = suspects.length === 0 ? [] : await failing(suspects, 1)
 for (const file of suspects) {
   console.log(`# ${failed.includes(file) ? 'failed twice' : 'flaky: passed alone'}: ${relative('build', file)}`)

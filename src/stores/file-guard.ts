@@ -6,7 +6,7 @@
  */
 import { fork } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from '../core/log.ts'
 import { withFolderLock } from './folder-lock.ts'
@@ -48,8 +48,6 @@ export function bootIdOf(): string | undefined {
 
 /** Makes the folder ready: after it, the data file may be opened. */
 export async function prepareFolder(folder: string, bootId: string, sync: boolean, log: Logger): Promise<void> {
-  // Responses are in there: for nobody else's eyes.
-  await mkdir(folder, { recursive: true, mode: 0o700 })
   await withFolderLock(folder, RECOVERY_MS, async () => {
     const state = readState(folder)
     if (state !== undefined && state.bootId !== bootId && existsSync(join(folder, DATA_FILE))) {

@@ -3,6 +3,8 @@
  * process; with `sync` that of the machine too. The file is bounded: where it is full, claims are refused, and outcomes
  * are kept without their body; nothing is evicted.
  */
+import { mkdir } from 'node:fs/promises'
+import type { Server } from 'node:net'
 import { wallNowMs } from '../core/clock.ts'
 import { type Logger, silentLogger } from '../core/log.ts'
 import type {
@@ -19,6 +21,7 @@ import { bootIdOf, prepareFolder } from './file-guard.ts'
 import { FileRecords, type Kept } from './file-records.ts'
 import { FileSweep } from './file-sweep.ts'
 import { FileSync } from './file-sync.ts'
+import { holdFolder } from './folder-lock.ts'
 import {
   completeEntry,
   dispatchEntry,
@@ -45,6 +48,8 @@ export interface FileStoreOptions {
    * second may be lost then. The same for all processes that share the folder.
    */
   readonly sync: boolean
+  /** False: while another process has the folder, opening fails. Several on one file can lose outcomes (ADR 46). */
+  readonly shared?: boolean
   /** Bytes of all records. The file itself may grow to twice that, where free pages lie scattered. */
   readonly maxBytes: number
   /** Wall clock, milliseconds. */
@@ -75,10 +80,13 @@ export class FileStore implements IdempotencyStore {
   readonly #sweep: FileSweep
   readonly #sync: FileSync | undefined
   readonly #now: () => number
+  /** The folder is this process's alone. */
+  readonly #lock: Server | undefined
   #fence = 0
 
-  private constructor(records: FileRecords, sync: FileSync | undefined, now: () => number) {
+  private constructor(records: FileRecords, sync: FileSync | undefined, now: () => number, lock: Server | undefined) {
     this.#records = records
+    this.#lock = lock
     this.#sync = sync
     this.#now = now
     this.#watch = new Watch((id) => this.#look(id), LAST_LOOK_MS)
@@ -87,12 +95,15 @@ export class FileStore implements IdempotencyStore {
   }
 
   static async open(options: FileStoreOptions): Promise<FileStore> {
-    const { folder, maxBytes, now = wallNowMs, log = silentLogger } = options
+    const { folder, maxBytes, now = wallNowMs, log = silentLogger, shared = true } = options
+    // Responses are in there: for nobody else's eyes.
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    const lock = shared ? undefined : await ownFolder(folder)
     const bootId = bootIdOf()
     const sync = options.sync || bootId === undefined
     if (bootId !== undefined) await prepareFolder(folder, bootId, sync, log)
     const records = new FileRecords(await openLmdb(folder, sync), sync, maxBytes)
-    return new FileStore(records, sync ? undefined : new FileSync(folder, bootId!, records), now)
+    return new FileStore(records, sync ? undefined : new FileSync(folder, bootId!, records), now, lock)
   }
 
   /** Records that could not be read, and bodies that were lost or had no room, since the start. */
@@ -206,7 +217,17 @@ export class FileStore implements IdempotencyStore {
     this.#watch.close()
     await this.#sync?.stop()
     await this.#records.close()
+    this.#lock?.close()
   }
+}
+
+async function ownFolder(folder: string): Promise<Server> {
+  const lock = await holdFolder(folder)
+  if (lock !== undefined) return lock.unref()
+  throw new StoreError(
+    'down',
+    `another process has ${folder}; a store for several is redis (or \`?shared=true\`, see docs)`,
+  )
 }
 
 function standingOfKept(kept: Kept | undefined, now: number): Standing {

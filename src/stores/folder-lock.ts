@@ -26,6 +26,11 @@ export async function withFolderLock<T>(folder: string, patienceMs: number, acti
   }
 }
 
+/** Held until it is closed, or this process ends; undefined where another process has it. */
+export function holdFolder(folder: string): Promise<Server | undefined> {
+  return listen(`\0hopscope-owner-${createHash('sha256').update(realpathSync(folder)).digest('base64url')}`)
+}
+
 /** Undefined where another one has it. */
 async function listen(name: string): Promise<Server | undefined> {
   const server = createServer((socket) => socket.destroy())

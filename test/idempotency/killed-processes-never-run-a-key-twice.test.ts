@@ -12,7 +12,7 @@ const options = { timeout: 60_000 + ROUNDS * 5000 }
 test('proxies with a file store are killed', options, async (t) => {
   const seed = seedOf()
   const { path, remove } = tempFolder()
-  const storm = await Storm.start(`file:${path}`, 2, seed)
+  const storm = await Storm.start(`file:${path}?shared=true`, 2, seed)
   t.after(async () => {
     await storm.close()
     remove()

@@ -32,7 +32,7 @@ test('alone, the store writes at once; with another process it lets a thread wai
     return !(answer instanceof Promise)
   }
   assert.ok(isAtOnce(), 'alone')
-  const other = fork(PROGRAM, [`file:${path}`, log, '100000'])
+  const other = fork(PROGRAM, [`file:${path}?shared=true`, log, '100000'])
   await once(other, 'message')
   await until('with another', () => !isAtOnce())
   // Stopped at any moment, with the lock in its hands or not: this process goes on.

@@ -93,7 +93,7 @@ async function killAtWork(processes: number, kills: number): Promise<void> {
   const folder = tempFolder()
   const log = join(folder.path, 'log')
   writeFileSync(log, '')
-  const url = `file:${join(folder.path, 'store')}`
+  const url = `file:${join(folder.path, 'store')}${processes > 1 ? '?shared=true' : ''}`
   const workers = new Workers([url, log, String(IDS)])
   await workers.start(processes)
   for (let kill = 0; kill < kills; kill++) {
