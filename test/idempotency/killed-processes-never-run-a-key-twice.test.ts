@@ -9,17 +9,17 @@ import { Storm, seedOf } from './storm.ts'
 const ROUNDS = Number(process.env.TEST_CRASH_ROUNDS ?? 4)
 const options = { timeout: 60_000 + ROUNDS * 5000 }
 
-test('proxies with a file store are killed', options, async (t) => {
+test('a proxy with a file store is killed', options, async (t) => {
   const seed = seedOf()
   const { path, remove } = tempFolder()
-  const storm = await Storm.start(`file:${path}?shared=true`, 2, seed)
+  const storm = await Storm.start(`file:${path}`, 1, seed)
   t.after(async () => {
     await storm.close()
     remove()
   })
   for (let round = 0; round < ROUNDS; round++) {
-    await sleep(storm.random() * 200)
-    await storm.replace(round % 2)
+    await sleep(100 + storm.random() * 300)
+    await storm.replace(0)
   }
   const ends = await storm.finish()
   t.diagnostic(`seed ${seed}, ${ROUNDS} rounds, keys: ${JSON.stringify(ends)}, seen: ${seenBy(storm)}`)

@@ -108,7 +108,9 @@ async function killAtWork(processes: number, kills: number): Promise<void> {
   folder.remove()
 }
 
-test('file: several processes are killed at any moment', () => killAtWork(PROCESSES, 10))
+test('file: several processes are killed at any moment', { todo: 'ADR 46: outcomes may be lost' }, () =>
+  killAtWork(PROCESSES, 10),
+)
 
 test('file: a process that has it for itself is killed at any moment', () => killAtWork(1, 6))
 
