@@ -95,12 +95,27 @@ export class FileStore implements IdempotencyStore {
   }
 
   static async open(options: FileStoreOptions): Promise<FileStore> {
-    const { folder, maxBytes, now = wallNowMs, log = silentLogger, shared = true } = options
+    const { folder, now = wallNowMs, log = silentLogger, shared = true } = options
     // Responses are in there: for nobody else's eyes.
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const lock = shared ? undefined : await ownFolder(folder)
+    try {
+      return await FileStore.#opened(options, now, log, lock)
+    } catch (error) {
+      // The next try is not to find the folder taken, by this one.
+      lock?.close()
+      throw error
+    }
+  }
+
+  static async #opened(
+    { folder, maxBytes, sync: synced }: FileStoreOptions,
+    now: () => number,
+    log: Logger,
+    lock: Server | undefined,
+  ): Promise<FileStore> {
     const bootId = bootIdOf()
-    const sync = options.sync || bootId === undefined
+    const sync = synced || bootId === undefined
     if (bootId !== undefined) await prepareFolder(folder, bootId, sync, log)
     const records = new FileRecords(await openLmdb(folder, sync), sync, maxBytes)
     return new FileStore(records, sync ? undefined : new FileSync(folder, bootId!, records), now, lock)
