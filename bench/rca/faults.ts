@@ -1,15 +1,52 @@
 /** Faults of the range, by seed: what, where, and what a right diagnosis of it names. */
-import { EDGES, type MeshEdge, SERVICES, specOf } from './mesh.ts'
+import type { DiagnosisName } from '../../src/core/diagnoses.ts'
+import { BEHIND_CACHES, CALLERS, EDGES, EGRESS, EXTERNAL, MESHED, type MeshEdge, specOf } from './mesh.ts'
 import type { Random } from './random.ts'
 
-export const FAULT_KINDS = [
-  ...['delay', 'jitter', 'errors', 'route-errors', 'cpu-burn', 'pause'],
-  ...['edge-delay', 'edge-jitter', 'edge-loss', 'refused', 'resets', 'blackhole', 'pool', 'retry-storm', 'two-at-once'],
-] as const
-export type FaultKind = (typeof FAULT_KINDS)[number]
+/** Where a kind of fault can be, how large it is, and by which names it may be told. */
+interface Kind {
+  readonly at: 'service' | 'edge' | 'egress' | 'external' | 'meshed' | 'caller' | 'cached'
+  /** Least and most; milliseconds or a share. */
+  readonly size: readonly [least: number, most: number]
+  readonly names: readonly DiagnosisName[]
+}
+
+const SLOW = ['slow_service', 'unsteady_service', 'slow_dependency', 'periodic_pauses'] as const
+const NETWORK = ['network_slow', 'network_jitter', 'slow_dependency'] as const
+const FAILING = ['server_error', 'exception', 'dependency_failing'] as const
+
+const KINDS = {
+  delay: { at: 'service', size: [30, 200], names: SLOW },
+  jitter: { at: 'service', size: [100, 300], names: SLOW },
+  errors: { at: 'service', size: [0.15, 0.65], names: FAILING },
+  'route-errors': { at: 'service', size: [0.5, 1], names: FAILING },
+  'cpu-burn': { at: 'service', size: [15, 55], names: SLOW },
+  memory: { at: 'service', size: [100, 200], names: SLOW },
+  pause: { at: 'service', size: [150, 350], names: SLOW },
+  'edge-delay': { at: 'edge', size: [30, 200], names: NETWORK },
+  'edge-jitter': { at: 'edge', size: [100, 300], names: NETWORK },
+  'edge-loss': { at: 'edge', size: [0.1, 0.3], names: [...NETWORK, 'retransmissions', 'connect_timeout', 'blackhole'] },
+  refused: { at: 'service', size: [1, 1], names: ['connection_refused', 'dependency_failing'] },
+  resets: { at: 'service', size: [0.15, 0.65], names: ['connection_reset'] },
+  blackhole: { at: 'edge', size: [1, 1], names: ['blackhole', 'connect_timeout', 'upstream_timeout'] },
+  'dns-slow': { at: 'egress', size: [150, 450], names: ['dns_slow'] },
+  'dns-failing': { at: 'egress', size: [1, 1], names: ['dns_failing'] },
+  'cert-expired': { at: 'external', size: [1, 1], names: ['tls_certificate_expired'] },
+  pool: { at: 'egress', size: [1, 1], names: ['pool_exhausted'] },
+  'app-pool': { at: 'caller', size: [0.9, 1.3], names: [...SLOW, ...FAILING, 'overloaded', 'pool_exhausted'] },
+  'cached-delay': { at: 'cached', size: [60, 250], names: SLOW },
+  'retry-storm': { at: 'meshed', size: [0.5, 1], names: ['retry_storm', 'overloaded', ...FAILING] },
+  'clock-skew': { at: 'meshed', size: [2000, 20_000], names: ['clock_drift'] },
+} as const satisfies Readonly<Record<string, Kind>>
+
+export type SingleKind = keyof typeof KINDS
+export type FaultKind = SingleKind | 'two-at-once'
+
+const SINGLE_KINDS = Object.keys(KINDS) as SingleKind[]
+export const FAULT_KINDS: readonly FaultKind[] = [...SINGLE_KINDS, 'two-at-once']
 
 export interface Fault {
-  readonly kind: Exclude<FaultKind, 'two-at-once'>
+  readonly kind: SingleKind
   /** The service at fault; of an edge, the one called. */
   readonly service: string
   /** The caller, for faults of an edge. */
@@ -20,11 +57,11 @@ export interface Fault {
   readonly size: number
 }
 
-const ON_EDGES: ReadonlySet<FaultKind> = new Set(['edge-delay', 'edge-jitter', 'edge-loss', 'blackhole', 'pool'])
-
+/** The faults of a seed. Nothing else is drawn from the numbers that follow from it. */
 export function faultsOf(kind: FaultKind, random: Random): Fault[] {
   if (kind !== 'two-at-once') return [faultOf(kind, random)]
-  const singles = FAULT_KINDS.filter((one) => one !== 'two-at-once') as Fault['kind'][]
+  // A clock that is wrong hurts nobody: it is no second fault.
+  const singles = SINGLE_KINDS.filter((one) => one !== 'clock-skew')
   const first = faultOf(random.pick(singles), random)
   for (;;) {
     const second = faultOf(random.pick(singles), random)
@@ -32,39 +69,26 @@ export function faultsOf(kind: FaultKind, random: Random): Fault[] {
   }
 }
 
-function faultOf(kind: Fault['kind'], random: Random): Fault {
-  const onEdge = ON_EDGES.has(kind)
-  const [from, service]: MeshEdge = onEdge ? random.pick(EDGES) : ['', random.pick(SERVICES.slice(1))]
-  const routes = Object.keys(specOf(service).routes)
-  return { kind, service, from, route: kind === 'route-errors' ? random.pick(routes) : '', size: sizeOf(kind, random) }
+function faultOf(kind: SingleKind, random: Random): Fault {
+  const { size } = KINDS[kind]
+  const [from, service] = placeOf(kind, random)
+  const route = kind === 'route-errors' ? random.pick(Object.keys(specOf(service).routes)) : ''
+  return { kind, service, from, route, size: size[0] + random.next() * (size[1] - size[0]) }
 }
 
-function sizeOf(kind: Fault['kind'], random: Random): number {
-  switch (kind) {
-    case 'delay':
-    case 'edge-delay':
-      return 30 + random.next() * 170
-    case 'jitter':
-    case 'edge-jitter':
-      return 100 + random.next() * 200
-    case 'errors':
-    case 'resets':
-      return 0.15 + random.next() * 0.5
-    case 'route-errors':
-    case 'retry-storm':
-      return 0.5 + random.next() * 0.5
-    case 'edge-loss':
-      return 0.1 + random.next() * 0.2
-    case 'cpu-burn':
-      return 15 + random.next() * 40
-    case 'pause':
-      return 150 + random.next() * 200
-    case 'pool':
-      return 40 + random.next() * 100
-    default:
-      return 1
-  }
+const CALLED = [...MESHED, ...EXTERNAL].filter((name) => EDGES.some(([, callee]) => callee === name))
+
+function placeOf(kind: SingleKind, random: Random): MeshEdge {
+  const { at } = KINDS[kind]
+  if (at === 'edge') return random.pick(EDGES)
+  if (at === 'egress') return random.pick(EGRESS)
+  const of = { service: CALLED, external: EXTERNAL, meshed: CALLED.filter((name) => MESHED.includes(name)) }
+  return ['', random.pick(at === 'caller' ? CALLERS : at === 'cached' ? BEHIND_CACHES : of[at])]
 }
+
+/** Whether the fault was told by a name that fits it. */
+export const isNamed = (kind: SingleKind, name: string): boolean =>
+  (KINDS[kind].names as readonly string[]).includes(name)
 
 /**
  * What of a fault can be seen where services have no sidecar: time and failures of one that is called by another without
@@ -96,3 +120,7 @@ export function isRight(
     (from === '' || cause.from === '' || cause.from === from || cause.from.endsWith('callers'))
   )
 }
+
+/** One line for people. */
+export const faultText = ({ kind, from, service, route, size }: Fault): string =>
+  `${kind} ${from === '' ? '' : `${from} → `}${service}${route} ${size < 10 ? size.toFixed(2) : size.toFixed(0)}`

@@ -1,4 +1,7 @@
-/** The shop of the range: twelve services, who calls whom, and how long each takes by itself. */
+/** The shop of the range: services, who calls whom, what caches keep, and how long each takes by itself. */
+
+/** A call, and what share of it a cache of the caller answers. */
+export type MeshCall = readonly [service: string, route: string, cached?: number]
 
 export interface ServiceSpec {
   readonly name: string
@@ -6,7 +9,9 @@ export interface ServiceSpec {
   readonly ms: number
   readonly sigma: number
   /** Routes with the services that each calls, one after the other. */
-  readonly routes: Readonly<Record<string, readonly (readonly [service: string, route: string])[]>>
+  readonly routes: Readonly<Record<string, readonly MeshCall[]>>
+  /** Of somebody else: over TLS, by name, through a proxy of the caller's; it has no sidecar. */
+  readonly external?: boolean
 }
 
 export const ENTRY = 'web'
@@ -18,6 +23,8 @@ export const ENTRY_ROUTES: readonly (readonly [route: string, share: number])[] 
   ['/cart', 0.15],
   ['/checkout', 0.1],
 ]
+
+const CACHED = 0.7
 
 export const MESH: readonly ServiceSpec[] = [
   {
@@ -45,20 +52,20 @@ export const MESH: readonly ServiceSpec[] = [
       '/list': [['stock', '/many']],
       '/item': [
         ['stock', '/one'],
-        ['pricing', '/price'],
+        ['pricing', '/price', CACHED],
       ],
     },
   },
   { name: 'search', ms: 8, sigma: 0.5, routes: { '/query': [['catalog', '/list']] } },
   { name: 'recommend', ms: 5, sigma: 0.5, routes: { '/for': [['profiles', '/get']] } },
-  { name: 'reviews', ms: 4, sigma: 0.4, routes: { '/of': [] } },
+  { name: 'reviews', ms: 4, sigma: 0.4, routes: { '/of': [['photos', '/thumbs']] } },
   {
     name: 'cart',
     ms: 2,
     sigma: 0.3,
     routes: {
       '/show': [
-        ['pricing', '/price'],
+        ['pricing', '/price', CACHED],
         ['profiles', '/get'],
       ],
       '/empty': [],
@@ -75,15 +82,37 @@ export const MESH: readonly ServiceSpec[] = [
       ],
     },
   },
-  { name: 'payments', ms: 12, sigma: 0.4, routes: { '/charge': [['fraud', '/check']] } },
+  {
+    ...{ name: 'payments', ms: 12, sigma: 0.4 },
+    routes: {
+      '/charge': [
+        ['fraud', '/check'],
+        ['bank', '/pay'],
+      ],
+    },
+  },
   { name: 'fraud', ms: 6, sigma: 0.4, routes: { '/check': [['profiles', '/get']] } },
   { name: 'shipping', ms: 5, sigma: 0.4, routes: { '/book': [['stock', '/one']] } },
   { name: 'pricing', ms: 1.5, sigma: 0.3, routes: { '/price': [] } },
   { name: 'stock', ms: 2, sigma: 0.4, routes: { '/many': [], '/one': [] } },
   { name: 'profiles', ms: 2, sigma: 0.4, routes: { '/get': [] } },
+  { name: 'bank', ms: 15, sigma: 0.4, routes: { '/pay': [], '/report': [] }, external: true },
+  { name: 'photos', ms: 4, sigma: 0.4, routes: { '/thumbs': [], '/report': [] }, external: true },
 ]
 
-export const SERVICES: readonly string[] = MESH.map(({ name }) => name)
+const named = (wanted: (spec: ServiceSpec) => boolean): readonly string[] => MESH.filter(wanted).map(({ name }) => name)
+
+export const SERVICES = named(() => true)
+/** Those that have a sidecar, unless it is taken away. */
+export const MESHED = named(({ external }) => external !== true)
+export const EXTERNAL = named(({ external }) => external === true)
+/** Those that call others. */
+export const CALLERS = named(({ routes }) => Object.values(routes).some((calls) => calls.length > 0))
+/** Those that are called past caches only. */
+export const BEHIND_CACHES = named(({ name }) => {
+  const calls = MESH.flatMap(({ routes }) => Object.values(routes).flat()).filter(([callee]) => callee === name)
+  return calls.length > 0 && calls.every(([, , cached]) => cached !== undefined)
+})
 
 export const specOf = (name: string): ServiceSpec => MESH.find((one) => one.name === name)!
 
@@ -94,3 +123,6 @@ export const EDGES: readonly MeshEdge[] = MESH.flatMap(({ name, routes }) =>
     (callee): MeshEdge => [name, callee],
   ),
 )
+
+/** The calls that leave the mesh. */
+export const EGRESS: readonly MeshEdge[] = EDGES.filter(([, callee]) => EXTERNAL.includes(callee))

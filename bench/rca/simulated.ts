@@ -4,8 +4,10 @@
  */
 import { Names } from '../../src/aggregator/intake/names.ts'
 import { allocateSegment, SEGMENT_ROWS, SegmentView } from '../../src/aggregator/intake/segment.ts'
+import { ALWAYS_MS, BATCH, BLIP_MS, type Distraction } from './distractions.ts'
 import type { Fault } from './faults.ts'
-import { ENTRY, ENTRY_ROUTES, SERVICES, type ServiceSpec, specOf } from './mesh.ts'
+import { ENTRY, ENTRY_ROUTES, EXTERNAL, MESHED, type ServiceSpec, specOf } from './mesh.ts'
+import { type Phases, writePhases } from './phases.ts'
 import type { Random } from './random.ts'
 
 const [SERVER, CLIENT] = [2, 3]
@@ -17,6 +19,10 @@ export interface SimulatedOptions {
   /** Services without a sidecar. */
   readonly bare?: ReadonlySet<string>
   readonly perSecond?: number
+  /** The service that is always slow; none by default. */
+  readonly slow?: string
+  /** Length of a day, in which the load swings by a third; no swing by default. */
+  readonly dayMs?: number
 }
 
 interface Outcome {
@@ -24,6 +30,7 @@ interface Outcome {
   readonly http: number
   /** Code of the proxy where it could not call. */
   readonly error: string
+  readonly phases?: Phases
 }
 
 export class SimulatedMesh {
@@ -31,15 +38,22 @@ export class SimulatedMesh {
   readonly view = new SegmentView(allocateSegment())
   rows = 0
   faults: readonly Fault[] = []
+  /** What goes on beside, and since when. */
+  distraction: { readonly what: Distraction; readonly sinceMs: number } | undefined
+  #rawEnd = 0
   readonly #random: Random
   readonly #bare: ReadonlySet<string>
   readonly #perSecond: number
+  readonly #slow: string
+  readonly #dayMs: number
   #spans = 1
 
-  constructor({ random, bare = new Set(), perSecond = 100 }: SimulatedOptions) {
+  constructor({ random, bare = new Set(), perSecond = 100, slow = '', dayMs = 0 }: SimulatedOptions) {
     this.#random = random
-    this.#bare = bare
+    this.#bare = new Set([...bare, ...EXTERNAL])
     this.#perSecond = perSecond
+    this.#slow = slow
+    this.#dayMs = dayMs
   }
 
   servedBy(peer: number): number | undefined {
@@ -49,18 +63,46 @@ export class SimulatedMesh {
 
   /** Fill the segment anew with a second of spans. */
   second(nowMs: number): void {
-    this.rows = 0
-    const calls = this.#random.poisson(this.#perSecond / 10)
+    this.rows = this.#rawEnd = 0
+    const swing = this.#dayMs === 0 ? 1 : 1 + Math.sin((nowMs / this.#dayMs) * 2 * Math.PI) / 3
     for (let tenth = 0; tenth < 10; tenth++) {
-      const n = tenth === 0 ? calls : this.#random.poisson(this.#perSecond / 10)
-      for (let i = 0; i < n; i++) this.#request(nowMs + tenth * 100)
+      const atMs = nowMs + tenth * 100
+      for (let n = this.#random.poisson((this.#perSecond * swing) / 10); n > 0; n--) this.#request(atMs)
+      if (this.#distracts('batch', nowMs)) this.#batch(atMs)
     }
+  }
+
+  /** A job that calls one service by itself. */
+  #batch(atMs: number): void {
+    const { service, route } = this.distraction!.what
+    for (let n = this.#random.poisson(BATCH.perSecond / 10); n > 0; n--) {
+      this.#serve(this.#newTrace(), 0, specOf(service), route, atMs)
+    }
+  }
+
+  #distracts(kind: Distraction['kind'], nowMs: number): boolean {
+    const { distraction } = this
+    return (
+      distraction?.what.kind === kind &&
+      nowMs >= distraction.sinceMs &&
+      nowMs < distraction.sinceMs + BATCH.seconds * 1000
+    )
+  }
+
+  /** A new instance starts: it refuses, and is then cold. */
+  #isDown(service: string, atMs: number): boolean {
+    const { distraction } = this
+    if (distraction?.what.kind !== 'deploy' || distraction.what.service !== service) return false
+    return atMs >= distraction.sinceMs && atMs < distraction.sinceMs + BLIP_MS
+  }
+
+  #newTrace(): Uint32Array {
+    return Uint32Array.from({ length: 4 }, () => this.#random.below(4294967296))
   }
 
   #request(atMs: number): void {
     const route = entryRoute(this.#random.next())
-    const trace = Uint32Array.from({ length: 4 }, () => this.#random.below(4294967296))
-    this.#serve(trace, 0, specOf(ENTRY), route, atMs)
+    this.#serve(this.#newTrace(), 0, specOf(ENTRY), route, atMs)
   }
 
   /** A service takes a call; its spans are written when it is done. */
@@ -76,7 +118,8 @@ export class SimulatedMesh {
       if (fault.kind === 'retry-storm' && random.chance(fault.size)) http = 503
     }
     if (http === 200) {
-      for (const [callee, at] of spec.routes[route]!) {
+      for (const [callee, at, cached = 0] of spec.routes[route]!) {
+        if (cached > 0 && random.chance(cached)) continue
         let answer = this.#call(trace, id, spec.name, callee, at, atMs + ms)
         ms += answer.ms
         // Its callers try three times, without waiting.
@@ -112,12 +155,12 @@ export class SimulatedMesh {
   }
 
   #call(trace: Uint32Array, parent: number, caller: string, callee: string, route: string, atMs: number): Outcome {
-    const seen = !this.#bare.has(caller)
+    // What leaves the mesh goes through a proxy of the caller's.
+    const seen = !this.#bare.has(caller) || EXTERNAL.includes(callee)
     const id = seen ? this.#spans++ : parent
     const outcome = this.#way(trace, id, caller, callee, route, atMs)
-    const { ms, http, error } = outcome
     const peer = `${callee}.mesh`
-    if (seen) this.#write({ trace, id, parent, kind: CLIENT, service: caller, route, peer, atMs, ms, http, error })
+    if (seen) this.#write({ trace, id, parent, kind: CLIENT, service: caller, route, peer, atMs, ...outcome })
     return outcome
   }
 
@@ -125,7 +168,10 @@ export class SimulatedMesh {
     const random = this.#random
     let ms = random.around(EDGE_MS, 0.4)
     const seen = !this.#bare.has(callee)
-    for (const { kind, from, size } of this.#at(callee)) {
+    let phases: Phases = {}
+    const down = this.#isDown(callee, atMs) ? [{ kind: 'refused' as const, from: '', size: 1 }] : []
+    for (const { kind, from, size } of [...this.#at(callee), ...down]) {
+      if (kind === 'cert-expired') return { ms: ms + 2, http: 502, error: 'tls_certificate_expired' }
       if (kind === 'refused') {
         // The callee's sidecar is up, its service is not.
         if (seen)
@@ -146,18 +192,25 @@ export class SimulatedMesh {
       }
       if (from !== caller) continue
       if (kind === 'blackhole') return { ms: TIMEOUT_MS, http: 504, error: 'first_byte_timeout' }
-      if (kind === 'edge-delay' || kind === 'pool') ms += random.around(size, 0.1)
+      if (kind === 'dns-failing') return { ms: ms + 2, http: 502, error: 'dns_failed' }
+      if (kind === 'edge-delay') ms += random.around(size, 0.1)
+      // Names are asked for once a second; those that come meanwhile wait too.
+      if (kind === 'dns-slow' && random.chance(0.3)) phases = { dns: size }
+      if (kind === 'pool') phases = { queue: random.around(100, 0.5) }
       if (kind === 'edge-jitter' && random.chance(0.4)) ms += random.next() * size
       if (kind === 'edge-loss' && random.chance(size)) ms += 200
     }
+    for (const wait of Object.values(phases)) ms += wait
     const answer = this.#serve(trace, id, specOf(callee), route, atMs + ms / 2)
-    return { ms: ms + answer.ms, http: answer.http, error: '' }
+    return { ms: ms + answer.ms, http: answer.http, error: '', phases }
   }
 
   #ownExtra(service: string): number {
-    let ms = 0
+    let ms = service === this.#slow ? this.#random.around(ALWAYS_MS, 0.2) : 0
     for (const { kind, size } of this.#at(service)) {
-      if (kind === 'delay') ms += this.#random.around(size, 0.1)
+      if (kind === 'app-pool') ms += this.#random.next() * size * 200
+      if (kind === 'memory' && this.#random.chance(0.25)) ms += this.#random.next() * size
+      if (kind === 'delay' || kind === 'cached-delay') ms += this.#random.around(size, 0.1)
       if (kind === 'cpu-burn') ms += this.#random.around(size, 0.8)
       if (kind === 'jitter' && this.#random.chance(0.4)) ms += this.#random.next() * size
       if (kind === 'pause' && this.#random.chance(0.2)) ms += this.#random.next() * size
@@ -185,6 +238,7 @@ export class SimulatedMesh {
     readonly ms: number
     readonly http: number
     readonly error: string
+    readonly phases?: Phases
   }): void {
     const { view, names } = this
     const row = this.rows
@@ -195,7 +249,8 @@ export class SimulatedMesh {
     view.span[row * 2 + 1] = 1
     view.parent[row * 2] = of.parent
     view.parent[row * 2 + 1] = of.parent === 0 ? 0 : 1
-    const ns = of.atMs * 1e6
+    const skewed = this.#at(of.service).find(({ kind }) => kind === 'clock-skew')
+    const ns = (of.atMs + (skewed?.size ?? 0)) * 1e6
     view.start[row * 2] = ns % 4294967296
     view.start[row * 2 + 1] = ns / 4294967296
     view.duration[row] = of.ms * 1000
@@ -207,7 +262,9 @@ export class SimulatedMesh {
     view.kind[row] = of.kind
     view.status[row] = of.http >= (of.kind === CLIENT ? 400 : 500) || of.error !== '' ? 2 : 0
     view.direction[row] = of.kind === CLIENT ? 2 : 1
-    view.spanAt[row] = view.spanEnd[row] = view.duplicate[row] = 0
+    view.spanAt[row] = this.#rawEnd
+    view.spanEnd[row] = this.#rawEnd = writePhases(view.raw, this.#rawEnd, of.phases ?? {})
+    view.duplicate[row] = 0
   }
 }
 
@@ -220,10 +277,10 @@ function entryRoute(at: number): string {
   return ENTRY_ROUTES[0]![0]
 }
 
-/** Half of the services, the entry among those that keep theirs. */
+/** Half of the services of the mesh, the entry among those that keep theirs. */
 export function halfBare(random: Random): Set<string> {
   const bare = new Set<string>()
-  const others = SERVICES.filter((name) => name !== ENTRY)
-  while (bare.size < Math.floor(SERVICES.length / 2)) bare.add(random.pick(others))
+  const others = MESHED.filter((name) => name !== ENTRY)
+  while (bare.size < Math.floor(MESHED.length / 2)) bare.add(random.pick(others))
   return bare
 }

@@ -146,6 +146,13 @@ export class Signature {
     return totalOf(this.u16, measure * SKETCH)
   }
 
+  /** What is usual at another is usual here. */
+  takeUsual(from: Signature): void {
+    Object.assign(this.learnt, from.learnt)
+    this.u16.set(from.u16.subarray(0, KEPT_SKETCHES))
+    this.f32.set(from.f32.subarray(KEPT_MEDIANS.from, KEPT_MEDIANS.to), KEPT_MEDIANS.from)
+  }
+
   /** Logarithm of the median at that hour of the day; NaN where not known. */
   atHour(hour: number): number {
     return this.f32[HOUR_AT + hour]!
@@ -183,20 +190,24 @@ export class Signature {
     for (let i = 0; i < 4; i++) this.u32[at + i] = words[i]!
   }
 
-  /** Trace ids in hex. */
+  /** Trace ids in hex, the newest first. */
   examples(): string[] {
     const ids: string[] = []
-    for (let i = 0; i < EXAMPLES; i++) {
-      const words = this.u32.slice(EXAMPLES_AT + i * 4, EXAMPLES_AT + i * 4 + 4)
+    for (let i = 1; i <= EXAMPLES; i++) {
+      const at = EXAMPLES_AT + ((this.#nextExample + EXAMPLES - i) % EXAMPLES) * 4
+      const words = this.u32.slice(at, at + 4)
       if (words.some((word) => word !== 0)) ids.push(Buffer.from(words.buffer).toString('hex'))
     }
     return ids
   }
 
-  /** An epoch of `seconds` is over. `good`: no deviation was seen in it. */
-  endEpoch(good: boolean, seconds: number, hour: number): void {
+  /**
+   * An epoch of `seconds` is over. `good`: no deviation was seen here in it. `calm`: nor anywhere else, so that whole
+   * times, which are those of others too, may be learnt.
+   */
+  endEpoch(good: boolean, seconds: number, hour: number, calm = good): void {
     const { u16 } = this
-    if (good) this.#commit(seconds, hour)
+    if (good) this.#commit(seconds, hour, calm)
     u16.copyWithin(WAITING, RUNNING, RUNNING + N * SKETCH)
     u16.fill(0, RUNNING, RUNNING + N * SKETCH)
     this.#waitingFailed = this.#runningFailed
@@ -216,7 +227,7 @@ export class Signature {
     this.#waitingFailed = this.#waitingLost = 0
   }
 
-  #commit(seconds: number, hour: number): void {
+  #commit(seconds: number, hour: number, calm: boolean): void {
     const { u16, learnt } = this
     const calls = totalOf(u16, WAITING)
     learnt.rate = learnt.epochs === 0 ? calls / seconds : learnt.rate * 0.8 + (calls / seconds) * 0.2
@@ -227,7 +238,7 @@ export class Signature {
       const moved = Math.min(1, Math.abs(median - Math.log(before)))
       learnt.drift = learnt.drift * 0.9 + moved * 0.1
     }
-    for (let i = 0; i < N; i++) mergeInto(u16, i * SKETCH, WAITING + i * SKETCH)
+    for (let i = 0; i < N; i++) if (calm || i !== TOTAL) mergeInto(u16, i * SKETCH, WAITING + i * SKETCH)
     if (learnt.calls > 20_000) {
       learnt.calls /= 2
       learnt.failed /= 2

@@ -75,10 +75,11 @@ export class TraceWindow {
     this.#expects = expects
   }
 
-  add(view: SegmentView, rows: number, nowS: number): void {
-    this.#pace(rows, nowS)
+  /** Rows from `from` on, up to `rows`. */
+  add(view: SegmentView, rows: number, nowS: number, from = 0): void {
+    this.#pace(rows - from, nowS)
     const mask = this.#mask
-    for (let row = 0; row < rows; row++) {
+    for (let row = from; row < rows; row++) {
       if (view.duplicate[row] === 1 || (mask !== 0 && (mixed(view.trace[row * 4 + 3]!) & mask) !== 0)) continue
       this.#take(view, row, nowS)
     }

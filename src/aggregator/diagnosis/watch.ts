@@ -5,6 +5,7 @@ import { type Kept, readBaselines, readIncidents, writeBaselines } from './basel
 import { isReady } from './deviation.ts'
 import { type Incident, Incidents } from './incidents.ts'
 import { Learning } from './learning.ts'
+import { Retrospect } from './retrospect.ts'
 import { MEASURES, OWN, Signature, TOTAL } from './signature.ts'
 import { CALL, type Entry, SERVED, Signatures } from './signatures.ts'
 import type { Expectation, Expectations } from './slowness.ts'
@@ -94,7 +95,7 @@ export class Watch {
     const sights = this.#look(nowS, hour)
     const routes = (service: number): number => this.#routesOf(service, nowS)
     this.#incidents.take(sights.length === 0 ? [] : this.#judge.rank(sights, this.#load(nowS), nowS, routes), nowMs)
-    if (nowS >= this.#epochEndS) this.#endEpoch(nowS, hour)
+    if (nowS >= this.#epochEndS) this.#endEpoch(nowS, nowMs, hour)
   }
 
   state(): WatchState {
@@ -118,6 +119,15 @@ export class Watch {
         return entry === undefined ? undefined : expectationOf(entry.signature, index)
       },
     }
+  }
+
+  /** For a stretch of time that begins about then: its spans against what is usual now. */
+  retrospect(fromMs: number): Retrospect {
+    return new Retrospect({
+      ...{ names: this.#options.names, signatures: this.signatures, roots: this.#roots },
+      ...{ usualUs: this.#roots.usual(TOTAL, 0.5), hour: new Date(fromMs).getUTCHours() },
+      servedBy: (peer) => this.servedBy(peer),
+    })
   }
 
   /** Throws where the folder cannot be written. */
@@ -167,19 +177,20 @@ export class Watch {
     return routes
   }
 
-  #endEpoch(nowS: number, hour: number): void {
+  #endEpoch(nowS: number, nowMs: number, hour: number): void {
+    const calm = this.#incidents.openForMs(nowMs) < 0 || this.#incidents.openForMs(nowMs) > NEW_USUAL_S * 1000
     for (const entry of this.signatures) {
-      if (nowS - entry.signature.lastS < this.#epochS * 3) endEpochOf(entry, this.#epochS, hour)
+      if (nowS - entry.signature.lastS < this.#epochS * 3) endEpochOf(entry, this.#epochS, hour, calm)
     }
-    this.#roots.endEpoch(!this.#incidents.isOpen, this.#epochS, hour)
+    this.#roots.endEpoch(calm, this.#epochS, hour)
     this.signatures.forgetBefore(nowS - FORGET_S)
     this.#epochEndS = nowS + this.#epochS
   }
 }
 
-function endEpochOf(entry: Entry, seconds: number, hour: number): void {
+function endEpochOf(entry: Entry, seconds: number, hour: number, calm: boolean): void {
   entry.badEpochs = entry.deviated ? entry.badEpochs + 1 : 0
-  entry.signature.endEpoch(!entry.deviated || entry.badEpochs * seconds > NEW_USUAL_S, seconds, hour)
+  entry.signature.endEpoch(!entry.deviated || entry.badEpochs * seconds > NEW_USUAL_S, seconds, hour, calm)
   entry.deviated = false
   note(entry)
 }
