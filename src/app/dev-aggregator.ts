@@ -12,6 +12,8 @@ export interface DevAggregatorOptions {
   readonly freePort: (wanted: number) => Promise<number>
   readonly onSpans: (spans: readonly ReceivedSpan[]) => void
   readonly onFatal: (error: Error) => void
+  /** What is usual is learnt so many times faster. */
+  readonly pace: number
 }
 
 export interface DevAggregator {
@@ -39,9 +41,11 @@ const SETTINGS = {
   databaseBytes: 96 * MIB,
   retentionMs: 12 * 3_600_000,
   retentionBytes: 512 * MIB,
-  // Few calls, and nobody waits long for a demo.
-  epochMs: 5000,
 } as const
+/** Few calls, and nobody waits long for a demo. */
+const EPOCH_MS = 5000
+/** A fault has to be seen before its first epoch is learnt. */
+const LEAST_EPOCH_MS = 1500
 
 /** Rejects where it cannot start; nothing of it is left then. */
 export async function startDevAggregator(options: DevAggregatorOptions): Promise<DevAggregator> {
@@ -56,6 +60,7 @@ export async function startDevAggregator(options: DevAggregatorOptions): Promise
   try {
     const aggregator = await startAggregator({
       ...SETTINGS,
+      epochMs: Math.max(LEAST_EPOCH_MS, EPOCH_MS / options.pace),
       ...{ dataDir: folder, log: silentLogger, onFatal: options.onFatal },
       ...{ otlpGrpc: await at(PORTS.otlpGrpc), otlpHttp: await at(PORTS.otlpHttp), ui: await at(PORTS.ui) },
       onTaken: (parts) => {

@@ -7,7 +7,7 @@ import type { ReceivedSpan } from '../aggregator/span.ts'
 import { TraceStore } from '../aggregator/traces.ts'
 import type { Config } from '../config/schema.ts'
 import { errnoOf } from '../core/errors.ts'
-import { startOrders, startPayments, startWeb } from '../dev/demo-services.ts'
+import { FREE_MS, startOrders, startPayments, startWeb } from '../dev/demo-services.ts'
 import { startTraffic } from '../dev/demo-traffic.ts'
 import { Live } from '../dev/live.ts'
 import type { Style } from '../dev/style.ts'
@@ -19,6 +19,8 @@ import { startServers } from './servers.ts'
 export interface DevOptions {
   /** Three services and traffic of our own instead of `config.target`. */
   readonly demo: boolean
+  /** So many times the demo's usual calls, and its first fault sooner; 1 by default. */
+  readonly demoPace?: number
   /** Speak TLS too, with a certificate of the local authority that is kept in this folder. */
   readonly httpsFolder?: string | undefined
   /** Default: colours where the terminal has them (NO_COLOR counts), and Unicode. */
@@ -43,12 +45,13 @@ export async function runDev(config: Config, options: DevOptions): Promise<void>
   // The reader of a pipe went away: nobody looks any more.
   process.stdout.on('error', stop)
   try {
+    const pace = options.demoPace ?? 1
     const receiving = await startDrawing(options, endings)
     const local = localConfig(config, receiving)
     const https =
       options.httpsFolder === undefined ? undefined : await openDevHttps(options.httpsFolder, config.tls.names)
     if (https !== undefined) endings.push(() => https.close())
-    if (options.demo) await startDemo(local, endings, https)
+    if (options.demo) await startDemo(local, endings, { pace, https })
     else await startTarget(local, endings, stop, https)
     for (const line of receiving.lines) print(line)
     print('Ctrl-C ends it.\n')
@@ -77,18 +80,19 @@ async function startDrawing(options: DevOptions, endings: Ending[]): Promise<Rec
     () => live.close(),
     () => traces.close(),
   )
-  return startReceiving((spans) => traces.add(spans), endings)
+  return startReceiving((spans) => traces.add(spans), options.demoPace ?? 1, endings)
 }
 
 /** The aggregator with its page; where that cannot start, a receiver alone: the calls are drawn here all the same. */
 async function startReceiving(
   onSpans: (spans: readonly ReceivedSpan[]) => void,
+  pace: number,
   endings: Ending[],
 ): Promise<Receiving> {
   const freePort = async (wanted: number): Promise<number> => ((await isFree(wanted)) ? wanted : 0)
   const onFatal = (error: Error): void => print(`The page's store failed: ${error.message}`)
   try {
-    const aggregator = await startDevAggregator({ freePort, onSpans, onFatal })
+    const aggregator = await startDevAggregator({ freePort, onSpans, onFatal, pace })
     endings.push(() => aggregator.close())
     const { host, port, httpPort, pageUrl } = aggregator
     const lines = [
@@ -135,10 +139,14 @@ async function startTarget(config: Config, endings: Ending[], stop: () => void, 
   for (const line of https?.lines ?? []) print(line)
 }
 
-async function startDemo(config: Config, endings: Ending[], https?: DevHttps): Promise<void> {
+async function startDemo(
+  config: Config,
+  endings: Ending[],
+  { pace, https }: { readonly pace: number; readonly https: DevHttps | undefined },
+): Promise<void> {
   const hop = (name: string, target: string, port: number, tls?: DevHttps): Promise<RunningProxy> =>
     startHop({ ...config, port, target, service: { name }, admin: 'off', metrics: 'off' }, endings, tls)
-  const payments = await startPayments()
+  const payments = await startPayments({ freeMs: FREE_MS / Math.max(1, pace / 2) })
   endings.push(() => payments.close())
   const orders = await startOrders(urlOf(await hop('payments', payments.url, 0)))
   endings.push(() => orders.close())
@@ -150,7 +158,7 @@ async function startDemo(config: Config, endings: Ending[], https?: DevHttps): P
   print('After a minute, and now and then, payments is in trouble: see Incidents on the page.')
   print(`Call them yourself:  curl -i ${url}/checkout/7   or   ${url}/orders/7`)
   for (const line of https?.lines ?? []) print(line)
-  const traffic = startTraffic(clearUrlOf(front), CALL_EVERY_MS)
+  const traffic = startTraffic(clearUrlOf(front), CALL_EVERY_MS / pace)
   endings.push(() => traffic.stop())
 }
 

@@ -17,14 +17,16 @@ const program = new Command('hopscope')
 addSettings(program.command('dev'), 'dev')
   .description('Stand before a server under development and draw the waterfall of each call.')
   .option('--demo', 'run three small services and traffic of our own, instead of a server of yours')
+  .addOption(new Option('--demo-pace <times>', 'so many times the traffic, and the fault sooner').hideHelp())
   .option('--https', 'take https too, with a certificate of a local authority that is made and kept for you')
-  .action(async (options: { demo?: boolean; https?: boolean }, cli: Command) => {
+  .action(async (options: { demo?: boolean; demoPace?: string; https?: boolean }, cli: Command) => {
     const ready = await load(cli, 'dev')
     if (ready === undefined) return
     warnOfRuntime()
     const { runDev } = await import('../app/dev.ts')
     const httpsFolder = options.https === true ? configFolder(process.env) : undefined
-    await runDev(ready.loaded.config, { demo: options.demo === true, httpsFolder })
+    const demoPace = Math.max(1, Number(options.demoPace ?? 1) || 1)
+    await runDev(ready.loaded.config, { demo: options.demo === true, demoPace, httpsFolder })
   })
 
 for (const [command, description] of [

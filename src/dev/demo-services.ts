@@ -25,7 +25,7 @@ const CALL_TIMEOUT_MS = 5000
 const MOODS = ['good', 'slow', 'good', 'broken', 'good', 'reset'] as const
 
 /** The ledger is free for so long, then locked for so long, in turn. */
-const FREE_MS = 60_000
+export const FREE_MS = 60_000
 const LOCKED_MS = 30_000
 
 export function startPayments({ freeMs = FREE_MS, lockedMs = LOCKED_MS } = {}): Promise<DemoService> {

@@ -69,8 +69,9 @@ export class Incidents {
     return [...open, ...this.#closed.toReversed()]
   }
 
-  get isOpen(): boolean {
-    return this.#open !== undefined
+  /** How long one is open, -1 where none is. */
+  openForMs(nowMs: number): number {
+    return this.#open === undefined ? -1 : nowMs - this.#open.openedMs
   }
 
   take(suspects: readonly Suspect[], nowMs: number): void {
