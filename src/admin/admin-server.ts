@@ -21,6 +21,8 @@ export interface AdminOptions {
   readonly exchanges: (query: RecorderQuery) => unknown | Promise<unknown>
   /** Counts of requests with an Idempotency-Key and of their records; never keys. */
   readonly idempotency: () => unknown | Promise<unknown>
+  /** Share of new traces that is kept, and why; absent: 404. */
+  readonly sampling?: () => unknown | Promise<unknown>
   /** Fail readiness and let connections run out; further calls change nothing. */
   readonly drain: () => void
   /** End the process in good order. The answer is sent first. */
@@ -43,6 +45,10 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
   '/config': { GET: (options) => json(200, options.config()) },
   '/exchanges': { GET: (options, request) => exchanges(options, request) },
   '/idempotency': { GET: async (options) => json(200, await options.idempotency()) },
+  '/sampling': {
+    GET: async ({ sampling }) =>
+      sampling === undefined ? json(404, { error: 'nothing is sampled here' }) : json(200, await sampling()),
+  },
   '/drain': {
     POST: (options) => {
       options.drain()

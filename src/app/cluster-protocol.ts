@@ -6,6 +6,7 @@ export type Question =
   | { readonly ask: 'snapshot' }
   | { readonly ask: 'exchanges'; readonly query: RecorderQuery }
   | { readonly ask: 'idempotency' }
+  | { readonly ask: 'sampling' }
   | { readonly ask: 'drain' }
   | { readonly ask: 'reload' }
   /** Base64. */

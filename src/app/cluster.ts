@@ -119,6 +119,11 @@ class Group implements Served {
     return { processes: await this.ask({ ask: 'idempotency' }) }
   }
 
+  /** Each process has a share of new traces of its own. */
+  async sampling(): Promise<unknown> {
+    return { processes: await this.ask({ ask: 'sampling' }) }
+  }
+
   /** Pass the signal on; resolves when all have ended, by force where one outlives `deadlineMs`. */
   async end(deadlineMs: number): Promise<void> {
     this.draining = true

@@ -18,7 +18,7 @@ import { plainAddress, type Wire } from '../net/wire.ts'
 import type { Idempotency } from '../stages/idempotency/stage.ts'
 import { stack } from '../stages/stack.ts'
 import type { TlsRules } from '../stages/tls-rules.ts'
-import type { SampleDecision } from '../stages/trace-context.ts'
+import type { SampleDecision, StateOf } from '../stages/trace-context.ts'
 import type { Destination, DialOptions } from '../upstream/dial.ts'
 import type { DispatchRoute } from '../upstream/dispatch-route.ts'
 import { GrpcWebUpstream } from '../upstream/grpc-web.ts'
@@ -47,6 +47,7 @@ export interface DataPlaneOptions {
   readonly config: Config
   readonly placement: Placement
   readonly sample: SampleDecision
+  readonly stateOf?: StateOf
   readonly observers: readonly Stage[]
   readonly userStages: readonly Stage[]
   /** Absent: keys of requests mean nothing here. */
@@ -112,7 +113,12 @@ export class DataPlane {
       stages: compileStages(
         stack({
           grpc: { sweeper: this.sweeper, expire: (x, error) => this.#driver.downstreamFailed(x, error) },
-          trace: { sample: options.sample, b3: config.trace.b3, maySendTo: hostFilter(config.trace.propagateTo) },
+          trace: {
+            sample: options.sample,
+            stateOf: options.stateOf,
+            b3: config.trace.b3,
+            maySendTo: hostFilter(config.trace.propagateTo),
+          },
           tls: tlsRulesOf(config, placement.clientTls ?? 'none'),
           stripAltSvc: config.altSvc === 'strip',
           idempotency: this.idempotency,

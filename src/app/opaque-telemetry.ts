@@ -8,7 +8,7 @@ import type { ConnectionInfo, Endpoint, TraceContext } from '../exchange/exchang
 import type { ObservedCall } from '../net/protocols/call.ts'
 import { type ProtocolFacts, ProtocolWatch } from '../net/protocols/protocol-watch.ts'
 import type { OpaqueMetrics } from '../telemetry/opaque-metrics.ts'
-import type { Sampler } from '../telemetry/sampler.ts'
+import type { HeadSampler, Sampler } from '../telemetry/sampler.ts'
 import type { Telemetry } from '../telemetry/telemetry.ts'
 import type { OpaqueTunnelFacts } from '../telemetry/tunnel-record.ts'
 import { Rate } from './rate.ts'
@@ -17,6 +17,8 @@ export interface OpaqueTelemetryOptions {
   readonly telemetry: Telemetry
   readonly metrics: OpaqueMetrics
   readonly sample: Sampler
+  /** Says by which share a trace was kept. */
+  readonly stateOf?: HeadSampler['stateOf'] | undefined
   readonly log: Logger
   /** Whether requests are paired with replies. */
   readonly calls: boolean
@@ -74,19 +76,21 @@ export class OpaqueTelemetry {
 
   #origin(): Origin {
     const traceId = newTraceId()
-    const trace = { traceId, spanId: newSpanId(), parentSpanId: '', flags: RANDOM | SAMPLED, state: '' }
-    return { trace, sampled: this.#options.sample(undefined, traceId) }
+    const { sample, stateOf } = this.#options
+    const sampled = sample(undefined, traceId)
+    const state = stateOf?.(undefined, traceId, '', sampled) ?? ''
+    return { trace: { traceId, spanId: newSpanId(), parentSpanId: '', flags: RANDOM | SAMPLED, state }, sampled }
   }
 
   #call(sight: TunnelSight, connection: ConnectionInfo, destination: Endpoint, call: ObservedCall): void {
-    const { telemetry, metrics, sample } = this.#options
+    const { telemetry, metrics, sample, stateOf } = this.#options
     const outcome = call.error === undefined ? 'ok' : call.error.type === 'no_reply' ? 'no_reply' : 'error'
     metrics.call(call.protocol, call.operation, outcome, call.endUs - call.startUs)
     const { parent } = call
     const traceId = parent?.traceId ?? newTraceId()
     const sampled = sample(parent?.flags, traceId)
     const logged = telemetry.logs(call.error !== undefined)
-    if (!sampled && !logged) return
+    if (!sampled && !logged && call.error === undefined) return
     if (!this.#rate.take(call.endUs)) {
       metrics.notRecorded++
       return
@@ -98,7 +102,13 @@ export class OpaqueTelemetry {
       connection,
       destination,
       sampled,
-      trace: { traceId, spanId: newSpanId(), parentSpanId: parent?.spanId ?? '', flags, state: '' },
+      trace: {
+        traceId,
+        spanId: newSpanId(),
+        parentSpanId: parent?.spanId ?? '',
+        flags,
+        state: stateOf?.(parent?.flags, traceId, '', sampled) ?? '',
+      },
       tunnel: origin.sampled ? { traceId: origin.trace.traceId, spanId: origin.trace.spanId } : undefined,
     })
   }

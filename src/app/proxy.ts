@@ -10,7 +10,7 @@ import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
 import { createLog, type OperationalLog } from '../telemetry/log.ts'
 import type { ScrapeResult } from '../telemetry/metrics.ts'
 import { OpaqueMetrics } from '../telemetry/opaque-metrics.ts'
-import { createSampler, type Sampler } from '../telemetry/sampler.ts'
+import type { HeadSampler } from '../telemetry/sampler.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { enableFips } from '../tls/fips.ts'
 import type { DispatcherLike } from '../upstream/dispatch-route.ts'
@@ -20,6 +20,7 @@ import { routeOf } from './egress.ts'
 import { type IdempotencyParts, openIdempotency } from './idempotency.ts'
 import { OpaqueTelemetry } from './opaque-telemetry.ts'
 import { edgePlacement, sidecarPlacement } from './placements.ts'
+import { Sampling, type SamplingState } from './sampling.ts'
 import type { Served } from './servers.ts'
 import { telemetryOptions } from './telemetry-options.ts'
 import { openTls, type ProxyTls } from './tls.ts'
@@ -44,7 +45,7 @@ export class RunningProxy implements Served {
   readonly telemetry: Telemetry
   readonly log: OperationalLog
   readonly #tls: ProxyTls
-  readonly #setSampler: (sampler: Sampler) => void
+  readonly #sampling: Sampling
   #drainMs: number
   #closing: Promise<void> | undefined
 
@@ -54,14 +55,14 @@ export class RunningProxy implements Served {
     log: OperationalLog,
     tls: ProxyTls,
     config: Config,
-    setSampler: (s: Sampler) => void,
+    sampling: Sampling,
   ) {
     this.plane = plane
     this.telemetry = telemetry
     this.log = log
     this.#tls = tls
     this.#drainMs = config.timeouts.drainMs
-    this.#setSampler = setSampler
+    this.#sampling = sampling
   }
 
   /** Where it listens. */
@@ -99,6 +100,11 @@ export class RunningProxy implements Served {
     return this.telemetry.recorder.read(query)
   }
 
+  /** Which new traces are kept now. */
+  sampling(): SamplingState {
+    return this.#sampling.state
+  }
+
   /** Counts of requests with an Idempotency-Key. */
   idempotency(): unknown {
     return this.plane.idempotency?.describe() ?? { store: 'off' }
@@ -108,7 +114,7 @@ export class RunningProxy implements Served {
   reconfigure(config: Config): void {
     this.plane.setTimeouts(config.timeouts)
     this.#drainMs = config.timeouts.drainMs
-    this.#setSampler(createSampler({ ratio: config.sample, parentBased: config.trace.parentBased }))
+    this.#sampling.reconfigure(config)
     this.telemetry.setAccessLog(config.accessLog)
     this.log.level = config.log.level
   }
@@ -126,6 +132,7 @@ export class RunningProxy implements Served {
     await this.plane.drain(deadlineMs)
     await this.plane.idempotency?.close()
     this.#tls.runtime.close()
+    this.#sampling.close()
     await this.telemetry.close(FLUSH_MS)
     this.#tellOfLoss()
     await this.log.flush()
@@ -148,9 +155,9 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   onHandlerFault((error) => log.error({ err: error }, 'a connection ended by a fault of ours'))
   const telemetry = createTelemetry(telemetryOptions(config, log))
   const counters = new DataPathCounters(telemetry.metrics)
-  let sampler = createSampler({ ratio: config.sample, parentBased: config.trace.parentBased })
-  const sample: Sampler = (parentFlags, traceId) => sampler(parentFlags, traceId)
-  const parts: Parts = { telemetry, counters, log, sample }
+  const sampling = new Sampling(config, telemetry, log)
+  const { sample, stateOf } = sampling.head
+  const parts: Parts = { telemetry, counters, log, head: sampling.head }
   let tls: ProxyTls | undefined
   let idempotency: IdempotencyParts | undefined
   try {
@@ -160,6 +167,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       config,
       placement: placement(options, parts, tls),
       sample,
+      stateOf,
       observers: [{ name: 'telemetry', role: 'observe', onFinish: (x) => telemetry.onFinish(x) }],
       userStages: options.userStages ?? [],
       idempotency,
@@ -170,10 +178,9 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       onRefusedConnection: () => counters.refusedConnection('limit'),
     })
     counters.watch(plane)
-    return new RunningProxy(plane, telemetry, log, tls, config, (next) => {
-      sampler = next
-    })
+    return new RunningProxy(plane, telemetry, log, tls, config, sampling)
   } catch (error) {
+    sampling.close()
     tls?.runtime.close()
     await idempotency?.store.close()
     await telemetry.close(0)
@@ -186,10 +193,10 @@ interface Parts {
   readonly telemetry: Telemetry
   readonly counters: DataPathCounters
   readonly log: Logger
-  readonly sample: Sampler
+  readonly head: HeadSampler
 }
 
-function tlsOf({ command, config, certificates }: ProxyOptions, { telemetry, log, sample }: Parts): ProxyTls {
+function tlsOf({ command, config, certificates }: ProxyOptions, { telemetry, log, head }: Parts): ProxyTls {
   return openTls({
     command,
     config,
@@ -198,19 +205,22 @@ function tlsOf({ command, config, certificates }: ProxyOptions, { telemetry, log
     certificates,
     onFailed: (facts) => {
       const traceId = newTraceId()
-      const trace = { traceId, spanId: newSpanId(), parentSpanId: '', flags: 3, state: '' }
-      telemetry.recordFailedHandshake({ ...facts, trace, sampled: sample(undefined, traceId) })
+      const sampled = head.sample(undefined, traceId)
+      const state = head.stateOf(undefined, traceId, '', sampled)
+      const trace = { traceId, spanId: newSpanId(), parentSpanId: '', flags: 3, state }
+      telemetry.recordFailedHandshake({ ...facts, trace, sampled })
     },
   })
 }
 
 function placement({ command, config, certificates }: ProxyOptions, parts: Parts, tls: ProxyTls): Placement {
-  const { telemetry, counters, log, sample } = parts
+  const { telemetry, counters, log, head } = parts
   const opaque = (): OpaqueTelemetry =>
     new OpaqueTelemetry({
       telemetry,
       metrics: new OpaqueMetrics(telemetry.metrics),
-      sample,
+      sample: head.sample,
+      stateOf: head.stateOf,
       log,
       ...config.opaque,
     })

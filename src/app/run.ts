@@ -61,6 +61,8 @@ function serveQuestions(proxy: RunningProxy, live: LiveConfig): void {
         return proxy.exchanges(question.query)
       case 'idempotency':
         return proxy.idempotency()
+      case 'sampling':
+        return proxy.sampling()
       case 'drain':
         return proxy.plane.startDraining()
       case 'reload':

@@ -15,6 +15,7 @@ export interface Served {
   scrape(): Promise<ScrapeResult>
   exchanges(query: RecorderQuery): unknown
   idempotency(): unknown
+  sampling(): unknown
 }
 
 export interface ServersOptions {
@@ -69,6 +70,7 @@ function adminOptions(options: ServersOptions, address: { host: string; port: nu
     config: options.describeConfig,
     exchanges: (query) => served.exchanges(query),
     idempotency: () => served.idempotency(),
+    sampling: () => served.sampling(),
     drain: options.onDrain,
     quit: options.onQuit,
     logLevel: () => served.logLevel,

@@ -11,6 +11,7 @@ import { http2 } from './schema-http2.ts'
 import { idempotency } from './schema-idempotency.ts'
 import { injector, kubelet } from './schema-kubernetes.ts'
 import { opaque } from './schema-opaque.ts'
+import { governor } from './schema-telemetry.ts'
 import { tls, upstreamTls } from './schema-tls.ts'
 import { group, optional, type Setting, setting, settingsOf } from './setting.ts'
 import {
@@ -160,6 +161,7 @@ const otlp = group({
 
 const telemetry = {
   sample: setting(ratio, { doc: 'Share of new traces that are exported.', default: 1, ...live }),
+  telemetry: group({ governor }),
   trace: group({
     parentBased: setting(bool, {
       doc: 'true: a request that comes with a trace keeps its sampling decision; false: `sample` decides for each.',

@@ -2,7 +2,7 @@
 
 import { newSpanId, newTraceId } from '../core/ids.ts'
 import { knownId } from '../core/known-names.ts'
-import type { Exchange } from '../exchange/exchange.ts'
+import type { Exchange, TraceContext } from '../exchange/exchange.ts'
 import { CONTINUE, type Stage } from '../exchange/stage.ts'
 import { type B3Context, dropB3, hasB3, readB3, writeB3 } from './b3.ts'
 import { Correlation } from './correlation.ts'
@@ -20,10 +20,15 @@ const TRACESTATE = knownId('tracestate')
 const BAGGAGE = knownId('baggage')
 
 /** Decides whether a trace is exported; `parentFlags` is undefined at the root (`telemetry/sampler`). */
-export type SampleDecision = (parentFlags: number | undefined, traceId: string) => boolean
+export type SampleDecision = (parentFlags: number | undefined, traceId: string, state?: string) => boolean
+
+/** The tracestate of a trace that was decided on, by the one that came with it ('' for none). */
+export type StateOf = (parentFlags: number | undefined, traceId: string, state: string, sampled: boolean) => string
 
 export interface TraceContextOptions {
   readonly sample: SampleDecision
+  /** Says by which share traces were kept; absent: tracestate is passed on as it came. */
+  readonly stateOf?: StateOf | undefined
   readonly b3: 'auto' | 'off'
   /** Whether trace headers may be sent to this host (without port); undefined: to all. */
   readonly maySendTo: ((host: string) => boolean) | undefined
@@ -36,7 +41,7 @@ export function traceContext(options: TraceContextOptions): Stage {
     role: 'decide',
     onRequestHead(x) {
       const b3 = options.b3 === 'auto' && hasB3(x.request.headers) ? readB3(x.request.headers) : undefined
-      adopt(x, b3, options.sample, correlation)
+      adopt(x, b3, options, correlation)
       if (options.maySendTo === undefined || options.maySendTo(hostName(x.request.host))) inject(x, b3)
       else strip(x)
       if (x.direction === 'inbound') correlation.inboundStarted(x)
@@ -50,13 +55,15 @@ export function traceContext(options: TraceContextOptions): Stage {
 }
 
 /** Extraction order: traceparent, B3, an inbound exchange in flight with the same request id; else a new trace. */
-function adopt(x: Exchange, b3: B3Context | undefined, sample: SampleDecision, correlation: Correlation): void {
+function adopt(x: Exchange, b3: B3Context | undefined, options: TraceContextOptions, correlation: Correlation): void {
   const { headers } = x.request
+  const { sample } = options
   // More than one traceparent: the trace is restarted (§3.2).
   const parent = headers.countOf(TRACEPARENT) === 1 ? parseTraceparent(headers.known(TRACEPARENT)!) : undefined
   if (parent !== undefined) {
     const state = readState(x)
-    join(x, parent, sample(parent.flags, parent.traceId), state)
+    join(x, parent, sample(parent.flags, parent.traceId, state), state)
+    putState(x, parent.flags, options)
     return
   }
   headers.dropKnown(TRACESTATE)
@@ -64,15 +71,33 @@ function adopt(x: Exchange, b3: B3Context | undefined, sample: SampleDecision, c
   if (b3?.traceId) {
     const sampled = b3.debug || sample(flagsOf(b3), b3.traceId)
     join(x, { traceId: b3.traceId, spanId: b3.spanId, flags: 0 }, sampled, '')
+    putState(x, b3.debug ? FLAG_SAMPLED : flagsOf(b3), options)
   } else if (cause !== undefined) {
-    join(x, cause, sample(cause.flags, cause.traceId), '')
+    join(x, cause, sample(cause.flags, cause.traceId, cause.state), cause.state)
+    putState(x, cause.flags, options, '')
   } else {
     if (x.direction === 'outbound') x.inferredLink = correlation.onlyOne()
     const traceId = newTraceId()
     x.sampled = sample(b3 === undefined ? undefined : flagsOf(b3), traceId)
     const flags = FLAG_RANDOM | (x.sampled ? FLAG_SAMPLED : 0)
     x.trace = { traceId, spanId: newSpanId(), parentSpanId: '', flags, state: '' }
+    putState(x, b3 === undefined ? undefined : flagsOf(b3), options)
   }
+}
+
+/** Says in tracestate by which share the trace was kept. `sent`: the tracestate among the headers. */
+function putState(
+  x: Exchange,
+  parentFlags: number | undefined,
+  { stateOf }: TraceContextOptions,
+  sent = x.trace!.state,
+): void {
+  const trace = x.trace!
+  if (stateOf !== undefined) trace.state = stateOf(parentFlags, trace.traceId, trace.state, x.sampled)
+  if (trace.state === sent) return
+  const { headers } = x.request
+  headers.dropKnown(TRACESTATE)
+  if (trace.state !== '') headers.putKnown(TRACESTATE, 'tracestate', trace.state)
 }
 
 /** The decision that B3 brought as trace-flags, undefined where it left it to us. */
@@ -80,7 +105,7 @@ function flagsOf(b3: B3Context): number | undefined {
   return b3.sampled === undefined ? undefined : b3.sampled ? FLAG_SAMPLED : 0
 }
 
-function joinedByRequestId(x: Exchange, correlation: Correlation): ParentContext | undefined {
+function joinedByRequestId(x: Exchange, correlation: Correlation): TraceContext | undefined {
   return x.direction === 'outbound' ? correlation.byRequestId(x.requestId) : undefined
 }
 

@@ -5,6 +5,7 @@ import { readJson, writeJson } from './json-record.ts'
 import { KIND_CLIENT, KIND_SERVER, link, plainSpan } from './otlp-rare.ts'
 import { CALL, F_EXPORT, type TailValue } from './record-layout.ts'
 import type { RingMemory, RingWriter } from './ring.ts'
+import { stateOfKept } from './sampler.ts'
 
 export interface SpanLink {
   readonly traceId: string
@@ -46,6 +47,8 @@ export interface CallView extends SeenCall {
   readonly traceId: string
   readonly spanId: string
   readonly parentSpanId: string
+  /** tracestate, '' for none. */
+  readonly state: string
   readonly flags: number
   readonly tunnel: SpanLink | undefined
 }
@@ -69,6 +72,7 @@ export function writeCall(ring: RingWriter, facts: OpaqueCallFacts, flags: numbe
     traceId: trace.traceId,
     spanId: trace.spanId,
     parentSpanId: trace.parentSpanId,
+    state: call.error === undefined ? trace.state : stateOfKept(trace, facts.sampled),
     flags: trace.flags,
     tunnel,
   }
@@ -76,7 +80,8 @@ export function writeCall(ring: RingWriter, facts: OpaqueCallFacts, flags: numbe
 }
 
 export function callExported(facts: OpaqueCallFacts): number {
-  return facts.sampled ? F_EXPORT : 0
+  // Failures are exported whether their traces are sampled or not.
+  return facts.sampled || facts.call.error !== undefined ? F_EXPORT : 0
 }
 
 export function readCall(memory: RingMemory, at: number): CallView {
@@ -108,6 +113,7 @@ export function callSpan(memory: RingMemory, at: number, originUs: number): Mess
     traceId: view.traceId,
     spanId: view.spanId,
     parentSpanId: view.parentSpanId,
+    state: view.state,
     name: view.name,
     kind: outbound === view.fromClient ? KIND_CLIENT : KIND_SERVER,
     startUs: view.startUs + originUs,

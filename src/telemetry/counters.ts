@@ -33,6 +33,7 @@ const NAMES = [
   'logged',
   'logDropped',
   'logRingFull',
+  'cpuUs',
 ] as const
 type Name = (typeof NAMES)[number]
 
@@ -83,6 +84,8 @@ export interface ExporterCounts {
   readonly warnings: number
   readonly logged: number
   readonly logDropped: number
+  /** CPU of the telemetry thread since it was started, microseconds. */
+  readonly cpuUs: number
 }
 
 export function readCounts(counters: SharedCounters): ExporterCounts {
@@ -103,5 +106,6 @@ export function readCounts(counters: SharedCounters): ExporterCounts {
     warnings: counters.get('warnings'),
     logged: counters.get('logged'),
     logDropped: counters.get('logDropped') + counters.get('logRingFull'),
+    cpuUs: counters.get('cpuUs'),
   }
 }

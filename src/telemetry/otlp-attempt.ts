@@ -5,13 +5,14 @@ import { KIND_CLIENT, plainSpan } from './otlp-rare.ts'
 import * as L from './record-layout.ts'
 import type { RingMemory } from './ring.ts'
 
-/** The span of attempt number `index` of the EXCHANGE record at word `at`; `originUs` is added to its clock. */
+/** The span of attempt number `index` of the EXCHANGE record at word `at`; `originUs` is added to its clock; `state`: its tracestate. */
 export function attemptSpan(
   memory: RingMemory,
   at: number,
   attempt: L.AttemptTail,
   index: number,
   originUs: number,
+  state: string,
 ): MessageWriter {
   const { bytes, int32 } = memory
   const strings = (at + L.W_STRINGS) * 8
@@ -32,6 +33,7 @@ export function attemptSpan(
     traceId: bytes.toString('latin1', strings, strings + 32),
     spanId: attempt.spanId,
     parentSpanId: bytes.toString('latin1', strings + 32, strings + 48),
+    state,
     name: method === '_OTHER' ? 'HTTP' : method,
     kind: KIND_CLIENT,
     startUs: attempt.startUs + originUs,

@@ -46,6 +46,10 @@ export class SpanEncoder {
   readonly #names: Uint8Array[]
   readonly #reused: readonly [Uint8Array, Uint8Array]
   readonly #redactor: Redactor
+  /** tracestate of the last exchange, where it had several attempts. */
+  #state = ''
+  /** Encoded attributes that the next exchange's span has beside its own. */
+  extra: Uint8Array | undefined = undefined
   /** Microseconds to add to a record's clock to get Unix time. */
   originUs: number
 
@@ -87,7 +91,7 @@ export class SpanEncoder {
     const attempts = tail?.attempts
     if (attempts === undefined) return 1
     for (let i = 0; i < attempts.length; i++)
-      this.#field(2, attemptSpan(this.#memory, at, attempts[i]!, i, this.originUs).finish())
+      this.#field(2, attemptSpan(this.#memory, at, attempts[i]!, i, this.originUs, this.#state).finish())
     return 1 + attempts.length
   }
 
@@ -154,6 +158,7 @@ export class SpanEncoder {
     const tailAt = linkAt + ((flags & L.F_LINK) === 0 ? 0 : 48)
     const tail = tailLength === 0 ? undefined : readTail(bytes, tailAt, tailLength)
     const user = tail?.user
+    if (tail?.attempts !== undefined) this.#state = textOf(bytes, stateAt, errnoAt)
 
     sink.id(0x0a, 16, bytes, ids)
     sink.id(0x12, 8, bytes, ids + 32)
@@ -202,6 +207,7 @@ export class SpanEncoder {
     }
     if ((flags & L.F_LINK) !== 0) writeLink(sink, bytes, linkAt, (flags & L.F_ORIGINAL) !== 0)
     if (user !== undefined) this.#user(user)
+    if (this.extra !== undefined) sink.block(this.extra)
     const parent = hasParent ? PARENT_REMOTE : PARENT_KNOWN
     sink.byte(0x85)
     sink.byte(0x01)

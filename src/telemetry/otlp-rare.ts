@@ -53,6 +53,8 @@ export interface PlainSpan {
   readonly traceId: string
   readonly spanId: string
   readonly parentSpanId: string
+  /** tracestate, '' or undefined for none. */
+  readonly state?: string | undefined
   readonly name: string
   readonly kind: number
   readonly startUs: number
@@ -66,6 +68,7 @@ export function plainSpan(span: PlainSpan): MessageWriter {
   const message = new MessageWriter()
     .bytes(1, Buffer.from(span.traceId, 'hex'))
     .bytes(2, Buffer.from(span.spanId, 'hex'))
+  if (span.state !== undefined && span.state !== '') message.string(3, span.state)
   if (span.parentSpanId !== '') message.bytes(4, Buffer.from(span.parentSpanId, 'hex'))
   message.string(5, span.name).integer(6, span.kind).nanos(7, span.startUs).nanos(8, span.endUs)
   for (const [key, value] of span.attributes) message.message(9, keyValue(key, value))

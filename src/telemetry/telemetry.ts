@@ -14,6 +14,7 @@ import * as L from './record-layout.ts'
 import { MAX_ATTEMPTS } from './record-tail.ts'
 import { Redactor } from './redact.ts'
 import { openRing, RingWriter } from './ring.ts'
+import { stateOfKept } from './sampler.ts'
 import { SpanRecorder } from './span-record.ts'
 import { TelemetryThread } from './telemetry-thread.ts'
 import { type OpaqueTunnelFacts, tunnelExported, writeTunnel } from './tunnel-record.ts'
@@ -114,13 +115,15 @@ class RunningTelemetry implements Telemetry {
     this.metrics.record(x, method, phases)
     if (x.webSocket !== undefined) this.#webSockets.record(x)
     const failed = x.error !== undefined || x.status >= 500 || failedCall(x)
+    const kept = failed || x.durationUs > this.#slowUs
     let flags = 0
-    if (x.sampled && this.#exports && x.trace !== undefined) flags |= L.F_EXPORT
+    if ((x.sampled || kept) && this.#exports && x.trace !== undefined) flags |= L.F_EXPORT
+    if (kept && x.trace !== undefined) x.trace.state = stateOfKept(x.trace, x.sampled)
     if (this.#accessLog === 'all' || (failed && this.#accessLog === 'errors')) flags |= L.F_LOG
     const written = this.#spans.write(x, method, phases, flags)
     if ((flags & L.F_EXPORT) !== 0) this.#count(x, written)
     if (!written && (flags & L.F_LOG) !== 0) this.#counters.add('logRingFull', 1)
-    if (failed || x.durationUs > this.#slowUs) this.recorder.pin(x, method, phases, flags)
+    if (kept) this.recorder.pin(x, method, phases, flags)
     return undefined
   }
 

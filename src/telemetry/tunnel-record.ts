@@ -6,6 +6,7 @@ import { readJson, writeJson } from './json-record.ts'
 import { KIND_CLIENT, KIND_SERVER, plainSpan } from './otlp-rare.ts'
 import { F_EXPORT, type TailValue, TUNNEL } from './record-layout.ts'
 import type { RingMemory, RingWriter } from './ring.ts'
+import { stateOfKept } from './sampler.ts'
 
 /** The reason of what never became a tunnel: TLS that was to be terminated here. */
 export const FAILED_HANDSHAKE = 'tls-handshake'
@@ -60,6 +61,8 @@ export interface TunnelView {
   readonly traceId: string
   readonly spanId: string
   readonly parentSpanId: string
+  /** tracestate, '' for none. */
+  readonly state: string
   readonly flags: number
   readonly reason: string
   readonly startUs: number
@@ -90,6 +93,7 @@ export function writeTunnel(ring: RingWriter, facts: OpaqueTunnelFacts, flags: n
     traceId: trace?.traceId ?? '',
     spanId: trace?.spanId ?? '',
     parentSpanId: trace?.parentSpanId ?? '',
+    state: keptState(facts),
     flags: trace?.flags ?? 0,
     reason: facts.reason.slice(0, 64),
     startUs: facts.startUs,
@@ -110,7 +114,16 @@ export function writeTunnel(ring: RingWriter, facts: OpaqueTunnelFacts, flags: n
 }
 
 export function tunnelExported(facts: OpaqueTunnelFacts): number {
-  return facts.sampled && facts.trace !== undefined ? F_EXPORT : 0
+  return (facts.sampled || isFailure(facts)) && facts.trace !== undefined ? F_EXPORT : 0
+}
+
+/** Failures are exported whether their traces are sampled or not. */
+const isFailure = ({ error }: OpaqueTunnelFacts): boolean => error !== undefined && error.code !== 'client_closed'
+
+function keptState(facts: OpaqueTunnelFacts): string {
+  const { trace, sampled } = facts
+  if (trace === undefined) return ''
+  return isFailure(facts) ? stateOfKept(trace, sampled) : trace.state
 }
 
 export function readTunnel(memory: RingMemory, at: number): TunnelView {
@@ -150,6 +163,7 @@ export function tunnelSpan(memory: RingMemory, at: number, originUs: number): Me
     traceId: view.traceId,
     spanId: view.spanId,
     parentSpanId: view.parentSpanId,
+    state: view.state,
     name: view.reason === FAILED_HANDSHAKE ? 'tls handshake' : `tunnel ${view.reason}`,
     kind: outbound ? KIND_CLIENT : KIND_SERVER,
     startUs: view.startUs + originUs,

@@ -11,8 +11,12 @@ import { SpanEncoder } from './otlp-encode.ts'
 import { OtlpSpread } from './otlp-spread.ts'
 import * as L from './record-layout.ts'
 import { viewExchange } from './record-view.ts'
+import { detailRedaction } from './recorder/details.ts'
+import { RECORDER_DEFAULTS } from './recorder/options.ts'
+import { type Encode, Recording } from './recorder/recording.ts'
 import { Redactor } from './redact.ts'
 import { openRing, RingReader } from './ring.ts'
+import { threadCpuClock } from './thread-cpu.ts'
 import { readTunnel } from './tunnel-record.ts'
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts'
 
@@ -78,7 +82,7 @@ function spansOf(at: number, kind: number): number {
   return 1 + (viewExchange(memory, at, undefined, redactor, 0).tail?.attempts?.length ?? 0)
 }
 
-function exportRecord(at: number, kind: number): void {
+function exportRecord(at: number, kind: number, extra: Uint8Array | undefined): void {
   if (spread === undefined) return
   const slot = spread.several ? slotOf(at, kind) : 0
   const lane = spread.lane(slot)
@@ -91,6 +95,7 @@ function exportRecord(at: number, kind: number): void {
   }
   const { buffer, position } = builder
   try {
+    encoder.extra = extra
     const spans =
       kind === L.EXCHANGE ? encoder.exchange(at, buffer, position) : encoder.plain(at, kind, buffer, position)
     counters.add('taken', spans)
@@ -102,6 +107,45 @@ function exportRecord(at: number, kind: number): void {
     counters.add('encode_error', spans)
     warnOnce('a span could not be encoded', error)
   }
+}
+
+/** Spans of the flight recorder: more than the data thread counted. */
+function exportLate(traceId: string, encode: Encode): void {
+  if (spread === undefined) return
+  const slot = spread.several ? slotOfTrace(traceId) : 0
+  const lane = spread.lane(slot)
+  const { builder } = lane
+  // Nobody waits for them: where there is no room they are not even begun.
+  if (spread.isFull(builder.holding)) {
+    counters.add('recorderSpared', 1)
+    return
+  }
+  try {
+    const { spans, end } = encode(builder.buffer, builder.position)
+    for (const name of ['late', 'taken', 'queued'] as const) counters.add(name, spans)
+    if (builder.added(spans, end, slot)) lane.flush()
+  } catch (error) {
+    counters.add('recorderFaults', 1)
+    warnOnce('a recorded span could not be encoded', error)
+  }
+}
+
+const recorder = options.recorder ?? RECORDER_DEFAULTS
+const recording = new Recording({
+  ...{ recorder, memory, reader, counters, resource: options.resource },
+  redaction: detailRedaction(recorder, options.redactQuery),
+  originUs: () => encoder.originUs,
+  factsOf,
+  exporting:
+    spread === undefined
+      ? undefined
+      : { add: exportLate, openStream: (path, handlers) => spread.openStream(path, handlers) },
+  warn: (message, error) => warnOnce(message, error),
+})
+
+function factsOf(connection: number): L.ConnectionFactsRecord | undefined {
+  const known = facts.get(connection & (L.FACT_SLOTS - 1))
+  return known?.connection === connection ? known : undefined
 }
 
 function logRecord(at: number, kind: number): void {
@@ -116,9 +160,7 @@ function logRecord(at: number, kind: number): void {
       return
     }
     const connection = memory.int32[at * 2 + L.H_CONNECTION]!
-    const known = facts.get(connection & (L.FACT_SLOTS - 1))
-    const own = known?.connection === connection ? known : undefined
-    accessLog.exchange(viewExchange(memory, at, own, redactor, encoder.originUs))
+    accessLog.exchange(viewExchange(memory, at, factsOf(connection), redactor, encoder.originUs))
   } catch (error) {
     // A line that cannot be written must not cost the spans behind it.
     counters.add('logDropped', 1)
@@ -133,7 +175,7 @@ function warnOnce(message: string, error: unknown): void {
   send({ type: 'warn', message, fields: { reason: String(error) } })
 }
 
-function onRecord(at: number, _words: number, kind: number): void {
+function onRecord(at: number, words: number, kind: number): void {
   if (kind === L.FACTS) {
     const read = readFacts(memory.int32, memory.bytes, at)
     facts.set(read.connection & (L.FACT_SLOTS - 1), read)
@@ -141,7 +183,8 @@ function onRecord(at: number, _words: number, kind: number): void {
     return
   }
   const flags = kind !== L.EXCHANGE ? jsonFlags(memory, at) : memory.int32[at * 2 + L.H_FLAGS]!
-  if ((flags & L.F_EXPORT) !== 0) exportRecord(at, kind)
+  const extra = kind === L.EXCHANGE ? recording.seen(at, words) : undefined
+  if ((flags & L.F_EXPORT) !== 0) exportRecord(at, kind, extra)
   if ((flags & L.F_LOG) !== 0) logRecord(at, kind)
 }
 
@@ -189,11 +232,17 @@ const timer = setInterval(() => {
   if (spread?.several === true) send({ type: 'receivers', receivers: spread.counts })
 }, options.scheduleMs)
 
+/** For the governor, which sees to it that it stays small. */
+const CPU_EVERY_MS = 200
+const cpuUs = threadCpuClock()
+const measuring = setInterval(() => counters.set('cpuUs', cpuUs()), CPU_EVERY_MS)
+
 async function close(deadlineMs: number): Promise<void> {
   clearInterval(timer)
+  clearInterval(measuring)
   reader.drain(onRecord)
   spread?.flush()
-  await Promise.all([spread?.close(deadlineMs), accessLog?.close(deadlineMs)])
+  await Promise.all([spread?.close(deadlineMs), accessLog?.close(deadlineMs), recording.close()])
   send({ type: 'closed' })
   port.close()
 }
