@@ -22,14 +22,13 @@ function withoutStore(command: Command, values: Values): Fault[] {
   return [{ path: STORE, origin: '', value: '', expected }]
 }
 
-/** With several processes a store in the memory of one would run a key once in each; a file is one process's. */
+/** With several processes a store in the memory of one would run a key once in each. */
 function inEachProcess(command: Command, values: Values): Fault[] {
   const [store, several] = [values.get(STORE), values.get('concurrency')]
   if (command !== 'proxy' && command !== 'sidecar') return []
   const url = String(store?.parsed ?? '')
-  const ofOne = url.startsWith('memory') || (url.startsWith('file:') && !/[?&]shared=true(&|$)/.test(url))
-  if (!ofOne || several === undefined || several.parsed === 1) return []
-  const expected = 'redis://…, which all processes share, or concurrency 1'
+  if (!url.startsWith('memory') || several === undefined || several.parsed === 1) return []
+  const expected = 'file:DIR or redis://…, which all processes share, or concurrency 1'
   const value = shown(settingByPath.get(STORE)!, store!.value)
   return [{ path: STORE, origin: store!.origin, value, expected }]
 }

@@ -2,21 +2,14 @@
  * Where records are kept, as one text:
  *
  *     memory[?maxBytes=64MiB]
- *     file:DIR[?sync=true&maxBytes=1GiB&shared=true]
+ *     file:DIR[?sync=true&maxBytes=1GiB]
  *     redis://…[?prefix=hopscope:&wait=1&waitMs=30&connectTimeoutMs=2000]     (see redis-url.ts)
  */
 import { parseRedisUrl, type RedisTarget } from './redis-url.ts'
 
 export type StoreTarget =
   | { readonly kind: 'memory'; readonly maxBytes: number }
-  | {
-      readonly kind: 'file'
-      readonly folder: string
-      readonly sync: boolean
-      readonly maxBytes: number
-      /** Several processes may have it open. */
-      readonly shared: boolean
-    }
+  | { readonly kind: 'file'; readonly folder: string; readonly sync: boolean; readonly maxBytes: number }
   | {
       readonly kind: 'redis'
       readonly target: RedisTarget
@@ -57,7 +50,6 @@ function fileTarget(place: string, settings: Settings): StoreTarget {
     folder,
     sync: settings.flag('sync'),
     maxBytes: settings.bytes('maxBytes', DEFAULT_FILE_BYTES, LEAST_FILE_BYTES),
-    shared: settings.flag('shared'),
   }
 }
 

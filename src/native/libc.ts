@@ -1,6 +1,6 @@
 /**
- * The only FFI: five socket calls of libc through koffi, for what Node has no way to (get- and setsockopt, and a
- * listening socket with options set before bind). Loaded on first use and only on Linux; where it cannot be had, that
+ * The only FFI: a few calls of libc through koffi, for what Node has no way to (get- and setsockopt, a listening socket
+ * with options set before bind, and locks on files). Loaded on first use and only on Linux; where it cannot be had, that
  * is a value with the reason, and the proxy goes on without it or refuses, as its mode asks.
  */
 import { createRequire } from 'node:module'
@@ -13,6 +13,7 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: Uint8Array, length: number): number
   close(fd: number): number
+  flock(fd: number, operation: number): number
   /** Name of the last failure (`ENOENT`). */
   errno(): string
 }
@@ -46,6 +47,7 @@ function load(): Libc | LibcMissing {
       socket: self.func('int socket(int, int, int)') as Libc['socket'],
       bind: self.func('int bind(int, void *, uint32_t)') as Libc['bind'],
       close: self.func('int close(int)') as Libc['close'],
+      flock: self.func('int flock(int, int)') as Libc['flock'],
       errno: () => errnoName(koffi.errno()),
     }
   } catch (error) {

@@ -39,8 +39,10 @@ export function standingOf(entry: Entry, nowMs: number): Standing {
   return state === 'dispatched' ? 'unknown' : state
 }
 
-export function isClaimable(standing: Standing, overUnknown: boolean): boolean {
-  return standing === 'free' || (standing === 'unknown' && overUnknown)
+/** Free; or in doubt where doubt does no harm; or this very claim, asked for again after an answer that did not come. */
+export function isClaimable(standing: Standing, holder: string | undefined, request: ClaimRequest): boolean {
+  if (standing === 'claimed') return holder === request.owner
+  return standing === 'free' || (standing === 'unknown' && request.overUnknown)
 }
 
 export function newEntry(request: ClaimRequest, fence: number, nowMs: number): Entry {

@@ -103,7 +103,7 @@ export class MemoryStore implements IdempotencyStore {
     const found = this.#find(id)
     if (found !== undefined) {
       const standing = standingOf(found, now)
-      if (!isClaimable(standing, request.overUnknown)) {
+      if (!isClaimable(standing, found.owner, request)) {
         return { kind: 'exists', record: recordOf(found, standing as RecordState) }
       }
       this.#remove(id)

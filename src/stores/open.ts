@@ -43,8 +43,8 @@ async function openTarget(
   { log, tls }: OpenStoreOptions,
 ): Promise<IdempotencyStore> {
   if (target.kind === 'file') {
-    const { FileStore } = await import('./file.ts')
-    return FileStore.open({ ...target, log })
+    const { SharedFileStore } = await import('./file/shared-file-store.ts')
+    return SharedFileStore.open({ ...target, log })
   }
   const { RedisStore } = await import('./redis.ts')
   return RedisStore.open({ ...target, tls, log })

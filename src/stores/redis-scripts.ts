@@ -39,7 +39,8 @@ end
 
 /** owner, fingerprint, request id, traceparent, lease, ttl, grace, over unknown → {1, fence}, or what is known. */
 export const CLAIM = `${PRELUDE}
-if st ~= 'free' and not (st == 'unknown' and ARGV[8] == '1') then return tell() end
+local again = st == 'claimed' and h[3] == ARGV[1]
+if st ~= 'free' and not again and not (st == 'unknown' and ARGV[8] == '1') then return tell() end
 local fence = num(math.max(t[1] * 1000000 + t[2], (tonumber(h[4]) or 0) + 1))
 local lease, expires = tonumber(ARGV[5]), now + tonumber(ARGV[6])
 redis.call('DEL', k)

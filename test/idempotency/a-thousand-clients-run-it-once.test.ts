@@ -48,7 +48,7 @@ test('in the memory of one process', (t) => race(t, 'memory', 1))
 test('over two processes with a file', async (t) => {
   const { path, remove } = tempFolder()
   t.after(remove)
-  await race(t, `file:${path}?shared=true`, 2)
+  await race(t, `file:${path}`, 2)
 })
 
 test('over two processes with a redis-server', { skip: noRedis }, async (t) => {

@@ -1,6 +1,6 @@
 /** More rounds by TEST_CRASH_ROUNDS, a known history by TEST_CRASH_SEED. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort, noRedis, type RedisServer, startRedis } from '../stores/redis-server.ts'
 import { tempFolder } from '../stores/temp-folder.ts'
@@ -9,22 +9,26 @@ import { Storm, seedOf } from './storm.ts'
 const ROUNDS = Number(process.env.TEST_CRASH_ROUNDS ?? 4)
 const options = { timeout: 60_000 + ROUNDS * 5000 }
 
-test('a proxy with a file store is killed', options, async (t) => {
+test('a proxy with a file store is killed', options, (t) => killed(t, 1))
+
+test('of three proxies that share a file one after the other is killed', options, (t) => killed(t, 3))
+
+async function killed(t: TestContext, proxies: number): Promise<void> {
   const seed = seedOf()
   const { path, remove } = tempFolder()
-  const storm = await Storm.start(`file:${path}`, 1, seed)
+  const storm = await Storm.start(`file:${path}`, proxies, seed)
   t.after(async () => {
     await storm.close()
     remove()
   })
   for (let round = 0; round < ROUNDS; round++) {
     await sleep(100 + storm.random() * 300)
-    await storm.replace(0)
+    await storm.replace(round % proxies)
   }
   const ends = await storm.finish()
   t.diagnostic(`seed ${seed}, ${ROUNDS} rounds, keys: ${JSON.stringify(ends)}, seen: ${seenBy(storm)}`)
   assert.ok(ends.replayed > 0)
-})
+}
 
 test('a redis-server is killed and comes back with what it had acknowledged', {
   ...options,

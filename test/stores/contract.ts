@@ -49,6 +49,15 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>,
     assert.deepEqual(await store.read(request.id), again.record)
   })
 
+  holds('a claim that is asked for again by its own owner is given again, until it is dispatched', async () => {
+    const request = claimRequest(newId())
+    await claimed(store, request)
+    const claim = await claimed(store, request)
+    assert.equal(await claimState(store, claimRequest(request.id)), 'claimed')
+    assert.equal(await store.dispatch(claim, '', LONG_MS), true)
+    assert.equal(await claimState(store, request), 'dispatched')
+  })
+
   holds('an id never seen is unknown to it', async () => {
     assert.equal(await store.read(newId()), undefined)
   })

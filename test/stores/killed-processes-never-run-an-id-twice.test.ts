@@ -93,7 +93,7 @@ async function killAtWork(processes: number, kills: number): Promise<void> {
   const folder = tempFolder()
   const log = join(folder.path, 'log')
   writeFileSync(log, '')
-  const url = `file:${join(folder.path, 'store')}${processes > 1 ? '?shared=true' : ''}`
+  const url = `file:${join(folder.path, 'store')}`
   const workers = new Workers([url, log, String(IDS)])
   await workers.start(processes)
   for (let kill = 0; kill < kills; kill++) {
@@ -108,9 +108,8 @@ async function killAtWork(processes: number, kills: number): Promise<void> {
   folder.remove()
 }
 
-test('file: several processes are killed at any moment', { todo: 'ADR 46: outcomes may be lost' }, () =>
-  killAtWork(PROCESSES, 10),
-)
+test('file: several processes are killed at any moment, the one that writes among them', () =>
+  killAtWork(PROCESSES, 10))
 
 test('file: a process that has it for itself is killed at any moment', () => killAtWork(1, 6))
 

@@ -46,7 +46,7 @@ async function leave(process: ChildProcess): Promise<void> {
 
 test('file', async () => {
   const folder = tempFolder()
-  await race(`file:${folder.path}?shared=true`)
+  await race(`file:${folder.path}`)
   folder.remove()
 })
 

@@ -1,5 +1,5 @@
 import { test } from 'node:test'
-import { FileStore } from '../../src/stores/file.ts'
+import { FileStore } from '../../src/stores/file/file-store.ts'
 import { MemoryStore } from '../../src/stores/memory.ts'
 import { agreesWithModel } from './agrees-with-the-reference-model.ts'
 import { freePort, noRedis, startRedis } from './redis-server.ts'

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { FileStore } from '../../src/stores/file.ts'
+import { FileStore } from '../../src/stores/file/file-store.ts'
 import { claimed, claimRequest, newId, response } from './requests.ts'
 import { tempFolder } from './temp-folder.ts'
 

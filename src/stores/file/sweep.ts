@@ -1,7 +1,7 @@
 /** Walks the file in small steps: gives up bodies of expired records, forgets what is past its grace, counts the rest. */
-import type { RecordState, Soon } from '../exchange/idempotency-store.ts'
-import type { FileRecords, Kept } from './file-records.ts'
-import { type Entry, nextFence, standingOf } from './lifecycle.ts'
+import type { RecordState, Soon } from '../../exchange/idempotency-store.ts'
+import { type Entry, nextFence, standingOf } from '../lifecycle.ts'
+import type { FileRecords, Kept } from './records.ts'
 
 /** Keys in a step, and the time between two: the first walk hurries, to know the counts. */
 const STEP_KEYS = 64

@@ -1,18 +1,15 @@
 /**
- * Conditional writes to the file, in one of two ways. Indirect: a thread of the library waits for the lock that processes
- * share, checks, writes and commits, for all that came in meanwhile. Direct: this thread does it, in a sixth of the CPU
- * time and a tenth of the wall time; but where another process is stopped with the lock in its hands, or the disk is
- * busy, all of this one waits. So it is direct only while no other process has the file open and writes are quick.
+ * Conditional writes to the file, in one of two ways. Indirect: a thread of the library checks, writes and commits, for all
+ * that came in meanwhile. Direct: this thread does it, in a sixth of the CPU time and a tenth of the wall time; but where
+ * the disk is busy, all of this process waits. So it is direct only while writes are quick.
  */
-import { nowUs } from '../core/clock.ts'
-import type { Soon } from '../exchange/idempotency-store.ts'
+import { nowUs } from '../../core/clock.ts'
+import type { Soon } from '../../exchange/idempotency-store.ts'
+import { asStoreError, StoreError } from '../store-error.ts'
 import type { LmdbDatabase } from './lmdb-database.ts'
-import { asStoreError, StoreError } from './store-error.ts'
 
 /** More than so many bytes are not copied and written on this thread. */
 const DIRECT_BYTES = 32 * 1024
-/** Others are looked for that often. */
-const LOOK_US = 1_000_000
 /**
  * Two in a row that take longer, and one that takes much longer, are followed by indirect ones for a while, twice as long
  * where the last time is not long ago. One alone may be a scheduler that had others to run.
@@ -29,7 +26,6 @@ export class FileTransactions {
   /** Indirect ones under way: a direct one must not meet them. */
   #underWay = 0
   #directFromUs: number
-  #lookFromUs = 0
   #pauseUs = FIRST_PAUSE_US
   #slowInARow = 0
   /** When it was too slow last. */
@@ -48,22 +44,7 @@ export class FileTransactions {
 
   #isDirect(bytes: number): boolean {
     if (this.#underWay > 0 || bytes > DIRECT_BYTES) return false
-    const now = nowUs()
-    if (now < this.#directFromUs) return false
-    if (now >= this.#lookFromUs) {
-      this.#lookFromUs = now + LOOK_US
-      if (this.#hasOthers()) this.#directFromUs = this.#lookFromUs
-    }
-    return now >= this.#directFromUs
-  }
-
-  /** Readers of other threads than this; those of the dead are given back first. */
-  #hasOthers(): boolean {
-    this.#db.readerCheck()
-    const [, ...readers] = this.#db.readerList().trim().split('\n')
-    // Process and thread: in containers, processes that share a file may have one number.
-    const threads = readers.map((line) => line.trim().split(/\s+/).slice(0, 2).join(' '))
-    return new Set(threads).size > 1
+    return nowUs() >= this.#directFromUs
   }
 
   #direct(key: Buffer, version: number | null, write: (db: LmdbDatabase) => void): Soon<boolean> {

@@ -6,11 +6,11 @@
  *
  * Bytes of another version, or damaged ones, are told as such and never as a free id.
  */
-import { ByteReader, ByteWriter } from './byte-cursor.ts'
-import { crc32 } from './crc32.ts'
-import { entrySize, readEntry, writeEntry } from './entry-codec.ts'
-import type { Entry } from './lifecycle.ts'
-import { type BodyPlace, type ReadResponse, readResponse, responseSize, writeResponse } from './response-codec.ts'
+import { ByteReader, ByteWriter } from '../byte-cursor.ts'
+import { crc32 } from '../crc32.ts'
+import { entrySize, readEntry, writeEntry } from '../entry-codec.ts'
+import type { Entry } from '../lifecycle.ts'
+import { type BodyPlace, type ReadResponse, readResponse, responseSize, writeResponse } from '../response-codec.ts'
 
 const VERSION = 1
 /** From here on the sum counts. */

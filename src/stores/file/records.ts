@@ -1,17 +1,17 @@
 /**
- * Records in an LMDB file that several processes share. Every write is conditional on the version that was read, which is
- * checked inside of the write transaction, so that no lock is held while this process thinks. Large bodies lie under a key of their own beside the record, in the same transaction, so that leases, looks and sweeps
- * do not touch them.
+ * Records in an LMDB file. Every write is conditional on the version that was read, which is checked inside of the write
+ * transaction: writes that wait for the disk do not hold up each other. Large bodies lie under a key of their own beside
+ * the record, in the same transaction, so that leases, looks and sweeps do not touch them.
  */
 import { randomInt } from 'node:crypto'
-import type { Soon, StoredResponse } from '../exchange/idempotency-store.ts'
-import { CRC32_IS_FAST, crc32 } from './crc32.ts'
-import { bodyKeyOf, isBodyKey, keyOf } from './file-keys.ts'
-import { FileTransactions } from './file-transactions.ts'
-import { type Entry, withoutBody } from './lifecycle.ts'
+import type { Soon, StoredResponse } from '../../exchange/idempotency-store.ts'
+import { CRC32_IS_FAST, crc32 } from '../crc32.ts'
+import { type Entry, withoutBody } from '../lifecycle.ts'
+import { StoreError } from '../store-error.ts'
+import { bodyKeyOf, isBodyKey, keyOf } from './keys.ts'
 import type { LmdbDatabase, LmdbStats } from './lmdb-database.ts'
 import { type BodyFiling, decodeEntry, encodeEntry, NO_BODY } from './record-codec.ts'
-import { StoreError } from './store-error.ts'
+import { FileTransactions } from './transactions.ts'
 
 /** A record as it was read. */
 export interface Kept {

@@ -21,12 +21,10 @@ export interface LmdbDatabase {
   ifVersion(key: Buffer, version: number | null, action: () => void): Promise<boolean>
   getKeys(options: { readonly start?: Buffer; readonly limit: number; readonly snapshot: boolean }): Iterable<Buffer>
   getStats(): LmdbStats
-  /** The next read sees what is committed now, by whichever process. */
+  /** The next read sees what is committed now. */
   resetReadTxn(): void
   /** Slots of readers that died are given back. */
   readerCheck(): number
-  /** A line for each reader of this and other processes, after one of headings. */
-  readerList(): string
   close(): Promise<void>
 }
 
@@ -59,8 +57,6 @@ export async function openLmdb(folder: string, sync: boolean): Promise<LmdbDatab
     // the process. Writes of one turn go into one transaction all the same.
     eventTurnBatching: false,
     noSync: !sync,
-    // Processes that share the folder, each with one reader, and as many that were killed since the last check.
-    maxReaders: 512,
     // Known to the library, not to its types.
     permissionsMode: 0o600,
   }

@@ -3,8 +3,8 @@
  * Whatever the torn pages do to it, they do it to nobody else.
  */
 
-import type { RecoveryOrder, RecoveryResult } from './file-guard.ts'
-import { isBodyKey } from './file-keys.ts'
+import type { RecoveryOrder, RecoveryResult } from './guard.ts'
+import { isBodyKey } from './keys.ts'
 import { type LmdbDatabase, openLmdb } from './lmdb-database.ts'
 import { decodeEntry } from './record-codec.ts'
 

@@ -1,12 +1,11 @@
 /**
- * Records in a file, shared by the processes of one host (LMDB). A record that was told as written survives the death of the
+ * Records in a file (LMDB), open in one process at a time: several share it through that one (shared-file-store.ts), since
+ * the library loses records where several write (ADR 46). A record that was told as written survives the death of the
  * process; with `sync` that of the machine too. The file is bounded: where it is full, claims are refused, and outcomes
  * are kept without their body; nothing is evicted.
  */
-import { mkdir } from 'node:fs/promises'
-import type { Server } from 'node:net'
-import { wallNowMs } from '../core/clock.ts'
-import { type Logger, silentLogger } from '../core/log.ts'
+import { wallNowMs } from '../../core/clock.ts'
+import { type Logger, silentLogger } from '../../core/log.ts'
 import type {
   Claim,
   ClaimRequest,
@@ -16,12 +15,7 @@ import type {
   RecordState,
   Soon,
   StoredResponse,
-} from '../exchange/idempotency-store.ts'
-import { bootIdOf, prepareFolder } from './file-guard.ts'
-import { FileRecords, type Kept } from './file-records.ts'
-import { FileSweep } from './file-sweep.ts'
-import { FileSync } from './file-sync.ts'
-import { holdFolder } from './folder-lock.ts'
+} from '../../exchange/idempotency-store.ts'
 import {
   completeEntry,
   dispatchEntry,
@@ -35,21 +29,23 @@ import {
   renewEntry,
   type Standing,
   standingOf,
-} from './lifecycle.ts'
+} from '../lifecycle.ts'
+import { StoreError } from '../store-error.ts'
+import { type Look, Watch } from '../watch.ts'
+import { bootIdOf, prepareFolder } from './guard.ts'
 import { openLmdb } from './lmdb-database.ts'
-import { StoreError } from './store-error.ts'
-import { type Look, Watch } from './watch.ts'
+import { FileRecords, type Kept } from './records.ts'
+import { FileSweep } from './sweep.ts'
+import { FileSync } from './sync.ts'
 
 export interface FileStoreOptions {
-  /** Made where it is missing. */
+  /** It is there, and this process's alone. */
   readonly folder: string
   /**
    * On the disk before it is told: survives a loss of power, and waits for the disk. Without, what was written in the last
    * second may be lost then. The same for all processes that share the folder.
    */
   readonly sync: boolean
-  /** False: while another process has the folder, opening fails. Several on one file can lose outcomes (ADR 46). */
-  readonly shared?: boolean
   /** Bytes of all records. The file itself may grow to twice that, where free pages lie scattered. */
   readonly maxBytes: number
   /** Wall clock, milliseconds. */
@@ -57,10 +53,10 @@ export interface FileStoreOptions {
   readonly log?: Logger
 }
 
-/** Tries of a conditional write: each one that fails means that another process or request got its own through. */
+/** Tries of a conditional write: each one that fails means that another request got its own through. */
 const TRIES = 32
 
-/** Longest pause between two looks at a record that another process may change, a matter of some microseconds. */
+/** Longest pause between two looks at a record whose lease may end, a matter of some microseconds. */
 const LAST_LOOK_MS = 50
 
 /** What stands for a record that cannot be read, or that another version of this program wrote: in doubt. */
@@ -80,13 +76,10 @@ export class FileStore implements IdempotencyStore {
   readonly #sweep: FileSweep
   readonly #sync: FileSync | undefined
   readonly #now: () => number
-  /** The folder is this process's alone. */
-  readonly #lock: Server | undefined
   #fence = 0
 
-  private constructor(records: FileRecords, sync: FileSync | undefined, now: () => number, lock: Server | undefined) {
+  private constructor(records: FileRecords, sync: FileSync | undefined, now: () => number) {
     this.#records = records
-    this.#lock = lock
     this.#sync = sync
     this.#now = now
     this.#watch = new Watch((id) => this.#look(id), LAST_LOOK_MS)
@@ -95,30 +88,12 @@ export class FileStore implements IdempotencyStore {
   }
 
   static async open(options: FileStoreOptions): Promise<FileStore> {
-    const { folder, now = wallNowMs, log = silentLogger, shared = true } = options
-    // Responses are in there: for nobody else's eyes.
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    const lock = shared ? undefined : await ownFolder(folder)
-    try {
-      return await FileStore.#opened(options, now, log, lock)
-    } catch (error) {
-      // The next try is not to find the folder taken, by this one.
-      lock?.close()
-      throw error
-    }
-  }
-
-  static async #opened(
-    { folder, maxBytes, sync: synced }: FileStoreOptions,
-    now: () => number,
-    log: Logger,
-    lock: Server | undefined,
-  ): Promise<FileStore> {
+    const { folder, maxBytes, now = wallNowMs, log = silentLogger } = options
     const bootId = bootIdOf()
-    const sync = synced || bootId === undefined
+    const sync = options.sync || bootId === undefined
     if (bootId !== undefined) await prepareFolder(folder, bootId, sync, log)
     const records = new FileRecords(await openLmdb(folder, sync), sync, maxBytes)
-    return new FileStore(records, sync ? undefined : new FileSync(folder, bootId!, records), now, lock)
+    return new FileStore(records, sync ? undefined : new FileSync(folder, bootId!, records), now)
   }
 
   /** Records that could not be read, and bodies that were lost or had no room, since the start. */
@@ -135,7 +110,7 @@ export class FileStore implements IdempotencyStore {
     const now = this.#now()
     const kept = this.#records.get(id)
     const standing = standingOfKept(kept, now)
-    if (!isClaimable(standing, request.overUnknown))
+    if (!isClaimable(standing, kept?.entry?.owner, request))
       return { kind: 'exists', record: this.#record(id, kept!, standing) }
     if (!this.#records.hasRoom) return Promise.reject(new StoreError('full', 'the file is full'))
     if (tries === 0) return Promise.reject(new StoreError('down', 'others were always faster'))
@@ -232,17 +207,7 @@ export class FileStore implements IdempotencyStore {
     this.#watch.close()
     await this.#sync?.stop()
     await this.#records.close()
-    this.#lock?.close()
   }
-}
-
-async function ownFolder(folder: string): Promise<Server> {
-  const lock = await holdFolder(folder)
-  if (lock !== undefined) return lock.unref()
-  throw new StoreError(
-    'down',
-    `another process has ${folder}; a store for several is redis (or \`?shared=true\`, see docs)`,
-  )
 }
 
 function standingOfKept(kept: Kept | undefined, now: number): Standing {

@@ -1,6 +1,6 @@
 /** Brings a file that is written without `sync` to the disk, a second after the first write that is not there. */
-import { syncData } from './file-guard.ts'
-import type { FileRecords } from './file-records.ts'
+import { syncData } from './guard.ts'
+import type { FileRecords } from './records.ts'
 
 const PERIOD_MS = 1000
 

@@ -8,8 +8,7 @@ import { fork } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Logger } from '../core/log.ts'
-import { withFolderLock } from './folder-lock.ts'
+import type { Logger } from '../../core/log.ts'
 
 export const DATA_FILE = 'data.mdb'
 const LOCK_FILE = 'lock.mdb'
@@ -46,16 +45,14 @@ export function bootIdOf(): string | undefined {
   }
 }
 
-/** Makes the folder ready: after it, the data file may be opened. */
+/** Makes the folder, which is this process's, ready: after it, the data file may be opened. */
 export async function prepareFolder(folder: string, bootId: string, sync: boolean, log: Logger): Promise<void> {
-  await withFolderLock(folder, RECOVERY_MS, async () => {
-    const state = readState(folder)
-    if (state !== undefined && state.bootId !== bootId && existsSync(join(folder, DATA_FILE))) {
-      await recover(folder, state.syncedTxn, log)
-    }
-    if (sync && state !== undefined) await forgetState(folder)
-    if (!sync) await writeState(folder, { bootId, syncedTxn: state?.bootId === bootId ? state.syncedTxn : -1 })
-  })
+  const state = readState(folder)
+  if (state !== undefined && state.bootId !== bootId && existsSync(join(folder, DATA_FILE))) {
+    await recover(folder, state.syncedTxn, log)
+  }
+  if (sync && state !== undefined) await forgetState(folder)
+  if (!sync) await writeState(folder, { bootId, syncedTxn: state?.bootId === bootId ? state.syncedTxn : -1 })
 }
 
 /** From now on all is written with `sync`: what was not until now goes to the disk first. */
@@ -142,7 +139,7 @@ async function recover(folder: string, syncedTxn: number, log: Logger): Promise<
 /** Undefined: it did not come to an end. */
 function runRecovery(order: RecoveryOrder): Promise<RecoveryResult | undefined> {
   return new Promise((resolve) => {
-    const child = fork(new URL('./file-recovery.js', import.meta.url), [], { execArgv: [], stdio: 'ignore' })
+    const child = fork(new URL('./recovery.js', import.meta.url), [], { execArgv: [], stdio: 'ignore' })
     const timer = setTimeout(() => child.kill('SIGKILL'), RECOVERY_MS)
     let result: RecoveryResult | undefined
     child.on('message', (message) => {
