@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'http/message': ['core', 'net'],
   exchange: ['core'],
   stages: ['core', 'exchange'],
-  stores: ['core', 'exchange'],
+  stores: ['core', 'exchange', 'native'],
   telemetry: ['core', 'exchange', 'native'],
   http: ['core', 'exchange', 'http/message', 'net', 'tls', 'native'],
   upstream: ['core', 'exchange', 'http/message', 'net', 'tls', 'native'],

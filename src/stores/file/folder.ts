@@ -7,7 +7,7 @@ import { FileLock } from '../../native/file-lock.ts'
 /** Beside the records: a lock that ends with its process, and the owner's socket. */
 const OWNER_FOLDER = 'owner'
 
-export interface FolderPaths {
+export interface Folder {
   readonly socketPath: string
   /** Undefined: another process has the folder. */
   lock(): FileLock | undefined
@@ -15,7 +15,7 @@ export interface FolderPaths {
 }
 
 /** Made where it is missing; responses are in it: for nobody else's eyes. */
-export async function openFolder(folder: string): Promise<FolderPaths> {
+export async function openFolder(folder: string): Promise<Folder> {
   const own = join(folder, OWNER_FOLDER)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await mkdir(own, { recursive: true, mode: 0o700 })

@@ -20,7 +20,7 @@ import { asStoreError, StoreError } from '../store-error.ts'
 import { Waiters } from '../waiters.ts'
 import { Calls } from './calls.ts'
 import { FileStore, type FileStoreOptions } from './file-store.ts'
-import { type FolderPaths, openFolder } from './folder.ts'
+import { type Folder, openFolder } from './folder.ts'
 import { Guest } from './guest.ts'
 import { Owner } from './owner.ts'
 import { type Call, perform } from './wire.ts'
@@ -38,7 +38,7 @@ type Role = Owner | Guest
 export class SharedFileStore implements IdempotencyStore {
   readonly name = 'file'
   readonly #options: FileStoreOptions
-  readonly #folder: FolderPaths
+  readonly #folder: Folder
   readonly #log: Logger
   readonly #calls = new Calls()
   readonly #waiters = new Waiters()
@@ -48,7 +48,7 @@ export class SharedFileStore implements IdempotencyStore {
   #closed = false
   #electing: Promise<void> = Promise.resolve()
 
-  private constructor(options: FileStoreOptions, folder: FolderPaths) {
+  private constructor(options: FileStoreOptions, folder: Folder) {
     this.#options = options
     this.#folder = folder
     this.#log = options.log ?? silentLogger

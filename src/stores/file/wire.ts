@@ -98,16 +98,18 @@ export function encodeHello({ sync }: Hello): Buffer {
 /** Undefined: it fits; else why not. */
 export function misfit(body: Buffer, { sync }: Hello): string | undefined {
   const hello = parse(body)
-  if (hello?.['version'] !== VERSION || hello['v8'] !== v8Version())
+  if (hello?.version !== VERSION || hello.v8 !== v8Version())
     return 'the process that has it is of another version of hopscope or of Node.js'
-  if (hello['sync'] !== sync) return `the process that has it was told sync=${String(hello['sync'])}`
+  if (hello.sync !== sync) return `the process that has it was told sync=${String(hello.sync)}`
   return undefined
 }
 
-function parse(body: Buffer): Record<string, unknown> | undefined {
+function parse(
+  body: Buffer,
+): { readonly version?: unknown; readonly v8?: unknown; readonly sync?: unknown } | undefined {
   try {
     const value: unknown = JSON.parse(body.toString())
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+    return typeof value === 'object' && value !== null ? value : undefined
   } catch {
     return undefined
   }
