@@ -17,8 +17,11 @@ import { startGrpcServer } from './receive/grpc-server.ts'
 import { startHttpServer } from './receive/http-server.ts'
 import { Receiver } from './receive/receiver.ts'
 import type { Bound, ListenerTls } from './receive/tls-options.ts'
+import { RecorderHub } from './recorder/hub.ts'
 import type { ReplicaSecurity } from './replicas/client.ts'
 import { FleetSide, type ReplicasOptions } from './replicas/fleet-side.ts'
+import { segmentsHeld } from './sampling/held-segments.ts'
+import type { TailSamplingOptions } from './sampling/tail-sampler.ts'
 import { StoreClient } from './store/client.ts'
 import { folderId } from './store/folder-id.ts'
 import type { ApiResponse, IncidentChange, LiveTrace } from './store/protocol.ts'
@@ -47,6 +50,8 @@ export interface AggregatorOptions {
   readonly bearerToken?: string | undefined
   readonly tls?: ListenerTls | undefined
   readonly maxConnectionAgeMs: number
+  /** Which traces are stored; undefined: all. */
+  readonly sampling?: TailSamplingOptions | undefined
   /** Other aggregators of the same fleet. */
   readonly replicas?: ReplicasOptions | undefined
   /** Where the metrics are pushed to as well, by Prometheus remote write. */
@@ -100,7 +105,8 @@ interface Begun {
 }
 
 async function start(options: AggregatorOptions, begun: Begun, unlock: () => void): Promise<Aggregator> {
-  const { log } = options
+  const { log, sampling } = options
+  const heldSegments = sampling === undefined ? 0 : segmentsHeld(sampling.waitMs, options.sealMs)
   const tail = new LiveTail()
   const alerts = startAlerts({ ...options.alerts, log })
   let fleet: FleetSide | undefined
@@ -113,6 +119,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
       sync: options.walSync,
       clickhouse: options.clickhouse,
       epochMs: options.epochMs ?? 15_000,
+      sampling: sampling && { ...sampling, heldSegments },
       replicas: options.replicas === undefined ? undefined : securityOf(options),
     },
     onStored: (sequence) => {
@@ -140,7 +147,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
     sync: options.walSync,
     names,
     log,
-    segments: options.segments,
+    segments: options.segments + heldSegments,
     sealMs: options.sealMs,
     storedBelow: store.storedBelow,
     onSealed: (segment) => store.store(segment),
@@ -154,6 +161,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
     bearerToken: options.bearerToken,
     onTaken: options.onTaken,
   })
+  const hub = new RecorderHub({ onWanted: (traceIds) => fleet?.tellWanted(traceIds) })
   const query = (url: string): Promise<ApiResponse> =>
     store.api({ method: 'GET', url }, intake.live, fleet?.roster?.fleet)
   const addresses: Record<string, Bound> = {}
@@ -165,13 +173,18 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
   const { otlpGrpc, otlpHttp, ui, metrics, tls, maxConnectionAgeMs } = options
   const scrape = scraper({ intake, receiver, store, names, replicas: () => fleet?.roster?.states ?? [] })
   if (metrics !== 'off') await listen('metrics', startMetricsServer({ ...metrics, scrape }))
-  if (otlpGrpc !== 'off') await listen('otlpGrpc', startGrpcServer({ ...otlpGrpc, receiver, tls, maxConnectionAgeMs }))
+  if (otlpGrpc !== 'off')
+    await listen(
+      'otlpGrpc',
+      startGrpcServer({ ...otlpGrpc, receiver, tls, maxConnectionAgeMs, watch: (stream) => hub.open(stream) }),
+    )
   if (otlpHttp !== 'off') await listen('otlpHttp', startHttpServer({ ...otlpHttp, receiver, tls }))
   if (options.replicas !== undefined) {
     fleet = new FleetSide({
       ...{ replicas: options.replicas, security: securityOf(options), tls, log, tail, query },
       hello: { id: folderId(options.dataDir), otlpPort: addresses.otlpGrpc?.port ?? 0 },
       ask: (question) => store.replica(question, intake.live),
+      wanted: (traceIds) => hub.relay(traceIds),
     })
     await listen('replicas', fleet.listen())
     await fleet.join()
@@ -188,6 +201,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
     query,
     close: async () => {
       tail.close()
+      hub.close()
       fleet?.close()
       await Promise.all(begun.bound.map((one) => one.close()))
       await intake.close()

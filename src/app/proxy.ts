@@ -10,6 +10,7 @@ import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
 import { createLog, type OperationalLog } from '../telemetry/log.ts'
 import type { ScrapeResult } from '../telemetry/metrics.ts'
 import { OpaqueMetrics } from '../telemetry/opaque-metrics.ts'
+import { bodyKeeper } from '../telemetry/recorder/bodies.ts'
 import type { HeadSampler } from '../telemetry/sampler.ts'
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts'
 import { enableFips } from '../tls/fips.ts'
@@ -168,7 +169,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       placement: placement(options, parts, tls),
       sample,
       stateOf,
-      observers: [{ name: 'telemetry', role: 'observe', onFinish: (x) => telemetry.onFinish(x) }],
+      observers: [
+        ...(config.recorder.bodyBytes === 0 ? [] : [bodyKeeper(config.recorder.bodyBytes)]),
+        { name: 'telemetry', role: 'observe', onFinish: (x) => telemetry.onFinish(x) },
+      ],
       userStages: options.userStages ?? [],
       idempotency,
       dial: tls.dial,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../core/log.ts'
+import type { RecorderOptions } from '../telemetry/recorder/options.ts'
 import type { TelemetryOptions } from '../telemetry/telemetry.ts'
 import { tcpFactsReader } from './tcp-facts.ts'
 import { version } from './version.ts'
@@ -32,8 +33,25 @@ export function telemetryOptions(config: Config, logger: Logger): TelemetryOptio
     version: version(),
     accessLog: config.accessLog,
     scheduleMs: otlp.scheduleMs,
+    ringBytes: config.recorder.bytes,
+    slowMs: config.recorder.slowMs,
+    recorder: recorderOptions(config),
     ...(process.platform === 'linux' ? { tcpOf: tcpFactsReader() } : {}),
     logger,
+  }
+}
+
+function recorderOptions({ recorder, idempotency, concurrency }: Config): RecorderOptions {
+  const { dumpDir, file } = recorder
+  const { principal } = idempotency
+  return {
+    sections: recorder.headers,
+    showHeaders: recorder.showHeaders,
+    hideHeaders: principal.startsWith('header:') ? [principal.slice('header:'.length)] : [],
+    tracesPerSecond: recorder.tracesPerSecond,
+    ask: recorder.ask,
+    dump: dumpDir === undefined ? undefined : { folder: dumpDir, files: recorder.dumpFiles, bytes: recorder.dumpBytes },
+    file: file === undefined ? undefined : { path: file, bytes: recorder.fileBytes, processes: concurrency },
   }
 }
 

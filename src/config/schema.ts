@@ -11,6 +11,7 @@ import { http2 } from './schema-http2.ts'
 import { idempotency } from './schema-idempotency.ts'
 import { injector, kubelet } from './schema-kubernetes.ts'
 import { opaque } from './schema-opaque.ts'
+import { recorder } from './schema-recorder.ts'
 import { governor } from './schema-telemetry.ts'
 import { tls, upstreamTls } from './schema-tls.ts'
 import { group, optional, type Setting, setting, settingsOf } from './setting.ts'
@@ -351,6 +352,7 @@ export const configSchema = z.strictObject({
   ...addresses,
   upstream,
   otlp,
+  recorder,
   ...telemetry,
   limits,
   timeouts,

@@ -299,6 +299,16 @@ export class HeaderBlock {
     for (let i = 0; i < this.#added; i++) to.onField(this.#addedNames[i]!, this.#addedValues[i]!, false)
   }
 
+  /**
+   * The section as it came, edits aside, for a record of it: `name: value CRLF` lines, or names and values by turns with
+   * LF between them where it came as pairs. What was added here stands for a section that nobody sent.
+   */
+  received(): string {
+    if (this.count === 0) return this.#addedText
+    if (this.#pairs.length > 0) return this.#pairs.join('\n')
+    return this.#text.slice(this.#marks[0]!, this.#marks[this.count * STRIDE - 1]! + 2)
+  }
+
   /** The fields that will be sent, in order, as [name, value] pairs. */
   *entries(): Generator<[string, string]> {
     for (let i = 0; i < this.count; i++) if (this.#edits[i] !== DROPPED) yield [this.nameAt(i), this.valueAt(i)]

@@ -34,6 +34,13 @@ const NAMES = [
   'logDropped',
   'logRingFull',
   'cpuUs',
+  'late',
+  'recorderTraces',
+  'recorderAsked',
+  'recorderWanted',
+  'recorderSpared',
+  'recorderDumps',
+  'recorderFaults',
 ] as const
 type Name = (typeof NAMES)[number]
 
@@ -84,18 +91,37 @@ export interface ExporterCounts {
   readonly warnings: number
   readonly logged: number
   readonly logDropped: number
+  readonly recorder: RecorderCounts
   /** CPU of the telemetry thread since it was started, microseconds. */
   readonly cpuUs: number
+}
+
+/** What the flight recorder wrote out. */
+export interface RecorderCounts {
+  /** Of traces that were not sampled; counted by the telemetry thread, in `recorded` too. */
+  readonly spans: number
+  /** Traces that something happened in here. */
+  readonly traces: number
+  /** Traces that other proxies were asked about. */
+  readonly asked: number
+  /** Traces that others asked about. */
+  readonly wanted: number
+  /** Traces of both kinds that were left alone, being too many. */
+  readonly spared: number
+  /** Files written. */
+  readonly dumps: number
+  /** Records that could not be read, and files that could not be written. */
+  readonly faults: number
 }
 
 export function readCounts(counters: SharedCounters): ExporterCounts {
   const dropped = Object.fromEntries(DROP_REASONS.map((reason) => [reason, counters.get(reason)]))
   return {
-    recorded: counters.get('recorded'),
+    recorded: counters.get('recorded') + counters.get('late'),
     exported: counters.get('exported'),
     queued: counters.get('queued'),
     queuedBytes: counters.get('queuedBytes'),
-    inRing: counters.get('recorded') - counters.get('ring_full') - counters.get('taken'),
+    inRing: counters.get('recorded') + counters.get('late') - counters.get('ring_full') - counters.get('taken'),
     inflightExports: counters.get('inflight'),
     dropped: dropped as Record<DropReason, number>,
     exports: counters.get('exports'),
@@ -106,6 +132,15 @@ export function readCounts(counters: SharedCounters): ExporterCounts {
     warnings: counters.get('warnings'),
     logged: counters.get('logged'),
     logDropped: counters.get('logDropped') + counters.get('logRingFull'),
+    recorder: {
+      spans: counters.get('late'),
+      traces: counters.get('recorderTraces'),
+      asked: counters.get('recorderAsked'),
+      wanted: counters.get('recorderWanted'),
+      spared: counters.get('recorderSpared'),
+      dumps: counters.get('recorderDumps'),
+      faults: counters.get('recorderFaults'),
+    },
     cpuUs: counters.get('cpuUs'),
   }
 }

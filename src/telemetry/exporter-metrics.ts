@@ -1,5 +1,5 @@
 /** Metrics of the exporter under OpenTelemetry's own names (semantic conventions `otel.sdk.*`). */
-import { DROP_REASONS, type ExporterCounts } from './counters.ts'
+import { DROP_REASONS, type ExporterCounts, type RecorderCounts } from './counters.ts'
 import type { ScrapedMetric } from './metrics.ts'
 import type { LaneCounts } from './otlp-lane.ts'
 
@@ -120,6 +120,23 @@ export function exporterMetrics(read: () => ExporterCounts): ScrapedMetric[] {
       'counter',
       one((c) => c.logDropped),
     ),
+  ]
+}
+
+/** What the flight recorder wrote out and left alone. */
+export function recorderMetrics(read: () => RecorderCounts): ScrapedMetric[] {
+  const one = (name: string, help: string, of: (counts: RecorderCounts) => number): ScrapedMetric => ({
+    ...{ name: `hopscope_recorder_${name}_total`, help, type: 'counter' as const },
+    samples: () => [{ labels: {}, value: of(read()) }],
+  })
+  return [
+    one('spans', 'Spans exported though they were not sampled.', ({ spans }) => spans),
+    one('traces', 'Traces recorded for what failed or was slow here.', ({ traces }) => traces),
+    one('asked', 'Traces that other proxies were asked about.', ({ asked }) => asked),
+    one('wanted', 'Traces that other proxies asked about.', ({ wanted }) => wanted),
+    one('spared', 'Traces that were left alone, being too many a second.', ({ spared }) => spared),
+    one('dumps', 'Files written.', ({ dumps }) => dumps),
+    one('faults', 'Records and files that could not be read or written.', ({ faults }) => faults),
   ]
 }
 

@@ -8,8 +8,8 @@ import { type CallView, readCall } from './call-record.ts'
 import { readFacts } from './connection-facts.ts'
 import * as L from './record-layout.ts'
 import { type ExchangeView, viewExchange } from './record-view.ts'
-import type { Redactor } from './redact.ts'
-import { openRing, RingWriter } from './ring.ts'
+import { type DetailRedaction, type ExchangeDetails, viewDetails } from './recorder/details.ts'
+import { openRing, type RingMemory, RingWriter } from './ring.ts'
 import { SpanRecorder } from './span-record.ts'
 import { readTunnel, type TunnelView } from './tunnel-record.ts'
 
@@ -22,21 +22,22 @@ export interface RecorderQuery {
   readonly id?: string
 }
 
-export type RecordedView = ExchangeView | TunnelView | CallView
+export type RecordedExchange = ExchangeView & ExchangeDetails
+export type RecordedView = RecordedExchange | TunnelView | CallView
 
 const MAX_LIMIT = 1000
 
 export class FlightRecorder {
   readonly #recent: SpanRecorder
   readonly #pinned: SpanRecorder
-  readonly #redactor: Redactor
+  readonly #redaction: DetailRedaction
   readonly #originUs: number
 
   /** `pinnedBytes` bounds the memory for failed and slow exchanges. */
-  constructor(recent: SpanRecorder, pinnedBytes: number, redactor: Redactor, originUs: number) {
+  constructor(recent: SpanRecorder, pinnedBytes: number, redaction: DetailRedaction, originUs: number) {
     this.#recent = recent
-    this.#pinned = new SpanRecorder(new RingWriter(openRing(pinnedBytes)))
-    this.#redactor = redactor
+    this.#pinned = new SpanRecorder(new RingWriter(openRing(pinnedBytes)), undefined, recent.sections)
+    this.#redaction = redaction
     this.#originUs = originUs
   }
 
@@ -60,10 +61,15 @@ export class FlightRecorder {
           ? readTunnel(recorder.ring.memory, at)
           : kind === L.CALL
             ? readCall(recorder.ring.memory, at)
-            : viewExchange(recorder.ring.memory, at, facts, this.#redactor, this.#originUs)
+            : this.#exchange(recorder.ring.memory, at, facts)
       if (matches(view)) found.push(view)
     }
     return found
+  }
+
+  #exchange(memory: RingMemory, at: number, facts: L.ConnectionFactsRecord | undefined): RecordedExchange {
+    const view = viewExchange(memory, at, facts, this.#redaction.query, this.#originUs)
+    return { ...view, ...viewDetails(memory, at, this.#redaction) }
   }
 
   /** Records newest first, with the facts that held when they were written. */

@@ -1,5 +1,14 @@
 /** One persistent gRPC channel to a collector, for unary exports of ready-made bytes. */
-import { Client, connectivityState, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import {
+  Client,
+  type ClientDuplexStream,
+  connectivityState,
+  credentials,
+  Metadata,
+  type ServiceError,
+  type StatusObject,
+} from '@grpc/grpc-js'
+import type { OpenStream, StreamHandlers } from './recorder/link.ts'
 
 const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
 
@@ -79,6 +88,30 @@ export class OtlpChannel {
     }
     const deadline = Date.now() + timeoutMs
     this.#client.makeUnaryRequest(EXPORT, asIs, asIs, request, this.#metadata.clone(), { deadline }, finish)
+  }
+
+  /** A call in which both sides stream, on the same connection. It ends with the channel at the latest. */
+  openStream(path: string, { onMessage, onDrain, onEnd }: StreamHandlers): OpenStream {
+    const call: ClientDuplexStream<Buffer, Buffer> = this.#client.makeBidiStreamRequest(
+      path,
+      asIs,
+      asIs,
+      this.#metadata.clone(),
+    )
+    let ended = false
+    const end = (code: number): void => {
+      if (ended) return
+      ended = true
+      onEnd(code)
+    }
+    call.on('data', onMessage).on('drain', onDrain)
+    // The status comes with the error, or alone where all went well.
+    call.on('error', (error: ServiceError) => end(error.code))
+    call.on('status', ({ code }: StatusObject) => end(code))
+    return {
+      send: (message) => !ended && call.write(message),
+      cancel: () => call.cancel(),
+    }
   }
 
   /** Whether the other side speaks HTTP/2 with us; where not, connecting is begun. */

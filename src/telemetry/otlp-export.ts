@@ -6,6 +6,7 @@ import type { DropReason, SharedCounters } from './counters.ts'
 import type { Batch } from './otlp-batch.ts'
 import type { ExportAnswer, OtlpChannel } from './otlp-channel.ts'
 import { DEADLINE_EXCEEDED, judgeFailure, readResponse, UNAVAILABLE } from './otlp-status.ts'
+import type { OpenStream, StreamHandlers } from './recorder/link.ts'
 
 const BACKOFF_FIRST_MS = 500
 const BACKOFF_MAX_MS = 10_000
@@ -104,6 +105,11 @@ export class OtlpExporter {
   /** The collector answers on this channel; where it is not connected, that is begun. */
   get connected(): boolean {
     return this.#channel.connected
+  }
+
+  /** See {@link OtlpChannel.openStream}; it ends when the channel is made anew. */
+  openStream(path: string, handlers: StreamHandlers): OpenStream {
+    return this.#channel.openStream(path, handlers)
   }
 
   /** Take a batch whose spans are counted as queued already. */

@@ -9,6 +9,7 @@ import { type Batch, BatchBuilder } from './otlp-batch.ts'
 import { OtlpChannel, type OtlpTarget } from './otlp-channel.ts'
 import type { Budget, ExporterOptions } from './otlp-export.ts'
 import { Lane, type LaneCounts } from './otlp-lane.ts'
+import type { OpenStream, StreamHandlers } from './recorder/link.ts'
 
 const LOOK_EVERY_MS = 250
 const RESOLVE_EVERY_MS = 5000
@@ -81,6 +82,12 @@ export class OtlpSpread {
 
   get counts(): LaneCounts[] {
     return this.#lanes.map(({ counts }) => counts)
+  }
+
+  /** A call to one of those that are up. Receivers of a fleet pass on what they are told. */
+  openStream(path: string, handlers: StreamHandlers): OpenStream {
+    const lane = this.#lanes.find(({ up }) => up) ?? this.#lanes[0]!
+    return lane.exporter.openStream(path, handlers)
   }
 
   flush(): void {

@@ -1,7 +1,8 @@
 /**
  * Where the slots of a finished exchange lie in its record, in words of 8 bytes (or half-words of 4) from its start.
  * After the slots follow the strings, latin1, in the order: trace id, span id, parent id, request id, path, method,
- * host, user agent, upstream address, tracestate, errno, error detail, inferred link, tail.
+ * host, user agent, upstream address, tracestate, errno, error detail, inferred link, tail, and what only the flight
+ * recorder reads: header sections as they came, lengths of the kept parts of both bodies (two of 16 bits), those parts.
  */
 import { ERROR_CODES, type ErrorCode, type ErrorPhase } from '../core/errors.ts'
 import { type Direction, IDEMPOTENCY_OUTCOMES, type IdempotencyOutcome } from '../exchange/exchange.ts'
@@ -36,6 +37,8 @@ export const H_TRACE_FLAGS = 16
 export const RPC_SHIFT = 8
 /** Added to the status, so that 1 stands for a call of which none is known. */
 export const RPC_STATUS = 2
+/** Length of the request's header section | of the response's << 16. */
+export const H_SECTIONS = 17
 /** Words (Float64). */
 export const W_START = 9
 export const W_DURATION = 10
@@ -64,6 +67,11 @@ export const F_RESPONSE = 4096
 /** The link is to the exchange whose response was given again; else it is an inferred one. */
 export const F_ORIGINAL = 8192
 
+/** It failed, or was slow: its trace is written out. */
+export const F_TRIGGER = 16_384
+/** Parts of bodies stand at its end. */
+export const F_BODIES = 32_768
+
 /** Where the outcome of a request with an Idempotency-Key stands in the flags: four bits, 0 for none. */
 const OUTCOME_SHIFT = 24
 const outcomeNumbers = new Map(IDEMPOTENCY_OUTCOMES.map((outcome, index) => [outcome, index + 1]))
@@ -82,6 +90,10 @@ export const MAX_METHOD = 32
 export const MAX_STATE = 512
 export const MAX_DETAIL = 256
 export const MAX_TAIL = 16_384
+/** Of each header section. */
+export const MAX_SECTION = 8192
+/** Of each body. */
+export const MAX_BODY = 16_384
 
 /** Connections whose facts are remembered at once, on either side of the ring; a power of two. */
 export const FACT_SLOTS = 4096

@@ -70,7 +70,7 @@ export class Redactor {
       .split('&')
       .map((pair) => {
         const equals = pair.indexOf('=')
-        return equals > 0 && this.#isSecret(pair.slice(0, equals)) ? `${pair.slice(0, equals)}=REDACTED` : pair
+        return equals > 0 && this.isSecret(pair.slice(0, equals)) ? `${pair.slice(0, equals)}=REDACTED` : pair
       })
       .join('&')
   }
@@ -81,7 +81,8 @@ export class Redactor {
     return question < 0 ? path : `${path.slice(0, question)}?${this.query(path.slice(question + 1))}`
   }
 
-  #isSecret(name: string): boolean {
+  /** Whether values of parameters of this name are secrets. */
+  isSecret(name: string): boolean {
     if (this.#names.has(name.toLowerCase())) return true
     if (!name.includes('%')) return false
     try {

@@ -133,18 +133,57 @@ export class RingWriter {
   }
 }
 
+/** What the producer may be writing beyond the tail that it has told of, at most: a filler and the largest record. */
+const UNTOLD_WORDS = 32_768
+
 /** The consumer's end. */
 export class RingReader {
   readonly memory: RingMemory
   readonly #int32: Int32Array
   readonly #mask: number
+  /** Words behind the tail in which nothing is being overwritten. */
+  readonly #safe: number
   #head: number
+  /** Of the record read last, and of all since the start. */
+  #lastWords = 0
+  #read = 0
 
   constructor(memory: RingMemory) {
     this.memory = memory
     this.#int32 = memory.int32
     this.#mask = memory.capacity - 1
+    this.#safe = memory.capacity - Math.min(UNTOLD_WORDS, memory.capacity >> 1)
     this.#head = Atomics.load(memory.int32, HEAD)
+  }
+
+  /**
+   * Walk back over what was read, newest first, until `visit` says false or the producer may be writing there. Whoever
+   * takes something from a record must ask {@link isIntact} of its position afterwards.
+   */
+  walkBack(visit: (at: number, words: number, kind: number, position: number) => boolean): void {
+    let left = this.#read
+    let position = this.#head
+    let length = this.#lastWords
+    while (length > 0 && length <= left) {
+      position = (position - length) | 0
+      if (!this.isIntact(position)) return
+      left -= length
+      const at = (position & this.#mask) + HEADER_WORDS
+      const kind = this.#int32[at * 2]! >>> 24
+      const before = this.#int32[at * 2 + 1]!
+      if (kind !== FILLER && !visit(at, length, kind, position)) return
+      length = before
+    }
+  }
+
+  /** Whether a record that was read is still there as it was. */
+  isIntact(position: number): boolean {
+    return ((Atomics.load(this.#int32, TAIL) - position) | 0) <= this.#safe
+  }
+
+  /** Position of the record that is being handed out, for {@link isIntact}. */
+  get position(): number {
+    return this.#head
   }
 
   /**
@@ -168,6 +207,8 @@ export class RingReader {
         count++
       }
       this.#head = (this.#head + words) | 0
+      this.#lastWords = words
+      this.#read += words
       if ((count & 31) === 0) Atomics.store(this.#int32, HEAD, this.#head)
     }
     Atomics.store(this.#int32, HEAD, this.#head)

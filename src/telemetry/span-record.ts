@@ -9,6 +9,7 @@ import type { Exchange } from '../exchange/exchange.ts'
 import { ConnectionFactsTable } from './connection-facts.ts'
 import * as L from './record-layout.ts'
 import { attemptTails, userTailOf } from './record-tail.ts'
+import { bodiesOf, type KeptBodies } from './recorder/bodies.ts'
 import type { RingWriter } from './ring.ts'
 
 const USER_AGENT: KnownName = 'user-agent'
@@ -23,9 +24,12 @@ export class SpanRecorder {
   readonly #int32: Int32Array
   readonly #bytes: Buffer
   readonly #tcpOf: ((x: Exchange) => L.TcpFacts | undefined) | undefined
+  readonly sections: boolean
 
-  constructor(ring: RingWriter, tcpOf?: (x: Exchange) => L.TcpFacts | undefined) {
+  /** `sections`: header sections are kept too, as they came; they are redacted when they are read. */
+  constructor(ring: RingWriter, tcpOf?: (x: Exchange) => L.TcpFacts | undefined, sections = false) {
     this.ring = ring
+    this.sections = sections
     this.#float64 = ring.memory.float64
     this.#int32 = ring.memory.int32
     this.#bytes = ring.memory.bytes
@@ -95,7 +99,16 @@ export class SpanRecorder {
     const tail = x.attemptLog === undefined && x.bag === undefined && x.webSocket === undefined ? '' : tailOf(x)
     strings += tail
 
-    const words = L.W_STRINGS + ((strings.length + 7) >> 3)
+    let requestSection = ''
+    let responseSection = ''
+    if (this.sections) {
+      requestSection = bounded(request.headers.received(), L.MAX_SECTION)
+      if (x.response !== undefined) responseSection = bounded(x.response.headers.received(), L.MAX_SECTION)
+    }
+    const bodies = x.bag === undefined ? undefined : bodiesOf(x)
+    const length = strings.length + requestSection.length + responseSection.length + (bodies?.recordBytes ?? 0)
+
+    const words = L.W_STRINGS + ((length + 7) >> 3)
     const at = this.ring.reserve(words)
     if (at < 0) return false
     const int32 = this.#int32
@@ -118,6 +131,7 @@ export class SpanRecorder {
       float64[at + L.W_ERROR_AGE] = error.connection?.ageUs ?? -1
       float64[at + L.W_ERROR_SENT] = error.connection?.bytesSent ?? -1
     }
+    if (bodies !== undefined) bits |= L.F_BODIES
     int32[half + L.H_FLAGS] = bits
     int32[half + L.H_CONNECTION] = x.connection.id | 0
     int32[half + L.H_STATUS] = x.status | (method << 16)
@@ -129,6 +143,7 @@ export class SpanRecorder {
     int32[half + L.H_ERRNO_DETAIL] = errno.length | (detail.length << 16)
     int32[half + L.H_UPSTREAM] = upstream
     int32[half + L.H_TAIL] = tail.length
+    int32[half + L.H_SECTIONS] = requestSection.length | (responseSection.length << 16)
     const rpc = x.rpc === RPC_NONE ? 0 : x.grpcStatus + L.RPC_STATUS
     int32[half + L.H_TRACE_FLAGS] = (trace === undefined ? 0 : trace.flags & 0xff) | (rpc << L.RPC_SHIFT)
     float64[at + L.W_START] = x.timing.startUs
@@ -137,9 +152,20 @@ export class SpanRecorder {
     for (let i = 0; i < 7; i++) float64[first + i] = phases[i]!
     float64[at + L.W_REQUEST_BYTES] = x.requestBytes
     float64[at + L.W_RESPONSE_BYTES] = x.responseBytes
-    this.#bytes.write(strings, (at + L.W_STRINGS) * 8, strings.length, 'latin1')
+    this.#write(at, strings, requestSection, responseSection, bodies)
     this.ring.commit(at, words, L.EXCHANGE)
     return true
+  }
+
+  #write(at: number, strings: string, request: string, response: string, bodies: KeptBodies | undefined): void {
+    const bytes = this.#bytes
+    let to = (at + L.W_STRINGS) * 8
+    bytes.write(strings, to, strings.length, 'latin1')
+    to += strings.length
+    if (request !== '') bytes.write(request, to, request.length, 'latin1')
+    to += request.length
+    if (response !== '') bytes.write(response, to, response.length, 'latin1')
+    bodies?.copyTo(bytes, to + response.length)
   }
 }
 

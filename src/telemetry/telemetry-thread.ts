@@ -113,7 +113,7 @@ export class TelemetryThread {
     }
     // Whatever it did not get to.
     const { counters, ring } = this.#options
-    const left = counters.get('recorded') - counters.get('ring_full') - counters.get('taken')
+    const left = counters.get('recorded') + counters.get('late') - counters.get('ring_full') - counters.get('taken')
     counters.add('shutdown', left)
     counters.add('taken', left)
     ring.detach()

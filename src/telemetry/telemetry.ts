@@ -6,13 +6,14 @@ import { type Exchange, PHASES, phasesInto } from '../exchange/exchange.ts'
 import { finalGrpcStatus } from '../exchange/grpc-status.ts'
 import { callExported, type OpaqueCallFacts, writeCall } from './call-record.ts'
 import { type ExporterCounts, readCounts, SharedCounters } from './counters.ts'
-import { receiverMetrics } from './exporter-metrics.ts'
+import { receiverMetrics, recorderMetrics } from './exporter-metrics.ts'
 import { FlightRecorder } from './flight-recorder.ts'
 import { Metrics } from './metrics.ts'
 import type { LaneCounts } from './otlp-lane.ts'
 import * as L from './record-layout.ts'
 import { MAX_ATTEMPTS } from './record-tail.ts'
-import { Redactor } from './redact.ts'
+import { detailRedaction } from './recorder/details.ts'
+import { RECORDER_DEFAULTS, type RecorderOptions } from './recorder/options.ts'
 import { openRing, RingWriter } from './ring.ts'
 import { stateOfKept } from './sampler.ts'
 import { SpanRecorder } from './span-record.ts'
@@ -44,6 +45,7 @@ export interface TelemetryOptions {
   readonly slowMs?: number
   /** Further query parameters whose values are secrets. */
   readonly redactQuery?: readonly string[]
+  readonly recorder?: Partial<RecorderOptions>
   /** TCP_INFO of both sides at the end of an exchange; may give the same object each time. */
   readonly tcpOf?: (x: Exchange) => L.TcpFacts | undefined
   readonly logger: Logger
@@ -69,6 +71,9 @@ export interface Telemetry {
   close(deadlineMs: number): Promise<void>
 }
 
+/** Least time between two times that the thread is told of failed and slow exchanges. */
+const TELL_EVERY_US = 20_000
+
 export function createTelemetry(options: TelemetryOptions): Telemetry {
   return new RunningTelemetry(options)
 }
@@ -82,6 +87,9 @@ class RunningTelemetry implements Telemetry {
   readonly #phases = new Float64Array(PHASES.length)
   #exports: boolean
   readonly #slowUs: number
+  /** Failed and slow exchanges are told to the thread at once, but not each of a storm. */
+  readonly #tells: boolean
+  #toldUs = 0
   readonly #thread: TelemetryThread
   #accessLog: AccessLogMode
 
@@ -91,20 +99,24 @@ class RunningTelemetry implements Telemetry {
     this.#slowUs = (options.slowMs ?? 1000) * 1000
     const memory = openRing(options.ringBytes ?? 4 * 1024 * 1024)
     const ring: RingWriter = new RingWriter(memory, () => this.#thread.wake())
-    this.#spans = new SpanRecorder(ring, options.tcpOf)
+    const recorder = { ...RECORDER_DEFAULTS, ...options.recorder }
+    this.#spans = new SpanRecorder(ring, options.tcpOf, recorder.sections)
     this.#thread = new TelemetryThread({
-      worker: workerOptions(options, memory.shared, this.#counters),
+      worker: workerOptions(options, recorder, memory.shared, this.#counters),
       counters: this.#counters,
       ring,
       logger: options.logger,
       onRestart: () => this.#spans.facts.forget(),
     })
-    const redactor = new Redactor(options.redactQuery)
-    this.recorder = new FlightRecorder(this.#spans, options.pinnedBytes ?? 512 * 1024, redactor, wallUs(0))
+    const redaction = detailRedaction(recorder, options.redactQuery)
+    this.recorder = new FlightRecorder(this.#spans, options.pinnedBytes ?? 512 * 1024, redaction, wallUs(0))
     this.metrics = new Metrics(() => this.counters())
     for (const metric of receiverMetrics(() => this.#thread.receivers)) this.metrics.add(metric)
+    for (const metric of recorderMetrics(() => this.counters().recorder)) this.metrics.add(metric)
     this.#webSockets = new WebSocketMetrics(this.metrics)
-    if (this.#exports || this.#accessLog !== 'off') this.#thread.start()
+    const writes = recorder.dump !== undefined || recorder.file !== undefined
+    this.#tells = writes || this.#exports
+    if (this.#tells || this.#accessLog !== 'off') this.#thread.start()
   }
 
   onFinish(x: Exchange): undefined {
@@ -118,13 +130,21 @@ class RunningTelemetry implements Telemetry {
     const kept = failed || x.durationUs > this.#slowUs
     let flags = 0
     if ((x.sampled || kept) && this.#exports && x.trace !== undefined) flags |= L.F_EXPORT
+    if (kept) flags |= L.F_TRIGGER
     if (kept && x.trace !== undefined) x.trace.state = stateOfKept(x.trace, x.sampled)
     if (this.#accessLog === 'all' || (failed && this.#accessLog === 'errors')) flags |= L.F_LOG
     const written = this.#spans.write(x, method, phases, flags)
     if ((flags & L.F_EXPORT) !== 0) this.#count(x, written)
     if (!written && (flags & L.F_LOG) !== 0) this.#counters.add('logRingFull', 1)
-    if (kept) this.recorder.pin(x, method, phases, flags)
+    if (kept) this.#keep(x, method, phases, flags)
     return undefined
+  }
+
+  #keep(x: Exchange, method: number, phases: Float64Array, flags: number): void {
+    this.recorder.pin(x, method, phases, flags)
+    if (!this.#tells || x.timing.finishUs - this.#toldUs < TELL_EVERY_US) return
+    this.#toldUs = x.timing.finishUs
+    this.#thread.wake()
   }
 
   #count(x: Exchange, written: boolean): void {
@@ -190,9 +210,15 @@ function failedCall(x: Exchange): boolean {
   return x.rpc !== RPC_NONE && x.grpcStatus >= 0 && isGrpcFailure(x.grpcStatus, false)
 }
 
-function workerOptions(options: TelemetryOptions, ring: SharedArrayBuffer, counters: SharedCounters): WorkerOptions {
+function workerOptions(
+  options: TelemetryOptions,
+  recorder: RecorderOptions,
+  ring: SharedArrayBuffer,
+  counters: SharedCounters,
+): WorkerOptions {
   return {
     ring,
+    recorder,
     counters: counters.shared,
     otlp: options.otlp,
     resource: {

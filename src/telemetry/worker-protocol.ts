@@ -1,6 +1,7 @@
 /** What the data thread and the telemetry thread say to each other, apart from the ring. */
 import type { LogFields } from '../core/log.ts'
 import type { LaneCounts } from './otlp-lane.ts'
+import type { RecorderOptions } from './recorder/options.ts'
 
 /** OTLP settings as they cross to the thread. PEM fields hold text. */
 export interface OtlpOptions {
@@ -37,6 +38,7 @@ export interface WorkerOptions {
   /** Standard output, or another descriptor in tests. */
   readonly accessLogFd: number
   readonly redactQuery: readonly string[]
+  readonly recorder?: RecorderOptions
   /** Microseconds from the data thread's clock to Unix time. */
   readonly originUs: number
 }

@@ -15,6 +15,7 @@ import {
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { listenHost } from '../../core/listen-host.ts'
+import { WATCH_PATH } from '../../core/recorder-protocol.ts'
 import { exportResponse, type Failure, failureTrailers, INVALID_ARGUMENT, UNIMPLEMENTED } from './grpc-status.ts'
 import { type Answer, isFailure, MAX_REQUEST_BYTES, type Receiver, tooLarge } from './receiver.ts'
 import { type Bound, type ListenerTls, tlsOptions } from './tls-options.ts'
@@ -27,6 +28,8 @@ export interface GrpcServerOptions {
   /** Age at which a connection is told to go, ± a tenth, so that senders spread anew; 0: never. */
   readonly maxConnectionAgeMs: number
   readonly maxConnections?: number
+  /** Who tells which traces are wanted. */
+  readonly watch?: (stream: ServerHttp2Stream) => void
 }
 
 const PATH = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
@@ -63,7 +66,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Bound
   })
   server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     stream.on('error', () => {})
-    new Call(stream, options.receiver).begin(headers)
+    new Call(stream, options).begin(headers)
   })
   // A client that speaks no HTTP/2, or a handshake that fails: the connection ends, nobody else is concerned.
   server.on('sessionError', () => {})
@@ -101,14 +104,16 @@ function ageTimer(session: ServerHttp2Session, ageMs: number): NodeJS.Timeout | 
 class Call {
   readonly #stream: ServerHttp2Stream
   readonly #receiver: Receiver
+  readonly #watch: GrpcServerOptions['watch']
   readonly #parts: Buffer[] = []
   #length = 0
   #gzip = false
   #over = false
 
-  constructor(stream: ServerHttp2Stream, receiver: Receiver) {
+  constructor(stream: ServerHttp2Stream, { receiver, watch }: GrpcServerOptions) {
     this.#stream = stream
     this.#receiver = receiver
+    this.#watch = watch
   }
 
   begin(headers: IncomingHttpHeaders): void {
@@ -119,7 +124,8 @@ class Call {
       stream.close()
       return
     }
-    if (headers[':path'] !== PATH) {
+    const watch = headers[':path'] === WATCH_PATH ? this.#watch : undefined
+    if (headers[':path'] !== PATH && watch === undefined) {
       this.#fail({ code: UNIMPLEMENTED, message: `only ${PATH}` })
       return
     }
@@ -132,6 +138,10 @@ class Call {
     const refused = this.#receiver.admit(headers.authorization)
     if (refused !== undefined) {
       this.#fail(refused)
+      return
+    }
+    if (watch !== undefined) {
+      watch(stream)
       return
     }
     stream.setTimeout(REQUEST_MS, () => stream.close(constants.NGHTTP2_CANCEL))

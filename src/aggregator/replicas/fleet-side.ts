@@ -3,15 +3,19 @@ import { lookup } from 'node:dns/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from '../../core/log.ts'
 import type { NamedHost } from '../../core/members.ts'
+import { writeTraces } from '../../core/recorder-protocol.ts'
 import { LiveTail } from '../query/live-tail.ts'
 import type { Bound, ListenerTls } from '../receive/tls-options.ts'
 import type { ApiResponse } from '../store/protocol.ts'
+import { ask } from './ask.ts'
 import { ReplicaClient, type ReplicaSecurity } from './client.ts'
 import { FleetTail } from './fleet-tail.ts'
 import { forwarded } from './forward.ts'
 import { Roster } from './roster.ts'
 import { startReplicaServer } from './server.ts'
-import type { Hello } from './wire.ts'
+import { type Hello, WANTED_PATH } from './wire.ts'
+
+const TELL_MS = 2000
 
 export interface ReplicasOptions {
   /** Where the others ask this one. */
@@ -35,6 +39,8 @@ export interface FleetSideOptions {
   /** What the users of this replica read. */
   readonly tail: LiveTail
   readonly ask: (question: string) => Promise<ApiResponse>
+  /** Proxies of another replica want these traces. */
+  readonly wanted: (traceIds: readonly string[]) => void
   readonly query: (url: string) => Promise<ApiResponse>
 }
 
@@ -53,9 +59,9 @@ export class FleetSide {
   }
 
   listen(): Promise<Bound> {
-    const { replicas, tls, hello, ask, query } = this.#options
+    const { replicas, tls, hello, ask, query, wanted } = this.#options
     const { listen, token } = replicas
-    return startReplicaServer({ ...listen, token, tls, hello: () => hello, ask, query, tail: this.tail })
+    return startReplicaServer({ ...listen, token, tls, hello: () => hello, ask, query, wanted, tail: this.tail })
   }
 
   /** Learn who the others are. */
@@ -74,6 +80,15 @@ export class FleetSide {
     const { roster } = this
     if (roster === undefined) return Promise.resolve(false)
     return forwarded(req, res, { roster, client: this.#client, timeoutMs: this.#options.replicas.timeoutMs })
+  }
+
+  /** Proxies of ours want these traces. One that cannot be reached now is not told later: its proxies have them no longer. */
+  tellWanted(traceIds: readonly string[]): void {
+    const body = writeTraces(traceIds).toString('hex')
+    for (const member of this.roster?.others ?? []) {
+      const asked = { method: 'POST', path: WANTED_PATH, timeoutMs: TELL_MS }
+      ask(this.#client, member, asked, body).catch(() => this.roster?.away(member))
+    }
   }
 
   close(): void {

@@ -3,6 +3,7 @@
  * incident at each, at about the same time, with the same causes and weights that differ by chance.
  */
 import type { Incident, IncidentCause } from '../diagnosis/incidents.ts'
+import type { LookBack } from '../diagnosis/look-back.ts'
 import type { WatchState } from '../diagnosis/watch.ts'
 
 const MAX_CAUSES = 6
@@ -22,6 +23,19 @@ export function mergedStates(states: readonly WatchState[]): WatchState {
     ready: most(({ ready }) => ready),
     oneOf: most(({ oneOf }) => oneOf),
     incidents: groups(states.flatMap(({ incidents }) => incidents)).map(merged),
+  }
+}
+
+/** What several replicas say of a stretch of time. */
+export function mergedLooks(looks: readonly LookBack[]): LookBack {
+  const [first] = looks
+  if (looks.length === 1 && first !== undefined) return first
+  return {
+    fromMs: first?.fromMs ?? 0,
+    toMs: first?.toMs ?? 0,
+    spans: looks.reduce((sum, { spans }) => sum + spans, 0),
+    partial: looks.some(({ partial }) => partial),
+    causes: mergedCauses(looks),
   }
 }
 
@@ -65,7 +79,7 @@ const keyOf = ({ diagnosis, service, from, route }: IncidentCause): string =>
   JSON.stringify([diagnosis, service, from, route])
 
 /** The weight of a cause is the mean over all: one that does not name it speaks against it. */
-function mergedCauses(members: readonly Incident[]): IncidentCause[] {
+function mergedCauses(members: readonly Pick<Incident, 'causes'>[]): IncidentCause[] {
   const byKey = new Map<string, IncidentCause[]>()
   for (const cause of members.flatMap(({ causes }) => causes)) {
     const key = keyOf(cause)

@@ -4,11 +4,12 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { listenHost } from '../../core/listen-host.ts'
+import { readTraces } from '../../core/recorder-protocol.ts'
 import { LOOPBACK } from '../query/http-server.ts'
 import type { LiveTail } from '../query/live-tail.ts'
 import { type Bound, type ListenerTls, tlsOptions } from '../receive/tls-options.ts'
 import type { ApiResponse } from '../store/protocol.ts'
-import { ASK_PATH, HELLO_PATH, type Hello, LIVE_PATH } from './wire.ts'
+import { ASK_PATH, HELLO_PATH, type Hello, LIVE_PATH, WANTED_PATH } from './wire.ts'
 
 export interface ReplicaServerOptions {
   readonly host: string
@@ -18,6 +19,8 @@ export interface ReplicaServerOptions {
   readonly hello: () => Hello
   /** Another replica's question, as text. */
   readonly ask: (question: string) => Promise<ApiResponse>
+  /** Proxies of another replica want these traces. */
+  readonly wanted: (traceIds: readonly string[]) => void
   /** A query of a user that another replica forwarded, by path and query. */
   readonly query: (url: string) => Promise<ApiResponse>
   /** Traces of this replica alone. */
@@ -62,6 +65,12 @@ async function serve(req: IncomingMessage, res: ServerResponse, options: Replica
   if (req.method === 'POST' && url === ASK_PATH) {
     const question = await bodyOf(req)
     return question === undefined ? text(res, 413, 'too large') : send(res, await options.ask(question))
+  }
+  if (req.method === 'POST' && url === WANTED_PATH) {
+    const traceIds = readTraces(Buffer.from((await bodyOf(req)) ?? 'too large', 'hex'))
+    if (traceIds === undefined) return text(res, 400, 'not a list of traces')
+    options.wanted(traceIds)
+    return text(res, 200, '')
   }
   if (req.method !== 'GET') return text(res, 405, 'not so')
   if (url === HELLO_PATH) {

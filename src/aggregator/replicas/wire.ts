@@ -10,6 +10,8 @@ import { questionOf } from './questions.ts'
 export const ASK_PATH = '/replica/1/ask'
 export const HELLO_PATH = '/replica/1/hello'
 export const LIVE_PATH = '/replica/1/live'
+/** POST of a message of `core/recorder-protocol`: traces that are wanted. */
+export const WANTED_PATH = '/replica/1/wanted'
 
 /** What a replica says of itself. */
 export interface Hello {
