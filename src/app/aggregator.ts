@@ -41,6 +41,7 @@ export async function runAggregator(config: Config): Promise<void> {
     },
     walSync: aggregator.walSync,
     sealMs: aggregator.sealMs,
+    sampling: samplingOf(aggregator),
     segments: aggregator.segments,
     inFlightBytes: aggregator.inFlightBytes,
     databaseBytes: aggregator.databaseBytes,
@@ -71,6 +72,13 @@ function clickhouseOf(
   if (aggregator.clickhouse === undefined) return undefined
   const [username, password] = [aggregator.clickhouseUser, aggregator.clickhousePassword ?? '']
   return { url: aggregator.clickhouse, username, password }
+}
+
+/** Undefined: everything is stored, and nothing has to wait. */
+function samplingOf({ sampling }: Config['aggregator']): AggregatorOptions['sampling'] {
+  if (sampling.share >= 1) return undefined
+  const { share, slowMs, slowTimes, waitMs } = sampling
+  return { share, slowMs, slowTimes, waitMs }
 }
 
 function tlsOf(aggregator: Config['aggregator']): { cert: string; key: string; clientCa?: string } | undefined {

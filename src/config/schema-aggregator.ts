@@ -1,6 +1,6 @@
 /** Settings of `hopscope aggregator`. */
 import { group, optional, setting } from './setting.ts'
-import { bytes, duration, hostPort, hostPortOrOff, httpUrl, int, listOf, oneOf, text } from './values.ts'
+import { bytes, duration, hostPort, hostPortOrOff, httpUrl, int, listOf, oneOf, ratio, text } from './values.ts'
 
 const MIB = 1024 * 1024
 const GIB = 1024 * MIB
@@ -42,6 +42,28 @@ export const aggregator = group({
     doc: 'When acknowledged spans are forced to the disk itself: before the answer, within a second, or when the system sees fit. A killed process loses nothing in any of them; only `always` holds through a power cut.',
     default: 'always',
     ...own,
+  }),
+  sampling: group({
+    share: setting(ratio, {
+      doc: 'Share of healthy traces that is stored; those that failed or were slow are stored all. 1: everything is. Figures count each span for those that it stands for; diagnosis and metrics see all of them.',
+      default: 1,
+      ...own,
+    }),
+    slowMs: setting(duration(true), {
+      doc: 'A trace with a span that took longer is stored.',
+      default: 1000,
+      ...own,
+    }),
+    slowTimes: setting(int(0, 1000), {
+      doc: 'So is one with a request that took more than so many times what 99 % take at its route, once that is known. 0 switches it off.',
+      default: 3,
+      ...own,
+    }),
+    waitMs: setting(duration(), {
+      doc: 'How long the spans of a trace are waited for before it is decided on. Figures over many spans lag by it, and segments of up to 23 MiB that came meanwhile stay in memory, 32 at most; with more, the first are decided on at once.',
+      default: 5000,
+      ...own,
+    }),
   }),
   sealMs: setting(duration(), {
     doc: 'Longest time until received spans are handed to the store; figures over many spans lag by it.',

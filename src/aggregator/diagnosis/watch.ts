@@ -121,6 +121,12 @@ export class Watch {
     }
   }
 
+  /** What 99 % of the requests to a route of a service take in all; undefined where that is not known yet. */
+  usualAtMostUs(service: number, route: number): number | undefined {
+    const entry = this.signatures.find(SERVED, service, route)
+    return entry === undefined || !isReady(entry.signature) ? undefined : entry.signature.usual(TOTAL, 0.99)
+  }
+
   /** For a stretch of time that begins about then: its spans against what is usual now. */
   retrospect(fromMs: number): Retrospect {
     return new Retrospect({

@@ -10,6 +10,8 @@ export class AttributeScan extends WireScan {
   protected textEnd = 0
   /** The integer that was read last. */
   protected integer = 0
+  /** Where the double that was read last stands, -1 for none. */
+  protected doubleAt = -1
   /** Attribute values, events and links that may still come in this request. */
   protected values = 0
 
@@ -29,6 +31,7 @@ export class AttributeScan extends WireScan {
     this.textAt = 0
     this.textEnd = 0
     this.integer = 0
+    this.doubleAt = -1
     this.spend()
     while (this.at < end) {
       const tag = this.tag(end)
@@ -63,7 +66,7 @@ export class AttributeScan extends WireScan {
           this.integer = this.varint(end)
           break
         case 0x21:
-          this.take(8, end)
+          this.doubleAt = this.take(8, end)
           break
         case 0x2a:
           this.#list(this.block(end), depth + 1)

@@ -18,6 +18,8 @@ export type Known =
   | 'key'
   | 'outcome'
   | 'direction'
+  | 'recorded'
+  | 'count'
 
 const SPAN_KEYS: readonly (readonly [string, Known])[] = [
   ['http.response.status_code', 'http'],
@@ -37,6 +39,8 @@ const SPAN_KEYS: readonly (readonly [string, Known])[] = [
   ['hopscope.idempotency.key_hash', 'key'],
   ['hopscope.idempotency.outcome', 'outcome'],
   ['hopscope.direction', 'direction'],
+  ['hopscope.recorded', 'recorded'],
+  ['hopscope.adjusted_count', 'count'],
 ]
 const RESOURCE_KEYS: readonly (readonly [string, Known])[] = [
   ['service.name', 'service'],

@@ -44,6 +44,8 @@ const ROW_COLUMNS = {
   peer: 4,
   error: 4,
   outcome: 4,
+  /** How many spans it stands for: 1 unless it was sampled, 0 for what only completes its trace. */
+  weight: 4,
   http: 2,
   kind: 1,
   /** Code of the status, 0 … 2. */
@@ -102,6 +104,7 @@ export class SegmentView {
   readonly peer: Uint32Array
   readonly error: Uint32Array
   readonly outcome: Uint32Array
+  readonly weight: Float32Array
   readonly http: Uint16Array
   readonly kind: Uint8Array
   readonly status: Uint8Array
@@ -144,6 +147,7 @@ export class SegmentView {
     this.peer = words(c.peer, n)
     this.error = words(c.error, n)
     this.outcome = words(c.outcome, n)
+    this.weight = new Float32Array(memory.columns, take(c.weight, n), n)
     this.resourceAt = words(s.resourceAt, m)
     this.resourceEnd = words(s.resourceEnd, m)
     this.scopeAt = words(s.scopeAt, m)

@@ -4,6 +4,7 @@
  * for the few that have a column.
  */
 import { MAX_SPANS, MAX_VALUES } from '../otlp-decode.ts'
+import { AdjustedCounts, countAt } from '../sampling/adjusted-count.ts'
 import type { WireFault } from '../wire-cursor.ts'
 import { AttributeScan } from './attribute-scan.ts'
 import { EVENT, LINK, REQUEST, RESOURCE, RESOURCE_SPANS, SCOPE, SCOPE_SPANS, SPAN, STATUS } from './field-names.ts'
@@ -11,6 +12,7 @@ import { type Known, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './known-attrib
 import { hashOf, type Names } from './names.ts'
 import { pathOfUrl, routeBytes, routeOfPath } from './route-of-path.ts'
 import { SEGMENT_ROWS, SEGMENT_SCOPES, type SegmentView } from './segment.ts'
+import { copyWords, isZero, microsBetween } from './wire-words.ts'
 
 /** ScopeSpans of one request. */
 export const MAX_SCOPES = 16_384
@@ -48,6 +50,10 @@ export class SpanScan extends AttributeScan {
   #frameAt = 0
   #received = 0
   #routeRank = 0
+  readonly #counts = new AdjustedCounts()
+  #recorded = false
+  /** What the span says itself, -1 where it does not. */
+  #count = -1
 
   constructor(names: Names) {
     super()
@@ -184,7 +190,7 @@ export class SpanScan extends AttributeScan {
       return
     }
     let [traceAt, spanAt, parentAt, parentLength, nameAt, nameEnd, startAt, endAt] = [-1, -1, -1, 0, 0, 0, -1, -1]
-    let [traceLength, spanLength, kind] = [0, 0, 0]
+    let [traceLength, spanLength, kind, stateAt, stateEnd] = [0, 0, 0, 0, 0]
     this.#clearRow(row)
     while (this.at < end) {
       const tag = this.tag(end)
@@ -214,7 +220,9 @@ export class SpanScan extends AttributeScan {
           break
         }
         case 0x1a:
-          this.to(this.block(end))
+          stateEnd = this.block(end)
+          stateAt = this.at
+          this.to(stateEnd)
           break
         case 0x2a: {
           nameEnd = this.block(end)
@@ -273,6 +281,8 @@ export class SpanScan extends AttributeScan {
     view.host[row] = this.#host
     view.name[row] = this.#names.idOf(bytes, nameAt, nameEnd)
     view.received[row] = this.#received
+    view.weight[row] =
+      this.#count >= 0 ? this.#count : this.#counts.of(bytes, stateAt, stateEnd, traceAt + 9, this.#recorded)
     if (view.route[row] === 0) view.route[row] = view.name[row]!
     this.#row = row + 1
   }
@@ -280,6 +290,8 @@ export class SpanScan extends AttributeScan {
   #clearRow(row: number): void {
     const view = this.#view
     this.#routeRank = 0
+    this.#recorded = false
+    this.#count = -1
     const two = row * 2
     view.parent[two] = view.parent[two + 1] = 0
     view.start[two] = view.start[two + 1] = 0
@@ -306,6 +318,14 @@ export class SpanScan extends AttributeScan {
     const view = this.#view
     if (known === 'http') {
       view.http[row] = this.textEnd === 0 ? this.integer & 0xffff : 0
+      return
+    }
+    if (known === 'recorded') {
+      this.#recorded = true
+      return
+    }
+    if (known === 'count') {
+      if (this.doubleAt >= 0) this.#count = countAt(this.bytes, this.doubleAt)
       return
     }
     const [at, stop] = [this.textAt, this.textEnd]
@@ -358,28 +378,6 @@ export class SpanScan extends AttributeScan {
     this.#routeRank = rank
     this.#view.route[row] = this.#names.idOf(routeBytes, 0, routeOfPath(this.bytes, at, end))
   }
-}
-
-function isZero(bytes: Uint8Array, at: number, length: number): boolean {
-  for (let i = at; i < at + length; i++) if (bytes[i] !== 0) return false
-  return true
-}
-
-function copyWords(bytes: Uint8Array, at: number, to: Uint32Array, index: number, words: number): void {
-  for (let i = 0, from = at; i < words; i++, from += 4) {
-    to[index + i] = bytes[from]! | (bytes[from + 1]! << 8) | (bytes[from + 2]! << 16) | (bytes[from + 3]! << 24)
-  }
-}
-
-function wordAt(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
-}
-
-/** Microseconds between two fixed64 of nanoseconds; the halves are taken apart so that nothing is rounded early. */
-function microsBetween(bytes: Uint8Array, startAt: number, endAt: number): number {
-  const high = wordAt(bytes, endAt + 4) - wordAt(bytes, startAt + 4)
-  const nanos = high * 0x100000000 + (wordAt(bytes, endAt) - wordAt(bytes, startAt))
-  return nanos <= 0 ? 0 : nanos / 1000
 }
 
 const SECOND_SEED = 0x9747b28c

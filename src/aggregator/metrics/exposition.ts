@@ -16,7 +16,7 @@ export interface Exemplar {
   readonly timestampS: number
 }
 
-/** Counts in buckets by upper bound, the last one for everything beyond. */
+/** Counts in buckets by upper bound, the last one for everything beyond. Spans of sampled traces count for several. */
 export interface Histogram {
   readonly counts: Float64Array
   sum: number
@@ -34,9 +34,9 @@ export function histogramLines(
   for (let bucket = 0; bucket <= bounds.length; bucket++) {
     total += histogram.counts[bucket]!
     const le = bucket < bounds.length ? String(bounds[bucket]) : '+Inf'
-    lines += `${name}_bucket{${labels},le="${le}"} ${total}${exemplarText(exemplarOf(bucket))}\n`
+    lines += `${name}_bucket{${labels},le="${le}"} ${Math.round(total)}${exemplarText(exemplarOf(bucket))}\n`
   }
-  return `${lines}${name}_sum{${labels}} ${histogram.sum}\n${name}_count{${labels}} ${total}\n`
+  return `${lines}${name}_sum{${labels}} ${histogram.sum}\n${name}_count{${labels}} ${Math.round(total)}\n`
 }
 
 function exemplarText(exemplar: Exemplar | undefined): string {

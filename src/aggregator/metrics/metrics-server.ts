@@ -114,6 +114,20 @@ function ownMetrics({
   gauge('stored_bytes', 'Bytes of span files.', () => store.counters.bytes)
   gauge('stored_files', 'Span files.', () => store.counters.files)
   gauge('expired_files', 'Span files removed for age or size.', () => store.counters.expiredFiles)
+  gauge(
+    'decided_early_segments',
+    'Segments whose traces were sampled before their time, since memory was full.',
+    () => store.counters.decidedEarly,
+  )
+  new Counter({
+    name: 'hopscope_aggregator_sampled_out_spans',
+    help: 'Spans of healthy traces that were not stored (aggregator.sampling).',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(store.counters.sampledOut)
+    },
+  })
   new Gauge({
     name: 'hopscope_aggregator_replica_up',
     help: 'Whether another aggregator of the fleet answers.',

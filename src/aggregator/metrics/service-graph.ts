@@ -29,10 +29,11 @@ export class ServiceGraph {
   add(edge: Edge): void {
     const cell = this.#cell(edge)
     if (cell === undefined) return
-    cell.total++
-    if (edge.failed) cell.failed++
-    if (edge.clientUs >= 0) observe(cell.client, edge.clientUs / 1e6)
-    if (edge.serverUs >= 0) observe(cell.server, edge.serverUs / 1e6)
+    const { weight } = edge
+    cell.total += weight
+    if (edge.failed) cell.failed += weight
+    if (edge.clientUs >= 0) observe(cell.client, edge.clientUs / 1e6, weight)
+    if (edge.serverUs >= 0) observe(cell.server, edge.serverUs / 1e6, weight)
   }
 
   text(pairing: PairingCounters): string {
@@ -41,8 +42,8 @@ export class ServiceGraph {
     let server = '# TYPE traces_service_graph_request_server_seconds histogram\n'
     let client = '# TYPE traces_service_graph_request_client_seconds histogram\n'
     for (const cell of this.#cells.values()) {
-      requests += `traces_service_graph_request_total{${cell.labels}} ${cell.total}\n`
-      failed += `traces_service_graph_request_failed_total{${cell.labels}} ${cell.failed}\n`
+      requests += `traces_service_graph_request_total{${cell.labels}} ${Math.round(cell.total)}\n`
+      failed += `traces_service_graph_request_failed_total{${cell.labels}} ${Math.round(cell.failed)}\n`
       server += histogramLines('traces_service_graph_request_server_seconds', cell.labels, BOUNDS_S, cell.server)
       client += histogramLines('traces_service_graph_request_client_seconds', cell.labels, BOUNDS_S, cell.client)
     }
@@ -74,7 +75,7 @@ export class ServiceGraph {
   }
 }
 
-function observe(histogram: Histogram, seconds: number): void {
-  histogram.counts[bucketOf(BOUNDS_S, seconds)]!++
-  histogram.sum += seconds
+function observe(histogram: Histogram, seconds: number, weight: number): void {
+  histogram.counts[bucketOf(BOUNDS_S, seconds)]! += weight
+  histogram.sum += seconds * weight
 }

@@ -15,6 +15,8 @@ interface Cell extends Histogram {
   readonly labels: string
   /** The last span of each bucket, by its ids in words. */
   readonly exemplars: Map<number, Exemplar>
+  /** Spans that were counted. */
+  seen: number
 }
 
 export class SpanMetrics {
@@ -28,14 +30,16 @@ export class SpanMetrics {
 
   add(view: SegmentView, rows: number): void {
     for (let row = 0; row < rows; row++) {
-      if (view.duplicate[row] === 1) continue
+      const weight = view.weight[row]!
+      if (view.duplicate[row] === 1 || weight === 0) continue
       const cell = this.#cell(view, row)
       const ms = view.duration[row]! / 1000
       const bucket = bucketOf(DURATION_BOUNDS_MS, ms)
-      cell.counts[bucket]!++
-      cell.sum += ms
-      // One a cell and bucket of each segment is enough, and spares the making of text.
-      if ((cell.counts[bucket]! & 63) === 1) cell.exemplars.set(bucket, exemplarOf(view, row, ms))
+      const isFirst = cell.counts[bucket] === 0
+      cell.counts[bucket]! += weight
+      cell.sum += ms * weight
+      // One of so many is enough, and spares the making of text.
+      if (isFirst || (++cell.seen & 63) === 0) cell.exemplars.set(bucket, exemplarOf(view, row, ms))
     }
   }
 
@@ -46,7 +50,7 @@ export class SpanMetrics {
       '# TYPE traces_span_metrics_duration_milliseconds histogram\n# UNIT traces_span_metrics_duration_milliseconds milliseconds\n'
     for (const cell of cells) {
       const total = cell.counts.reduce((a, b) => a + b, 0)
-      calls += `traces_span_metrics_calls_total{${cell.labels}} ${total}\n`
+      calls += `traces_span_metrics_calls_total{${cell.labels}} ${Math.round(total)}\n`
       const name = 'traces_span_metrics_duration_milliseconds'
       durations += histogramLines(name, cell.labels, DURATION_BOUNDS_MS, cell, (bucket) => cell.exemplars.get(bucket))
     }
@@ -77,7 +81,7 @@ export class SpanMetrics {
 }
 
 function cellOf(labels: string): Cell {
-  return { labels, counts: new Float64Array(DURATION_BOUNDS_MS.length + 1), sum: 0, exemplars: new Map() }
+  return { labels, counts: new Float64Array(DURATION_BOUNDS_MS.length + 1), sum: 0, exemplars: new Map(), seen: 0 }
 }
 
 function exemplarOf(view: SegmentView, row: number, value: number): Exemplar {

@@ -1,4 +1,7 @@
-/** Figures over many spans, folded from the rows of all replicas: counts add up, and quantiles come of added buckets. */
+/**
+ * Figures over many spans, folded from the rows of all replicas: counts add up, and quantiles come of added buckets. A span
+ * counts for as many as it stands for where traces were sampled, so that figures are of all that happened.
+ */
 import { driftOf } from '../assembly/clocks.ts'
 import type { ApiResponse } from '../store/protocol.ts'
 import { BadQuery, json, type Parameters, type QueryContext, type TimeRange, timeRange } from './context.ts'
@@ -46,10 +49,13 @@ export async function services(parameters: Parameters, context: QueryContext): P
       into.durations.add(bucket, count)
     }
   }
-  const figuresOf = ({ calls, errors, durations }: Figures): object => ({ calls, errors, ...durations.figures() })
+  const figuresOf = ({ calls, errors, durations }: Figures): object => ({
+    ...{ calls: Math.round(calls), errors: Math.round(errors) },
+    ...durations.figures(),
+  })
   const list = [...all].map(([service, { spans, own, routes }]) => ({
     service,
-    spans,
+    spans: Math.round(spans),
     ...figuresOf(own),
     routes: [...routes]
       .map(([route, one]) => ({ route, ...figuresOf(one), order: one.calls }))
@@ -84,8 +90,8 @@ export async function map(parameters: Parameters, context: QueryContext): Promis
     client: relation === 1 ? null : client,
     server,
     relation: RELATIONS[relation],
-    calls,
-    errors,
+    calls: Math.round(calls),
+    errors: Math.round(errors),
     perSecond: calls / seconds(range),
     ...durations.figures(),
     networkP50Us: network.quantile(0.5),
@@ -114,7 +120,10 @@ export async function heatmap(parameters: Parameters, context: QueryContext): Pr
     stepMs: Number(stepNs) / 1e6,
     columns,
     buckets: used.map((bucket) => ({ bucket, fromUs: bucketStartUs(bucket), toUs: bucketStartUs(bucket + 1) })),
-    cells: [...cells.values()],
+    cells: [...cells.values()].map((cell) => ({
+      ...cell,
+      ...{ count: Math.round(cell.count), errors: Math.round(cell.errors) },
+    })),
   })
 }
 
@@ -131,7 +140,11 @@ export async function idempotency(parameters: Parameters, context: QueryContext)
     one.count += count
     one.errors += errors
   }
-  return json({ outcomes: [...all.values()].sort((a, b) => b.count - a.count) })
+  const outcomes = [...all.values()].map((one) => ({
+    ...one,
+    ...{ count: Math.round(one.count), errors: Math.round(one.errors) },
+  }))
+  return json({ outcomes: outcomes.sort((a, b) => b.count - a.count) })
 }
 
 /** Clocks of pairs of hosts: the best sample of each minute, and how it moves. */

@@ -58,29 +58,32 @@ interface Asked {
   readonly hosts: string
 }
 
+/** Spans that those there are stand for, and failures. */
+const COUNTS = 'sum(weight), coalesce(sum(weight) FILTER (status = 2), 0)'
+
 const COUNTED: Readonly<Record<Exclude<RowsOf, 'status' | 'incidents'>, Counted>> = {
   services: {
     sql: (db, where) =>
-      `SELECT service, route, kind IN (2, 5) AS served, ${bucketSql('duration_us')} AS bucket, count(*), count(*) FILTER (status = 2)
+      `SELECT service, route, kind IN (2, 5) AS served, ${bucketSql('duration_us')} AS bucket, ${COUNTS}
        FROM ${db}.spans WHERE ${where} GROUP BY ALL`,
     names: [0, 1],
   },
   map: {
     sql: (db, where) =>
       `SELECT client, server, relation, ${bucketSql('greatest(server_us, client_us)')} AS bucket,
-       CASE WHEN relation = 0 THEN ${bucketSql('client_us - server_us')} ELSE 0 END AS network, count(*), sum(failed)
+       CASE WHEN relation = 0 THEN ${bucketSql('client_us - server_us')} ELSE 0 END AS network, sum(weight), coalesce(sum(weight) FILTER (failed = 1), 0)
        FROM ${db}.edges WHERE ${where} GROUP BY ALL`,
     names: [0, 1],
   },
   heatmap: {
     sql: (db, where, { fromNs, stepNs, service, route }) =>
-      `SELECT ((start_ns - ${fromNs}) // ${stepNs})::INTEGER AS at, ${bucketSql('duration_us')} AS bucket, count(*), count(*) FILTER (status = 2)
+      `SELECT ((start_ns - ${fromNs}) // ${stepNs})::INTEGER AS at, ${bucketSql('duration_us')} AS bucket, ${COUNTS}
        FROM ${db}.spans WHERE ${where} AND kind IN (2, 5)${is('service', service)}${is('route', route)} GROUP BY ALL`,
     names: [],
   },
   idempotency: {
     sql: (db, where) =>
-      `SELECT service, route, outcome, count(*), count(*) FILTER (status = 2)
+      `SELECT service, route, outcome, ${COUNTS}
        FROM ${db}.spans WHERE ${where} AND outcome <> 0 GROUP BY ALL`,
     names: [0, 1, 2],
   },

@@ -31,7 +31,7 @@ export interface StoreClientOptions {
 /** Queries under way; more are answered 503. */
 const MAX_QUERIES = 64
 
-const NO_COUNTERS: StoreCounters = { files: 0, bytes: 0, rows: 0, expiredFiles: 0 }
+const NO_COUNTERS: StoreCounters = { files: 0, bytes: 0, rows: 0, expiredFiles: 0, sampledOut: 0, decidedEarly: 0 }
 const BUSY: ApiResponse = { status: 503, contentType: 'application/json', body: '{"error":"too many queries at once"}' }
 
 export class StoreClient {

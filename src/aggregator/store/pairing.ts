@@ -22,6 +22,8 @@ export interface Edge {
   /** Clock of the server less clock of the client, by the middles of both spans. */
   offsetUs: number
   failed: boolean
+  /** How many calls it stands for. */
+  weight: number
   traceLow: number
   traceHigh: number
   traceLow2: number
@@ -65,6 +67,7 @@ export class Pairing {
   readonly #start: Uint32Array
   readonly #facts: Uint32Array
   readonly #duration: Float64Array
+  readonly #weight: Float32Array
   readonly #seenMs: Float64Array
   readonly #state: Uint8Array
   readonly #heads: Int32Array
@@ -82,6 +85,7 @@ export class Pairing {
     this.#start = new Uint32Array(capacity * 2)
     this.#facts = new Uint32Array(capacity * 4)
     this.#duration = new Float64Array(capacity)
+    this.#weight = new Float32Array(capacity)
     this.#seenMs = new Float64Array(capacity)
     this.#state = new Uint8Array(capacity)
     this.#heads = new Int32Array(capacity).fill(-1)
@@ -122,6 +126,7 @@ export class Pairing {
     this.#facts[facts + 2] = view.route[row]!
     this.#facts[facts + 3] = view.peer[row]!
     this.#duration[slot] = view.duration[row]!
+    this.#weight[slot] = view.weight[row]!
     this.#seenMs[slot] = nowMs
     this.#state[slot] = (view.kind[row]! & 7) | (view.status[row] === 2 ? FAILED : 0)
     const bucket = this.#bucket(ids[to]!, ids[to + 1]!)
@@ -241,6 +246,7 @@ export class Pairing {
       serverUs: callee >= 0 ? this.#duration[callee]! : -1,
       offsetUs: both ? this.#offset(caller, callee) : 0,
       failed: (this.#state[one]! & FAILED) !== 0 || (both && (this.#state[caller]! & FAILED) !== 0),
+      weight: this.#weightOf(caller, callee),
       traceLow: this.#ids[one * 8 + 4]!,
       traceHigh: this.#ids[one * 8 + 5]!,
       traceLow2: this.#ids[one * 8 + 6]!,
@@ -248,6 +254,14 @@ export class Pairing {
       startLow: this.#start[one * 2]!,
       startHigh: this.#start[one * 2 + 1]!,
     })
+  }
+
+  /** That of the end that failed, since those are sent in any case; else of the callee, or of whoever is there. */
+  #weightOf(caller: number, callee: number): number {
+    if (callee < 0) return this.#weight[caller]!
+    const calleeFailed = (this.#state[callee]! & FAILED) !== 0
+    const byCaller = !calleeFailed && caller >= 0 && (this.#state[caller]! & FAILED) !== 0
+    return this.#weight[byCaller ? caller : callee]!
   }
 
   #offset(caller: number, callee: number): number {

@@ -4,6 +4,7 @@ import type { SegmentExtent, SegmentMemory } from '../intake/segment.ts'
 import type { WalSync } from '../intake/wal.ts'
 import type { ReplicaSecurity } from '../replicas/client.ts'
 import type { Fleet } from '../replicas/fleet-spans.ts'
+import type { TailSamplingOptions } from '../sampling/tail-sampler.ts'
 
 /** workerData of the store thread. */
 export interface StoreSettings {
@@ -18,6 +19,8 @@ export interface StoreSettings {
   /** Length of an epoch in which diagnosis learns what is usual. */
   readonly epochMs: number
   readonly clickhouse: { readonly url: string; readonly username: string; readonly password: string } | undefined
+  /** Which traces are stored; undefined: all. */
+  readonly sampling: (TailSamplingOptions & { readonly heldSegments: number }) | undefined
   /** How other replicas are asked; undefined: there are none. */
   readonly replicas: ReplicaSecurity | undefined
 }
@@ -93,6 +96,10 @@ export interface StoreCounters {
   readonly bytes: number
   readonly rows: number
   readonly expiredFiles: number
+  /** Spans of healthy traces that were not stored. */
+  readonly sampledOut: number
+  /** Segments whose traces were decided on before their time. */
+  readonly decidedEarly: number
 }
 
 /** A trace that went quiet, for the live tail. */

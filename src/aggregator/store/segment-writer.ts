@@ -118,7 +118,8 @@ export class SegmentWriter {
       (buffer) => new Uint32Array(buffer, 0, Math.floor(buffer.byteLength / 4)),
     )
     const [clientUs, serverUs, offset] = writer.buffers.slice(9, 12).map((buffer) => new Float64Array(buffer))
-    const [failed, relation] = writer.buffers.slice(12).map((buffer) => new Uint8Array(buffer))
+    const [failed, relation] = writer.buffers.slice(12, 14).map((buffer) => new Uint8Array(buffer))
+    const weight = new Float32Array(writer.buffers[14]!)
     for (const edge of edges) {
       const { row } = writer
       seg![row] = sequence
@@ -138,6 +139,7 @@ export class SegmentWriter {
       offset![row] = edge.offsetUs
       failed![row] = edge.failed ? 1 : 0
       relation![row] = edge.relation
+      weight[row] = edge.weight
       writer.next()
     }
     writer.close()
@@ -159,6 +161,7 @@ const bounded = (ns: bigint): bigint => (ns > MAX_NS ? MAX_NS : ns)
 
 function cutBlocks(view: SegmentView, extent: SegmentExtent, first: number): Block[] {
   const blocks: Block[] = []
+  if (extent.scopes === 0) return blocks
   let from = 0
   let firstScope = 0
   for (let scope = 1; scope < extent.scopes; scope++) {
@@ -182,6 +185,7 @@ class SpanRows {
   readonly #kind: Uint8Array
   readonly #status: Uint8Array
   readonly #direction: Uint8Array
+  readonly #weight: Float32Array
 
   constructor(writer: TableWriter) {
     const { buffers } = writer
@@ -193,6 +197,7 @@ class SpanRows {
     this.#kind = new Uint8Array(buffers[17]!)
     this.#status = new Uint8Array(buffers[18]!)
     this.#direction = new Uint8Array(buffers[19]!)
+    this.#weight = new Float32Array(buffers[22]!)
   }
 
   put(view: SegmentView, row: number, extent: SegmentExtent, block: number): void {
@@ -228,6 +233,7 @@ class SpanRows {
     words[20]![two1] = view.requestId[from2 + 1]!
     words[21]![two] = view.idempotencyKey[from2]!
     words[21]![two1] = view.idempotencyKey[from2 + 1]!
+    this.#weight[to] = view.weight[row]!
     this.#writer.next()
   }
 }

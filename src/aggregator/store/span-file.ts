@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BlockFile, type BlockPlace } from './blocks.ts'
 import type { Engine } from './engine.ts'
-import { CREATE } from './tables.ts'
+import { CREATE, UPGRADE } from './tables.ts'
 
 const NAME = /^(\d{13})\.duckdb$/
 
@@ -53,7 +53,7 @@ export class SpanFile {
   async #prepare(): Promise<void> {
     const { db } = this
     const tables = await this.#engine.rows(`SELECT table_name FROM duckdb_tables() WHERE database_name = '${db}'`)
-    if (tables.length === 0) await this.#engine.connection.run(CREATE(db))
+    await this.#engine.connection.run(tables.length === 0 ? CREATE(db) : UPGRADE(db))
     const [[count, least, most] = []] = await this.#engine.rows(
       `SELECT count(*), coalesce(min(start_ns), 0), coalesce(max(start_ns), 0) FROM ${db}.spans`,
     )

@@ -56,7 +56,7 @@ export class SpanStore {
     return 1 + Math.max(-1, ...this.files.map(({ lastSegment }) => lastSegment))
   }
 
-  get counters(): StoreCounters {
+  get counters(): Omit<StoreCounters, 'sampledOut' | 'decidedEarly'> {
     const rows = this.files.reduce((sum, file) => sum + file.rows, 0)
     return { files: this.files.length, bytes: this.#bytes, rows, expiredFiles: this.#expired }
   }

@@ -5,6 +5,7 @@ import {
   type DuckDBConnection,
   DuckDBDataChunk,
   type DuckDBType,
+  FLOAT,
   INTEGER,
   UBIGINT,
   USMALLINT,
@@ -48,6 +49,7 @@ export const SPANS: readonly Column[] = [
   byte('direction'),
   id('request_id'),
   id('idempotency'),
+  column('weight', FLOAT, 4),
 ]
 
 /**
@@ -69,6 +71,7 @@ export const EDGES: readonly Column[] = [
   float('offset_us'),
   byte('failed'),
   byte('relation'),
+  column('weight', FLOAT, 4),
 ]
 
 export const CREATE = (db: string): string => `BEGIN TRANSACTION;
@@ -77,6 +80,12 @@ CREATE TABLE ${db}.edges (${EDGES.map(({ name, type }) => `${name} ${type} NOT N
 CREATE TABLE ${db}.blocks (block INTEGER, place BIGINT, packed INTEGER, unpacked INTEGER, least_ns BIGINT, most_ns BIGINT, bloom BLOB);
 CREATE TABLE ${db}.segments (seg INTEGER);
 COMMIT;`
+
+/** Tables of files that were made before spans had weights. */
+export const UPGRADE = (db: string): string =>
+  ['spans', 'edges']
+    .map((table) => `ALTER TABLE ${db}.${table} ADD COLUMN IF NOT EXISTS weight FLOAT DEFAULT 1;`)
+    .join('\n')
 
 const ROWS = 2048
 

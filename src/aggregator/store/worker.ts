@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { nowUs, wallUs } from '../../core/clock.ts'
 import { Watch } from '../diagnosis/watch.ts'
 import { Names } from '../intake/names.ts'
-import { SegmentView } from '../intake/segment.ts'
+import { type SegmentExtent, SegmentView } from '../intake/segment.ts'
 import { ServiceGraph } from '../metrics/service-graph.ts'
 import { SpanMetrics } from '../metrics/span-metrics.ts'
 import { BadQuery } from '../query/context.ts'
@@ -12,6 +12,8 @@ import { answerApi, withMissing } from '../query/router.ts'
 import { ReplicaClient } from '../replicas/client.ts'
 import { FleetSpans } from '../replicas/fleet-spans.ts'
 import { answerOf } from '../replicas/wire.ts'
+import { HeldSegments } from '../sampling/held-segments.ts'
+import { Tail } from '../sampling/tail.ts'
 import type { ClickHouseWriter } from './clickhouse.ts'
 import { folderId } from './folder-id.ts'
 import { LiveTraces } from './live-traces.ts'
@@ -27,6 +29,7 @@ const names = new Names({ max: 0 })
 const views = new WeakMap<SharedArrayBuffer, SegmentView>()
 const EXPIRE_EVERY_MS = 10_000
 const TAIL_EVERY_MS = 250
+const RELEASE_EVERY_MS = 100
 const LOOK_EVERY_MS = 1000
 const SAVE_EVERY_MS = 60_000
 const QUIET_MS = 1200
@@ -64,6 +67,10 @@ const watch = new Watch(
 )
 const clickhouse = await openClickHouse()
 const replicas = settings.replicas === undefined ? undefined : new ReplicaClient(settings.replicas)
+const { sampling } = settings
+const tail = sampling === undefined ? undefined : new Tail(sampling, watch)
+const held = new HeldSegments(sampling?.waitMs ?? 0, sampling?.heldSegments ?? 0)
+let sampledOut = 0
 /** Segments below this number are committed. */
 let committedBelow = store.storedBelow
 /** Messages that change things are taken one after the other. */
@@ -99,18 +106,37 @@ async function take(segment: SharedSegment): Promise<void> {
   metrics.add(view, segment.rows)
   live.add(view, segment.rows, now)
   watch.add(view, segment.rows, now)
-  await writeUntilDone(view, segment)
-  committedBelow = segment.sequence + 1
-  say({ kind: 'stored', sequence: segment.sequence, counters: store.counters })
+  tail?.note(view, segment.rows)
+  held.add({ segment, edges, sinceMs: now })
+  await release()
+}
+
+/** Store what has waited long enough, or all of it. */
+async function release(all = false): Promise<void> {
+  for (let due = held.due(nowMs(), all); due !== undefined; due = held.due(nowMs(), all)) {
+    const { segment } = due
+    const view = viewOf(segment)
+    if (tail === undefined) await writeUntilDone(view, segment, due.edges)
+    else {
+      const { trace } = view
+      const { view: thin, extent, dropped } = tail.thin(view, segment, (row) => tail.countOf(trace, row * 4))
+      await writeUntilDone(thin, extent, tail.edges(due.edges))
+      sampledOut += dropped
+    }
+    held.done(nowMs())
+    committedBelow = segment.sequence + 1
+    const counters = { ...store.counters, sampledOut, decidedEarly: tail === undefined ? 0 : held.early }
+    say({ kind: 'stored', sequence: segment.sequence, counters })
+  }
 }
 
 /** A full disk empties again, or files expire; until then nothing of the segment is lost, and intake refuses more. */
-async function writeUntilDone(view: SegmentView, segment: SharedSegment): Promise<void> {
+async function writeUntilDone(view: SegmentView, segment: SegmentExtent, hops: readonly Edge[]): Promise<void> {
   for (let waitMs = 250; ; waitMs = Math.min(10_000, waitMs * 2)) {
     try {
       // First: what is in our own files counts as stored after a restart.
       await clickhouse?.write(view, segment)
-      await store.store(view, segment, edges, nowMs())
+      await store.store(view, segment, hops, nowMs())
       return
     } catch (error) {
       fault(error)
@@ -163,9 +189,11 @@ port.on('message', (message: ToStore) => {
     clearInterval(expiring)
     clearInterval(tailing)
     clearInterval(looking)
+    clearInterval(releasing)
     clearInterval(saving)
     saveBaselines()
     turn = turn.then(async () => {
+      await release(true).catch(fault)
       await store.close()
       await clickhouse?.close()
       replicas?.close()
@@ -187,6 +215,18 @@ port.on('message', (message: ToStore) => {
 const expiring = setInterval(() => {
   turn = turn.then(() => store.expire(nowMs())).catch(fault)
 }, EXPIRE_EVERY_MS)
+let releases = false
+const releasing = setInterval(() => {
+  // Nothing waits where all is stored; and one look at a time is enough.
+  if (tail === undefined || releases) return
+  releases = true
+  turn = turn
+    .then(() => release())
+    .catch(fault)
+    .finally(() => {
+      releases = false
+    })
+}, RELEASE_EVERY_MS)
 const tailing = setInterval(() => {
   const traces = live.takeQuiet(nowMs())
   if (traces.length > 0) say({ kind: 'traces', traces })
