@@ -26,7 +26,7 @@ export interface Result {
   readonly faults: readonly Fault[]
   /** Of the cause that names what is at fault, from 1; 99: none does. */
   readonly rank: number
-  /** Seconds from onset to the incident; null: there was none. */
+  /** Seconds from onset until what is at fault was named first; null: it never was. */
   readonly delayS: number | null
   /** The first cause's name, and whether it fits the fault. */
   readonly named: string
@@ -54,18 +54,20 @@ export interface Told {
   readonly seed: number
   readonly faults: readonly Fault[]
   readonly onsetMs: number
-  /** The incident that was opened since the onset. */
+  /** The newest that was open while the fault was on. */
   readonly incident: Incident | undefined
+  /** When it first named what is at fault first. */
+  readonly toldMs: number | undefined
   readonly bare: ReadonlySet<string>
   readonly shifted?: Readonly<Record<string, number>>
 }
 
-export function resultOf({ kind, seed, faults, onsetMs, incident, bare, shifted }: Told): Result {
+export function resultOf({ kind, seed, faults, onsetMs, incident, toldMs, bare, shifted }: Told): Result {
   const causes = incident?.causes ?? []
   const named = causes[0]?.diagnosis ?? ''
   return {
     ...{ kind, seed, faults, rank: rankOf(causes, faults, bare), named },
-    delayS: incident === undefined ? null : (incident.openedMs - onsetMs) / 1000,
+    delayS: toldMs === undefined ? null : (toldMs - onsetMs) / 1000,
     isNamed: faults.some((fault) => isNamed(fault.kind, named)),
     told: causes.slice(0, 3).map(({ text, weight }) => `${text} (${weight})`),
     ...(shifted !== undefined && { shifted }),

@@ -80,10 +80,14 @@ export function simulateFault(kind: FaultKind, options: SimulationOptions): Resu
   }
   run.pass(60, see)
   mesh.faults = faults
-  run.pass(faultS, see)
-  const told = foundOf(watch, onsetMs)
+  let toldMs: number | undefined
+  run.pass(faultS, (nowMs) => {
+    see(nowMs)
+    if (toldMs === undefined && rankOf(foundOf(watch, onsetMs)?.causes ?? [], faults, bare) === 1) toldMs = nowMs
+  })
+  const incident = foundOf(watch, onsetMs)
   const shifted = Object.fromEntries(looks.map(({ wrongS, back }) => [wrongS, rankOf(back.causes(), faults, bare)]))
-  return { ...resultOf({ kind, seed, faults, onsetMs, incident: told, bare, shifted }), beside }
+  return { ...resultOf({ kind, seed, faults, onsetMs, incident, toldMs, bare, shifted }), beside }
 }
 
 /** The newest that was open while the fault was on: that of a deploy just before takes its causes in. */

@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { LookBack } from '../../src/aggregator/diagnosis/look-back.ts'
 import type { WatchState } from '../../src/aggregator/diagnosis/watch.ts'
 import { requestOf, send } from '../aggregator/otlp-messages.ts'
 import { ORIGIN_MS, rawSpan } from '../aggregator/raw-spans.ts'
@@ -81,6 +82,18 @@ test('failures of a service: in the API and at the webhook within ten seconds; k
     `hopscope/trace/${incident!.causes[0]!.traceIds[0]}`,
   )
   assert.deepEqual([shown.diagnosis.verdict, shown.diagnosis.causes[0]?.service], ['failed', 'stock'])
+  // Asked for by hand, from a minute before it until now, and from when it was on already.
+  for (const fromMs of [incident!.openedMs - 60_000, incident!.openedMs - 1000]) {
+    const question = (): string =>
+      `from=${Math.round(fromMs)}&to=${Math.round(performance.timeOrigin + performance.now())}`
+    const back = async (): Promise<LookBack> => first.ask<LookBack>(`hopscope/diagnosis?${question()}`)
+    // Spans of the last second or two are on their way into files.
+    await until('the same cause', async () => (await back()).causes.length > 0)
+    const { causes, partial } = await back()
+    assert.deepEqual([causes[0]?.diagnosis, causes[0]?.service, partial], ['server_error', 'stock', false])
+  }
+  const before = await first.ask<LookBack>('hopscope/diagnosis?from=1000&to=3000')
+  assert.deepEqual([before.spans, before.causes], [0, []])
   await first.stop()
   const second = await running({}, first.folder)
   t.after(() => second.end())

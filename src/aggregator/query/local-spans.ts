@@ -33,7 +33,7 @@ export class LocalSpans implements SpanSource {
   }
 
   localRows(question: RowsQuestion): Promise<Row[]> {
-    return localRows(question, this.#data)
+    return localRows(question, this.#data, (from, to, take) => this.#reader.replay(from, to, take))
   }
 
   async rows(question: RowsQuestion): Promise<ReplicaRows[]> {

@@ -1,10 +1,11 @@
 /** The query API: paths to answers. Runs in the store thread; the HTTP server before it only carries. */
 import { nowUs, wallUs } from '../../core/clock.ts'
+import type { LookBack } from '../diagnosis/look-back.ts'
 import type { WatchState } from '../diagnosis/watch.ts'
-import { mergedStates } from '../replicas/merged-incidents.ts'
+import { mergedLooks, mergedStates } from '../replicas/merged-incidents.ts'
 import type { ApiRequest, ApiResponse } from '../store/protocol.ts'
 import { clocks, heatmap, idempotency, map, services, status } from './aggregates.ts'
-import { BadQuery, json, Parameters, type QueryContext } from './context.ts'
+import { BadQuery, json, Parameters, type QueryContext, timeRange } from './context.ts'
 import { jaegerLegacy } from './jaeger-legacy.ts'
 import { jaegerV3 } from './jaeger-v3.ts'
 import { tuples } from './rows.ts'
@@ -13,6 +14,9 @@ import { span, trace } from './trace.ts'
 
 /** Where the API of the page lives; changes that break it get a new path. */
 export const PREFIX = '/api/hopscope/'
+
+const DEFAULT_LOOK_BACK_MS = 300_000
+const LONGEST_LOOK_BACK_NS = 3_660_000_000_000n
 
 type Answering = (parameters: Parameters, context: QueryContext) => ApiResponse | Promise<ApiResponse>
 
@@ -25,11 +29,21 @@ const ROUTES: Readonly<Record<string, Answering>> = {
   idempotency,
   clocks,
   status,
+  diagnosis,
   incidents: async (parameters, { spans }) => {
     parameters.only([])
     const states = tuples<[string]>(await spans.rows({ of: 'incidents', fromNs: 0n, toNs: 0n }))
     return json(mergedStates(states.map(([state]) => JSON.parse(state) as WatchState)))
   },
+}
+
+/** `diagnosis?from=&to=`: what was wrong between two times, whether somebody was told then or not. */
+async function diagnosis(parameters: Parameters, { spans, nowMs }: QueryContext): Promise<ApiResponse> {
+  parameters.only(['from', 'to', 'lastMs'])
+  const range = timeRange(parameters, nowMs, DEFAULT_LOOK_BACK_MS)
+  if (range.toNs - range.fromNs > LONGEST_LOOK_BACK_NS) throw new BadQuery('at most an hour is diagnosed in one go')
+  const answers = tuples<[string]>(await spans.rows({ of: 'diagnosis', ...range }))
+  return json(mergedLooks(answers.map(([one]) => JSON.parse(one) as LookBack)))
 }
 
 export async function answerApi(request: ApiRequest, given: Omit<QueryContext, 'nowMs'>): Promise<ApiResponse> {

@@ -2,6 +2,7 @@
  * Counted rows beneath the figures over many spans, as one replica has them: names as texts and all numbers plain, so that
  * rows of several replicas can stand in one list. They count what is in files, all but the last second or two.
  */
+import { lookBack, type Replay } from '../diagnosis/look-back.ts'
 import type { Watch } from '../diagnosis/watch.ts'
 import type { Names } from '../intake/names.ts'
 import type { SpanFile } from '../store/span-file.ts'
@@ -11,7 +12,7 @@ import { bucketSql } from './quantiles.ts'
 
 export const ROWS_OF = [
   ...(['services', 'map', 'heatmap', 'idempotency', 'clocks', 'clockSamples'] as const),
-  ...(['serviceNames', 'operations', 'status', 'incidents'] as const),
+  ...(['serviceNames', 'operations', 'status', 'incidents', 'diagnosis'] as const),
 ] as const
 export type RowsOf = (typeof ROWS_OF)[number]
 
@@ -34,7 +35,7 @@ export interface LocalData {
   readonly store: SpanStore
   readonly names: Names
   readonly window: Window
-  readonly watch: Pick<Watch, 'state'>
+  readonly watch: Pick<Watch, 'state' | 'retrospect'>
 }
 
 const MAX_ROWS = 50_000
@@ -61,7 +62,7 @@ interface Asked {
 /** Spans that those there are stand for, and failures. */
 const COUNTS = 'sum(weight), coalesce(sum(weight) FILTER (status = 2), 0)'
 
-const COUNTED: Readonly<Record<Exclude<RowsOf, 'status' | 'incidents'>, Counted>> = {
+const COUNTED: Readonly<Record<Exclude<RowsOf, 'status' | 'incidents' | 'diagnosis'>, Counted>> = {
   services: {
     sql: (db, where) =>
       `SELECT service, route, kind IN (2, 5) AS served, ${bucketSql('duration_us')} AS bucket, ${COUNTS}
@@ -115,10 +116,14 @@ const is = (column: string, value: number | undefined): string =>
   value === undefined ? '' : ` AND ${column} = ${value}`
 
 /** The rows of this replica. */
-export async function localRows(question: RowsQuestion, data: LocalData): Promise<Row[]> {
+export async function localRows(question: RowsQuestion, data: LocalData, replay: Replay): Promise<Row[]> {
   if (question.of === 'status') return statusRows(data)
   // One row, which is no row of a table.
   if (question.of === 'incidents') return [[JSON.stringify(data.watch.state())]]
+  if (question.of === 'diagnosis') {
+    const [fromMs, toMs] = [Number(question.fromNs / 1_000_000n), Number(question.toNs / 1_000_000n)]
+    return [[JSON.stringify(await lookBack(fromMs, toMs, data.watch.retrospect(fromMs), replay))]]
+  }
   const counted = COUNTED[question.of]
   const where = `start_ns BETWEEN ${question.fromNs} AND ${question.toNs}`
   const asked = askedOf(question, data.names)

@@ -21,6 +21,8 @@ export interface Window {
 export const MAX_TRACE_SPANS = 50_000
 const FIRST_STEP_NS = 10_000_000_000n
 const FILTERS_AT_ONCE = 512
+/** Blocks of a stretch of time that are read; a second has one at least. */
+const MAX_REPLAYED = 4096
 
 export class SpanReader {
   readonly #store: SpanStore
@@ -105,6 +107,26 @@ export class SpanReader {
       for (const values of found) put(rowOfColumns(values, this.#names))
     }
     return [...rows.values()]
+  }
+
+  /** Spans of a stretch of time, block by block as they were written: all but those of the last second or two. */
+  async replay(
+    fromMs: number,
+    toMs: number,
+    take: (view: SegmentView, rows: number, baseMs: number) => void,
+  ): Promise<{ readonly partial: boolean }> {
+    const [fromNs, toNs] = [BigInt(Math.floor(fromMs)) * 1_000_000n, BigInt(Math.ceil(toMs)) * 1_000_000n]
+    let left = MAX_REPLAYED
+    for (const file of this.#store.files.filter((one) => one.overlaps(fromNs, toNs))) {
+      const found = await this.#store.engine.rows(
+        `SELECT block FROM ${file.db}.blocks WHERE least_ns <= ${toNs} AND most_ns >= ${fromNs} ORDER BY block LIMIT ${left + 1}`,
+      )
+      for (const [block] of found) {
+        if (left-- === 0) return { partial: true }
+        await this.#inBlock(file, Number(block), (view, { rows, baseMs }) => take(view, rows, baseMs))
+      }
+    }
+    return { partial: false }
   }
 
   #searchHot(filter: SpanFilter, limit: number, window: Window): SpanRow[] {
