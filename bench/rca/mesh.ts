@@ -124,5 +124,8 @@ export const EDGES: readonly MeshEdge[] = MESH.flatMap(({ name, routes }) =>
   ),
 )
 
+/** Name of the proxy through which something external is called. */
+export const egressOf = (external: string): string => `${external}-egress`
+
 /** The calls that leave the mesh. */
 export const EGRESS: readonly MeshEdge[] = EDGES.filter(([, callee]) => EXTERNAL.includes(callee))

@@ -48,7 +48,7 @@ export function createNetwork(names: readonly string[]): Node[] {
 function opener(devices: readonly [string, string], command: readonly string[]): string[] {
   const open = devices.map(
     (name, i) =>
-      `open(my $d${i}, "+<", "/dev/net/tun") or die $!; ioctl($d${i}, 0x400454ca, pack("a16 S x22", "${name}", 0x1002)) or die $!; dup2(fileno($d${i}), ${i + 3});`,
+      `open(my $d${i}, "+<", "/dev/net/tun") or die $!; my $r${i} = pack("a16 S x22", "${name}", 0x1002); ioctl($d${i}, 0x400454ca, $r${i}) or die $!; dup2(fileno($d${i}), ${i + 3});`,
   )
   return ['perl', '-MPOSIX=dup2', '-e', `$^F = 255; ${open.join(' ')} exec @ARGV`, ...command]
 }
@@ -74,11 +74,13 @@ export async function between(
       ip('-n', HUB, 'tuntap', 'add', tap, 'mode', 'tap')
       ip('-n', HUB, 'link', 'set', tap, 'master', of, 'up')
     }
-  }
+  } else ip('-n', HUB, 'link', 'set', outer, 'master', 'br0')
   const wire = await run(HUB, opener([inner, outer], command), 'listening')
   wire.once('exit', (code) => code !== 0 && code !== null && console.error(`the wire of ${name} (${ns}) ended`))
   ip('-n', HUB, 'link', 'set', port, 'master', bridge)
   return async () => {
+    // With it goes what the bridge knew of who is behind it.
+    ip('-n', HUB, 'link', 'set', outer, 'nomaster')
     ip('-n', HUB, 'link', 'set', port, 'master', 'br0')
     await end(wire)
   }

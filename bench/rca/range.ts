@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import type { WatchState } from '../../src/aggregator/diagnosis/watch.ts'
 import { mintAuthority, mintLeaf } from '../../src/tls/mint.ts'
 import { ALWAYS_MS } from './distractions.ts'
-import { EGRESS, ENTRY, EXTERNAL, MESHED, SERVICES } from './mesh.ts'
+import { EGRESS, ENTRY, EXTERNAL, egressOf, MESHED, SERVICES } from './mesh.ts'
 import { createNetwork, end, exec, HUB, HUB_ADDRESS, type Node, run } from './namespaces.ts'
 import { EGRESS_PORT, RESOLVER_PORT } from './ports.ts'
 import type { ServiceSetup } from './service.ts'
@@ -163,14 +163,14 @@ export class Range {
     return { LD_PRELOAD: FAKETIME, FAKETIME_DONT_FAKE_MONOTONIC: '1', ...file }
   }
 
-  async #startEgress({ ns, name }: Node, callee: string): Promise<void> {
+  async #startEgress({ ns }: Node, callee: string): Promise<void> {
     await run(ns, [process.execPath, path('resolver.js'), this.node(callee).address], 'listening', SERVICE_UID)
     const upstream = [
       ...['--listen', `127.0.0.1:${EGRESS_PORT}`, '--upstream', `https://${callee}.mesh`],
       ...['--upstream-tls-ca', join(this.folder, 'ca.crt'), '--upstream-dns-servers', `127.0.0.1:${RESOLVER_PORT}`],
       ...['--upstream-idle-ms', '20', '--upstream-max-connections', String(EGRESS_CONNECTIONS)],
     ]
-    await run(ns, [...HOPSCOPE, 'proxy', ...this.#telemetry(name), ...upstream], '"listening"', PROXY_UID)
+    await run(ns, [...HOPSCOPE, 'proxy', ...this.#telemetry(egressOf(callee)), ...upstream], '"listening"', PROXY_UID)
   }
 
   async #startLoad(): Promise<void> {

@@ -140,7 +140,11 @@ if (quietS > 0) {
 const results: Result[] = []
 for (const plan of plans) {
   if (performance.now() > untilMs) break
-  results.push(await one(plan))
+  try {
+    results.push(await one(plan))
+  } catch (error) {
+    console.error(`${plan.seed} ${plan.kind}: ${error instanceof Error ? error.message : String(error)}`)
+  }
 }
 if (results.length > 0) console.log(table(results))
 if (values.out !== undefined) {

@@ -39,7 +39,8 @@ export interface Result {
 
 type Placed = Pick<IncidentCause, 'service' | 'from'>
 
-const cleaned = ({ service, from }: Placed): Placed => ({ service: service.replace(/\.mesh$/, ''), from })
+/** By address, or by the proxy that stands for all that is behind it. */
+const cleaned = ({ service, from }: Placed): Placed => ({ service: service.replace(/\.mesh$|-egress$/, ''), from })
 
 /** Best rank of any of the faults. */
 export function rankOf(causes: readonly Placed[], faults: readonly Fault[], bare: ReadonlySet<string>): number {

@@ -6,7 +6,7 @@ import { Names } from '../../src/aggregator/intake/names.ts'
 import { allocateSegment, SEGMENT_ROWS, SegmentView } from '../../src/aggregator/intake/segment.ts'
 import { ALWAYS_MS, BATCH, BLIP_MS, type Distraction } from './distractions.ts'
 import type { Fault } from './faults.ts'
-import { ENTRY, ENTRY_ROUTES, EXTERNAL, MESHED, type ServiceSpec, specOf } from './mesh.ts'
+import { ENTRY, ENTRY_ROUTES, EXTERNAL, egressOf, MESHED, type ServiceSpec, specOf } from './mesh.ts'
 import { type Phases, writePhases } from './phases.ts'
 import type { Random } from './random.ts'
 
@@ -155,12 +155,15 @@ export class SimulatedMesh {
   }
 
   #call(trace: Uint32Array, parent: number, caller: string, callee: string, route: string, atMs: number): Outcome {
-    // What leaves the mesh goes through a proxy of the caller's.
+    // What leaves the mesh goes through a proxy of its own.
     const seen = !this.#bare.has(caller) || EXTERNAL.includes(callee)
     const id = seen ? this.#spans++ : parent
     const outcome = this.#way(trace, id, caller, callee, route, atMs)
     const peer = `${callee}.mesh`
-    if (seen) this.#write({ trace, id, parent, kind: CLIENT, service: caller, route, peer, atMs, ...outcome })
+    const hop = EXTERNAL.includes(callee)
+      ? { kind: SERVER, service: egressOf(callee) }
+      : { kind: CLIENT, service: caller }
+    if (seen) this.#write({ trace, id, parent, ...hop, route, peer, atMs, ...outcome })
     return outcome
   }
 
@@ -261,7 +264,7 @@ export class SimulatedMesh {
     view.http[row] = of.http
     view.kind[row] = of.kind
     view.status[row] = of.http >= (of.kind === CLIENT ? 400 : 500) || of.error !== '' ? 2 : 0
-    view.direction[row] = of.kind === CLIENT ? 2 : 1
+    view.direction[row] = of.service.endsWith('-egress') ? 3 : of.kind === CLIENT ? 2 : 1
     view.spanAt[row] = this.#rawEnd
     view.spanEnd[row] = this.#rawEnd = writePhases(view.raw, this.#rawEnd, of.phases ?? {})
     view.duplicate[row] = 0
