@@ -18,7 +18,9 @@ export interface SamplingState {
   readonly telemetryCpuShare: number
 }
 
-const LOOK_EVERY_MS = 100
+const short = (share: number): number => Number(share.toPrecision(4))
+
+const LOOK_EVERY_MS = 250
 
 const optionsOf = ({ telemetry: { governor } }: Config): GovernorOptions => ({
   enabled: governor.enabled,
@@ -62,9 +64,9 @@ export class Sampling {
   get state(): SamplingState {
     return {
       configured: this.#config.sample,
-      ratio: this.head.ratio,
+      ratio: short(this.head.ratio),
       governed: this.#governor.governs,
-      telemetryCpuShare: this.#governor.share,
+      telemetryCpuShare: short(this.#governor.share),
     }
   }
 
@@ -97,7 +99,7 @@ export class Sampling {
 
   #tell(change: GovernorChange): void {
     const { ratio, configured, telemetryCpuShare } = this.state
-    const fields = { ratio, configured, telemetryCpuShare: Math.round(telemetryCpuShare * 1000) / 1000 }
+    const fields = { ratio, configured, telemetryCpuShare }
     if (change === 'fell') this.#log.warn(fields, 'telemetry takes too much CPU: fewer new traces are kept')
     else if (change === 'rose') this.#log.info(fields, 'telemetry has room: more new traces are kept')
     else this.#log.info(fields, 'new traces are kept as configured again')

@@ -32,6 +32,7 @@ const LEAST_RATIO = 0.001
 /** Room that must be left after a rise, so that it does not have to be taken back. */
 const ROOM = 0.8
 const STEP = 2
+const LASTING = 2
 
 export class Governor {
   #options: GovernorOptions
@@ -40,6 +41,8 @@ export class Governor {
   #last: CpuReading | undefined
   #changedMs = 0
   #share = 0
+  /** Windows in a row in which it was too much. */
+  #over = 0
 
   /** `configured`: the ratio of the settings. */
   constructor(options: GovernorOptions, configured: number) {
@@ -87,8 +90,12 @@ export class Governor {
     const idle = processUs < elapsedMs * 1000 * LEAST_LOAD
     const sinceMs = reading.atMs - this.#changedMs
     const { maxShare, recoverMs, windowMs } = this.#options
-    // What was kept before a step is in the ring and in batches for a while: the window that it fell in says nothing.
-    if (!idle && this.#share > maxShare) return sinceMs >= windowMs ? this.#fall(reading.atMs) : undefined
+    if (!idle && this.#share > maxShare) {
+      // One window is a start, or a burst. And what was kept before a step is in the ring and in batches for a while.
+      const lasts = ++this.#over >= LASTING && sinceMs >= windowMs
+      return lasts ? this.#fall(reading.atMs) : undefined
+    }
+    this.#over = 0
     if (!this.governs || sinceMs < recoverMs) return undefined
     return idle || this.#share * STEP <= maxShare * ROOM ? this.#rise(reading.atMs) : undefined
   }

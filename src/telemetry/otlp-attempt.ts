@@ -5,6 +5,9 @@ import { KIND_CLIENT, plainSpan } from './otlp-rare.ts'
 import * as L from './record-layout.ts'
 import type { RingMemory } from './ring.ts'
 
+/** trace-flags (W3C Trace Context level 2, §3.2.2.5). */
+const SAMPLED = 1
+
 /** The span of attempt number `index` of the EXCHANGE record at word `at`; `originUs` is added to its clock; `state`: its tracestate. */
 export function attemptSpan(
   memory: RingMemory,
@@ -29,6 +32,9 @@ export function attemptSpan(
   if (attempt.code !== undefined) attributes.push(['hopscope.error.code', attempt.code])
   if (attempt.phase !== undefined) attributes.push(['hopscope.error.phase', attempt.phase])
   if (attempt.errno !== undefined) attributes.push(['hopscope.error.errno', attempt.errno])
+  // It is here with its exchange, as that says more of.
+  const flags = int32[at * 2 + L.H_TRACE_FLAGS]!
+  if ((flags & SAMPLED) === 0) attributes.push(['hopscope.recorded', true])
   return plainSpan({
     traceId: bytes.toString('latin1', strings, strings + 32),
     spanId: attempt.spanId,
@@ -38,7 +44,7 @@ export function attemptSpan(
     kind: KIND_CLIENT,
     startUs: attempt.startUs + originUs,
     endUs: attempt.endUs + originUs,
-    flags: int32[at * 2 + L.H_TRACE_FLAGS]!,
+    flags,
     attributes,
     errorMessage: failed ? '' : undefined,
   })

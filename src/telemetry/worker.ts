@@ -182,6 +182,7 @@ function onRecord(at: number, words: number, kind: number): void {
     encoder.facts(read)
     return
   }
+  recording.copy(at, words, kind)
   const flags = kind !== L.EXCHANGE ? jsonFlags(memory, at) : memory.int32[at * 2 + L.H_FLAGS]!
   const extra = kind === L.EXCHANGE ? recording.seen(at, words) : undefined
   if ((flags & L.F_EXPORT) !== 0) exportRecord(at, kind, extra)
@@ -232,14 +233,23 @@ const timer = setInterval(() => {
   if (spread?.several === true) send({ type: 'receivers', receivers: spread.counts })
 }, options.scheduleMs)
 
+/** Records that are to be in a file do not wait for the ring to fill. */
+const URGENT_MS = 50
+const hurrying = recording.isUrgent
+  ? setInterval(() => {
+      if (!draining) drain()
+    }, URGENT_MS)
+  : undefined
+
 /** For the governor, which sees to it that it stays small. */
-const CPU_EVERY_MS = 200
+const CPU_EVERY_MS = 250
 const cpuUs = threadCpuClock()
 const measuring = setInterval(() => counters.set('cpuUs', cpuUs()), CPU_EVERY_MS)
 
 async function close(deadlineMs: number): Promise<void> {
   clearInterval(timer)
   clearInterval(measuring)
+  clearInterval(hurrying)
   reader.drain(onRecord)
   spread?.flush()
   await Promise.all([spread?.close(deadlineMs), accessLog?.close(deadlineMs), recording.close()])

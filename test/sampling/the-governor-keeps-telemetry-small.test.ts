@@ -54,7 +54,7 @@ test('it goes to the lowest and stays there while that is still too much', () =>
 
 test('it recovers in steps when there is room, never to fall at once again', () => {
   const machine = new Machine()
-  machine.run(8, 1, 0.3)
+  machine.run(9, 1, 0.3)
   assert.equal(machine.governor.ratio, 0.125)
   machine.changes.length = 0
   machine.run(12, 1, 0.02)
