@@ -33,6 +33,9 @@ export function requestOf(spans: readonly RawSpan[], service = 'shop'): Buffer {
   })
 }
 
+/** Any request, in the names of trace_service.proto. */
+export const encoded = (request: object): Buffer => requestSerialize(request)
+
 const asIs = (bytes: Buffer): Buffer => bytes
 
 /** Resolves to the bytes of the response; rejects with the gRPC error. */
