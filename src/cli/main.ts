@@ -7,6 +7,7 @@ import { apiServer } from './api-server.ts'
 import { configFolder } from './config-folder.ts'
 import { EXIT_USAGE, load, warnOfRuntime } from './load.ts'
 import { addSettings } from './options.ts'
+import { addRecorderCommands } from './replay-command.ts'
 
 const program = new Command('hopscope')
   .description('Transparent L7 proxy that times every hop of every API call and traces it to a collector.')
@@ -95,6 +96,8 @@ for (const [name, description, option, fallback] of [
       process.exitCode = await (name === 'drain' ? runDrain(admin, ms) : runWait(admin, ms))
     })
 }
+
+addRecorderCommands(program)
 
 addSettings(program.command('check-config'), undefined)
   .description('Validate the configuration and print what is in effect, or every fault.')

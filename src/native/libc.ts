@@ -14,6 +14,10 @@ export interface Libc {
   bind(fd: number, address: Uint8Array, length: number): number
   close(fd: number): number
   flock(fd: number, operation: number): number
+  /** 0, or the errno itself. */
+  posixFallocate(fd: number, offset: number, length: number): number
+  /** `length` bytes of the file, shared with it, as memory; undefined where it failed. There until the process ends. */
+  mapShared(fd: number, length: number): ArrayBuffer | undefined
   /** Name of the last failure (`ENOENT`). */
   errno(): string
 }
@@ -23,10 +27,21 @@ export interface LibcMissing {
   readonly missing: string
 }
 
-interface Koffi {
-  load(path: null): { func(definition: string): unknown }
-  errno(): number
+interface Library {
+  func(definition: string): unknown
 }
+
+interface Koffi {
+  load(path: null): Library
+  errno(): number
+  address(pointer: unknown): bigint
+  view(pointer: unknown, length: number): ArrayBuffer
+}
+
+const PROT_READ_WRITE = 3
+const MAP_SHARED = 1
+/** As a pointer. */
+const MAP_FAILED = 2n ** 64n - 1n
 
 let loaded: Libc | LibcMissing | undefined
 
@@ -48,10 +63,27 @@ function load(): Libc | LibcMissing {
       bind: self.func('int bind(int, void *, uint32_t)') as Libc['bind'],
       close: self.func('int close(int)') as Libc['close'],
       flock: self.func('int flock(int, int)') as Libc['flock'],
+      posixFallocate: self.func('int posix_fallocate(int, int64_t, int64_t)') as Libc['posixFallocate'],
+      mapShared: sharedMapping(koffi, self),
       errno: () => errnoName(koffi.errno()),
     }
   } catch (error) {
     return { missing: `koffi cannot be loaded: ${error instanceof Error ? error.message : String(error)}` }
+  }
+}
+
+function sharedMapping(koffi: Koffi, self: Library): Libc['mapShared'] {
+  const mmap = self.func('void *mmap(void *, size_t, int, int, int, int64_t)') as (
+    at: null,
+    length: number,
+    protection: number,
+    flags: number,
+    fd: number,
+    offset: number,
+  ) => unknown
+  return (fd, length) => {
+    const pointer = mmap(null, length, PROT_READ_WRITE, MAP_SHARED, fd, 0)
+    return koffi.address(pointer) === MAP_FAILED ? undefined : koffi.view(pointer, length)
   }
 }
 

@@ -84,7 +84,8 @@ function factsOf(x: Exchange, host: string, userAgent: string): ConnectionFactsR
   }
 }
 
-function writeFacts(ring: RingWriter, facts: ConnectionFactsRecord): boolean {
+/** Write a FACTS record; false: the ring is full. */
+export function writeFacts(ring: RingWriter, facts: ConnectionFactsRecord): boolean {
   const text =
     `${facts.direction}\n${facts.scheme}\n${facts.peerAddress}\n${facts.peerPort}\n${facts.localAddress}\n` +
     `${facts.localPort}\n${facts.destinationAddress}\n${facts.destinationPort}\n${facts.upstreamAddress}\n` +

@@ -4,7 +4,7 @@ import { grpcStatusName } from '../core/grpc.ts'
 import { type Direction, type Endpoint, type IdempotencyOutcome, PHASES, type Phase } from '../exchange/exchange.ts'
 import { textOf } from './otlp-attributes.ts'
 import * as L from './record-layout.ts'
-import type { Redactor } from './redact.ts'
+import { type Redactor, withoutUserinfo } from './redact.ts'
 import type { RingMemory } from './ring.ts'
 
 export interface ErrorView {
@@ -108,7 +108,7 @@ export function viewExchange(
     durationUs: Math.round(float64[at + L.W_DURATION]!),
     direction: facts?.direction ?? (has(L.F_OUTBOUND) ? 'outbound' : 'inbound'),
     method: otherMethod !== '' ? otherMethod : (L.METHODS[high(L.H_STATUS)] ?? ''),
-    host,
+    host: withoutUserinfo(host),
     path: redactor.path(path),
     status: low(L.H_STATUS),
     responded: has(L.F_RESPONSE),

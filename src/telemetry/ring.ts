@@ -15,7 +15,6 @@ const FILLER = 0
 
 /** Ring memory as the views that records are written and read through; indexes are absolute. */
 export interface RingMemory {
-  readonly shared: SharedArrayBuffer
   readonly bytes: Buffer
   readonly int32: Int32Array
   readonly float64: Float64Array
@@ -23,19 +22,29 @@ export interface RingMemory {
   readonly capacity: number
 }
 
+/** Ring memory that two threads have. */
+export interface SharedRing extends RingMemory {
+  readonly shared: SharedArrayBuffer
+}
+
 /** Views over ring memory, made here or by the other thread. `bytes` is rounded up to a power of two. */
-export function openRing(memory: number | SharedArrayBuffer): RingMemory {
-  const capacity =
-    typeof memory === 'number'
-      ? 2 ** Math.ceil(Math.log2(Math.max(memory, 4096) / 8))
-      : memory.byteLength / 8 - HEADER_WORDS
-  const shared = typeof memory === 'number' ? new SharedArrayBuffer((capacity + HEADER_WORDS) * 8) : memory
+export function openRing(memory: number | SharedArrayBuffer): SharedRing {
+  const shared = typeof memory === 'number' ? new SharedArrayBuffer(ringBytes(memory)) : memory
+  return { shared, ...ringOver(shared) }
+}
+
+/** What a ring for `bytes` of records takes, rounded up to a power of two, and its header. */
+export function ringBytes(bytes: number): number {
+  return (2 ** Math.ceil(Math.log2(Math.max(bytes, 4096) / 8)) + HEADER_WORDS) * 8
+}
+
+/** Views over memory of the size that {@link ringBytes} says. */
+export function ringOver(memory: ArrayBuffer | SharedArrayBuffer): RingMemory {
   return {
-    shared,
-    bytes: Buffer.from(shared),
-    int32: new Int32Array(shared),
-    float64: new Float64Array(shared),
-    capacity,
+    bytes: Buffer.from(memory),
+    int32: new Int32Array(memory),
+    float64: new Float64Array(memory),
+    capacity: memory.byteLength / 8 - HEADER_WORDS,
   }
 }
 
@@ -112,6 +121,11 @@ export class RingWriter {
     return ((this.#tail - this.#head) | 0) + words <= this.memory.capacity
   }
 
+  /** Words of the record written last, which a walk back begins with. */
+  get lastWords(): number {
+    return this.#previous
+  }
+
   /** Bytes that the consumer has not taken yet. */
   get pendingBytes(): number {
     return this.#consumed ? ((this.#tail - Atomics.load(this.#int32, HEAD)) | 0) * 8 : 0
@@ -135,6 +149,30 @@ export class RingWriter {
 
 /** What the producer may be writing beyond the tail that it has told of, at most: a filler and the largest record. */
 const UNTOLD_WORDS = 32_768
+
+/**
+ * Walk over the records of memory that nobody writes to, newest first. `lastWords`: of the newest. A ring that its
+ * process left in the middle of a record is read up to that.
+ */
+export function walkLeft(
+  { int32, capacity }: RingMemory,
+  lastWords: number,
+  visit: (at: number, words: number, kind: number) => void,
+): void {
+  const mask = capacity - 1
+  let left = capacity - Math.min(UNTOLD_WORDS, capacity >> 1)
+  let position = int32[TAIL]!
+  let length = lastWords
+  while (length > 0 && length <= left) {
+    position = (position - length) | 0
+    left -= length
+    const at = (position & mask) + HEADER_WORDS
+    const first = int32[at * 2]!
+    if ((first & 0xffffff) !== length) return
+    if (first >>> 24 !== FILLER) visit(at, length, first >>> 24)
+    length = int32[at * 2 + 1]!
+  }
+}
 
 /** The consumer's end. */
 export class RingReader {

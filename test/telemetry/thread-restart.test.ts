@@ -5,14 +5,15 @@ import { TelemetryThread } from '../../src/telemetry/telemetry-thread.ts'
 import { until } from './collector.ts'
 
 test('a telemetry thread that dies is replaced and told nothing of what it knew', async () => {
-  const ring = new RingWriter(openRing(65_536))
+  const memory = openRing(65_536)
+  const ring = new RingWriter(memory)
   const counters = new SharedCounters()
   let restarts = 0
   const errors: unknown[] = []
   const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: (fields: object) => errors.push(fields) }
   const thread = new TelemetryThread({
     worker: {
-      ring: ring.memory.shared,
+      ring: memory.shared,
       counters: counters.shared,
       // Not an address: the thread fails as it starts.
       otlp: { endpoint: 'no url' },

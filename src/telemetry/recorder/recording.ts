@@ -10,6 +10,7 @@ import type { RingMemory, RingReader } from '../ring.ts'
 import { type DetailRedaction, viewDetails } from './details.ts'
 import { DumpFolder } from './dump.ts'
 import { type OpenStream, RecorderLink, type StreamHandlers } from './link.ts'
+import { MappedRing } from './mapped-ring.ts'
 import type { RecorderOptions } from './options.ts'
 import { recordedAttributes } from './recorded-span.ts'
 import { type Want, Wants } from './wants.ts'
@@ -42,6 +43,7 @@ export class Recording {
   readonly #wants: Wants
   readonly #dump: DumpFolder | undefined
   readonly #link: RecorderLink | undefined
+  readonly #file: MappedRing | undefined
   /** Made for the first copy, which nearly no process ever sees. */
   #encoder: SpanEncoder | undefined
 
@@ -54,10 +56,25 @@ export class Recording {
       onTrigger: (traceId, sampled) => this.#ask(traceId, sampled),
     })
     if (recorder.dump !== undefined) this.#dump = this.#openDump(recorder.dump)
+    if (recorder.file !== undefined) this.#file = this.#openFile(recorder.file)
     if (recorder.ask && recorder.tracesPerSecond > 0 && exporting !== undefined) {
       const { openStream } = exporting
       this.#link = new RecorderLink({ open: openStream, onWanted: (traceIds) => this.#wants.wanted(traceIds) })
     }
+  }
+
+  /** Whether records should be read soon after they were written, for what is in memory alone may be lost. */
+  get isUrgent(): boolean {
+    return this.#file !== undefined
+  }
+
+  /** Any record is being read. */
+  copy(at: number, words: number, kind: number): void {
+    if (this.#file === undefined || kind === L.FACTS) return
+    const { memory, factsOf, originUs } = this.#options
+    const facts = kind === L.EXCHANGE ? factsOf(memory.int32[at * 2 + L.H_CONNECTION]!) : undefined
+    this.#file.originUs = originUs()
+    this.#file.write(memory, at, words, kind, facts)
   }
 
   /** An EXCHANGE record is being read. Gives the attributes that its span is to have beside its own. */
@@ -73,6 +90,18 @@ export class Recording {
     this.#wants.close()
     this.#link?.close()
     await this.#dump?.close()
+    this.#file?.close()
+  }
+
+  /** Without it the proxy serves as ever. */
+  #openFile(given: NonNullable<RecorderOptions['file']>): MappedRing | undefined {
+    try {
+      return new MappedRing(given, this.#options.redaction)
+    } catch (error) {
+      this.#options.counters.add('recorderFaults', 1)
+      this.#options.warn('the file of the flight recorder cannot be had', error)
+      return undefined
+    }
   }
 
   #openDump(given: NonNullable<RecorderOptions['dump']>): DumpFolder {
