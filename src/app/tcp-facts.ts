@@ -15,6 +15,9 @@ export interface TcpReading {
   downstreamRetransmits: number
   upstreamRttUs: number
   upstreamRetransmits: number
+  /** Segments sent again since the last reading of the connection. */
+  downstreamResent: number
+  upstreamResent: number
 }
 
 /** A reader that gives the same object each time. */
@@ -25,6 +28,17 @@ export function tcpFactsReader(): (x: Exchange) => TcpReading | undefined {
     downstreamRetransmits: -1,
     upstreamRttUs: -1,
     upstreamRetransmits: -1,
+    downstreamResent: 0,
+    upstreamResent: 0,
+  }
+  /** Retransmits at the last reading, by descriptor. */
+  const before = new Map<number, number>()
+  const resent = (fd: number, total: number, fresh: boolean): number => {
+    const known = fresh ? 0 : (before.get(fd) ?? 0)
+    if (total === 0 && known === 0) return 0
+    before.set(fd, total)
+    // A descriptor may be another connection's by now.
+    return total >= known ? total - known : total
   }
   return (x) => {
     const { connection } = x
@@ -36,9 +50,11 @@ export function tcpFactsReader(): (x: Exchange) => TcpReading | undefined {
     const down = !gone && connection.fd >= 0 && tcpInfo(connection.fd, info)
     reading.downstreamRttUs = down ? info.rttUs : -1
     reading.downstreamRetransmits = down ? info.totalRetrans : -1
+    reading.downstreamResent = down ? resent(connection.fd, info.totalRetrans, connection.exchanges <= 1) : 0
     const up = x.upstreamFd >= 0 && tcpInfo(x.upstreamFd, info)
     reading.upstreamRttUs = up ? info.rttUs : -1
     reading.upstreamRetransmits = up ? info.totalRetrans : -1
+    reading.upstreamResent = up ? resent(x.upstreamFd, info.totalRetrans, !x.upstreamReused) : 0
     return reading
   }
 }

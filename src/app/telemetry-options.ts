@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../core/log.ts'
+import { ProxyHealth } from '../telemetry/proxy-health.ts'
 import type { RecorderOptions } from '../telemetry/recorder/options.ts'
 import type { TelemetryOptions } from '../telemetry/telemetry.ts'
+import { limitsReader } from './limits.ts'
 import { tcpFactsReader } from './tcp-facts.ts'
 import { version } from './version.ts'
 
@@ -37,6 +39,7 @@ export function telemetryOptions(config: Config, logger: Logger): TelemetryOptio
     slowMs: config.recorder.slowMs,
     recorder: recorderOptions(config),
     ...(process.platform === 'linux' ? { tcpOf: tcpFactsReader() } : {}),
+    health: new ProxyHealth(process.platform === 'linux' ? limitsReader() : undefined),
     logger,
   }
 }

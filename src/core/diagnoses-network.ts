@@ -3,7 +3,6 @@ import { rowsOf } from './diagnosis-entry.ts'
 
 const network = rowsOf('network')
 const inIncident = rowsOf('network', ['incident'])
-const runbook = rowsOf('network', [])
 
 export const NETWORK_DIAGNOSES = {
   connection_refused: network(
@@ -42,10 +41,10 @@ export const NETWORK_DIAGNOSES = {
     'Hops that fail in the tls phase with a certificate error of time.',
     '`openssl s_client -connect host:port` for the dates, whether it was renewed and not loaded, the clock of both hosts.',
   ),
-  tls_certificate_expiring: runbook(
+  tls_certificate_expiring: inIncident(
     'certificate about to expire',
     'A certificate in use ends soon.',
-    'The date in the handshake, before any failure.',
+    'The dates in handshakes, before any failure: the last tenth of its life, its last week at most.',
     'Whether renewal runs, and whether the server loads what it renews.',
   ),
   tls_version_mismatch: network(
@@ -63,7 +62,7 @@ export const NETWORK_DIAGNOSES = {
   retransmissions: inIncident(
     'packets are lost',
     'TCP has to send segments again: the way drops packets.',
-    'Retransmits of TCP_INFO on more exchanges than before, delays by multiples of 200 ms.',
+    'Retransmits of TCP_INFO: more segments a second, and on more exchanges, than usual; delays by multiples of 200 ms.',
     'Drops at interfaces and queues (`ip -s link`, `tc -s qdisc`), policers, saturated links, a bad cable.',
   ),
   network_slow: network(
@@ -84,10 +83,10 @@ export const NETWORK_DIAGNOSES = {
     'Hops that fail by timeout in the send or wait phase, without a span of the other side.',
     'Do small requests pass where large ones stall? Then look at MTU (`ping -M do -s 1472`). Else conntrack, the state of the host, network policies.',
   ),
-  mtu_black_hole: runbook(
+  mtu_black_hole: inIncident(
     'MTU black hole',
     'Small packets pass, full ones vanish, and the ICMP that would tell is filtered.',
-    'Failures by timeout in send or receive that begin at a size.',
+    'On one edge nearly all exchanges with bodies beyond a packet stall, and small ones pass.',
     '`ping -M do -s 1472 host`, MTU of overlays and tunnels, filters of ICMP type 3 code 4, `net.ipv4.tcp_mtu_probing`.',
   ),
 } as const

@@ -4,7 +4,6 @@ import { rowsOf } from './diagnosis-entry.ts'
 const application = rowsOf('application')
 const overload = rowsOf('overload')
 const overloadIncident = rowsOf('overload', ['incident'])
-const overloadRunbook = rowsOf('overload', [])
 const dependency = rowsOf('dependency')
 
 export const SERVICE_DIAGNOSES = {
@@ -50,10 +49,10 @@ export const SERVICE_DIAGNOSES = {
     'The spread of its own time grew, the middle did not.',
     'Pauses (garbage collection, compaction, cron), one bad instance of several, cold caches, locks.',
   ),
-  periodic_pauses: rowsOf('application', [])(
+  periodic_pauses: rowsOf('application', ['incident'])(
     'pauses at intervals',
     'All requests of an instance stop for a moment, again and again.',
-    'Slow requests of one instance that begin at different times and end together, at even intervals.',
+    'Slow requests that begin at different times and end together, at even intervals.',
     'Garbage collection logs, memory close to its limit, timers and cron jobs.',
   ),
   upstream_timeout: dependency(
@@ -98,7 +97,7 @@ export const SERVICE_DIAGNOSES = {
     'Hops of status 429.',
     'Who sends so much; whether the limit is meant for it.',
   ),
-  circuit_open: overloadRunbook(
+  circuit_open: overload(
     'circuit breaker is open',
     'Calls are not even tried, since too many failed before.',
     'Hops that fail by the breaker without an attempt.',
@@ -110,16 +109,16 @@ export const SERVICE_DIAGNOSES = {
     'Calls per request grew several times over together with the share of failures.',
     'The first failing hop; then retry budgets, back-off, and retries on more than one level.',
   ),
-  noisy_client: overloadRunbook(
+  noisy_client: overloadIncident(
     'one client starves the rest',
     'A single caller takes most of what a service can do.',
-    'The share of one caller in the calls of a service that became slow.',
+    'A service that became slow or sheds load, one caller whose calls multiplied, others that call as ever.',
     'That caller’s job; limits per client.',
   ),
-  descriptors_short: overloadRunbook(
+  descriptors_short: overload(
     'file descriptors or conntrack run out',
     'New sockets cannot be made, or connections are forgotten.',
-    'Failures with EMFILE, ENFILE; connects that time out on one host only.',
+    'Failures with EMFILE or ENFILE; before any, four fifths of the limit in use as the proxy counts.',
     '`ls /proc/PID/fd | wc -l` against `ulimit -n`; `conntrack -C` against `nf_conntrack_max`.',
   ),
 } as const

@@ -8,6 +8,8 @@ import { type DiagnosisFacts, rowsOf } from './diagnosis-entry.ts'
 
 const proxy = rowsOf('proxy')
 const client = rowsOf('client')
+const tracing = rowsOf('tracing')
+const tracingIncident = rowsOf('tracing', ['incident'])
 
 export const DIAGNOSES = {
   ...SERVICE_DIAGNOSES,
@@ -36,22 +38,28 @@ export const DIAGNOSES = {
     'Codes whose source is downstream.',
     '`hopscope explain` with the code; then the client that built the request.',
   ),
-  handover_failed: rowsOf('tracing', ['trace'])(
+  handover_failed: tracing(
     'handover failed',
     'The caller sent it, and the callee’s sidecar never saw it: lost between the two, or the span was.',
-    'A call into the mesh with a span at the caller’s side only.',
+    'Calls into the mesh with a span at the caller’s side only, to a callee that sends spans as a rule.',
     'The failure of the caller’s span, if it has one; interception rules at the callee; drops counted by its exporter.',
   ),
-  calls_stopped: rowsOf('dependency', [])(
+  calls_stopped: rowsOf('dependency', ['incident'])(
     'calls stopped coming',
     'A caller that is busy as ever no longer calls.',
-    'The rate of an edge fell to nothing while its caller’s did not.',
+    'The calls of an edge ceased while its caller is asked on the same routes as ever.',
     'Feature flags and caches at the caller, service discovery, a breaker that is open, the trace context if only spans are missing.',
   ),
-  clock_drift: rowsOf('tracing', [])(
-    'clocks drift apart',
-    'Two hosts do not agree on the time, and come to agree less.',
-    'The Clocks view: offsets that move.',
+  spans_lost: tracingIncident(
+    'spans of the proxy are lost',
+    'A proxy makes spans faster than they can be sent or taken: traces have gaps.',
+    'Spans that its exporter dropped, as it says on a span now and then.',
+    'Is the aggregator reached, and does it keep up? `otel_sdk_processor_span_processed_total` by error type on /metrics; the sample setting.',
+  ),
+  clock_drift: tracingIncident(
+    'its clock is wrong',
+    'A host does not agree with the others on the time. Traces are corrected for it; logs, leases and certificates are not.',
+    'Hops seen from both ends: a clock more than 100 ms from the middle of all, by the surest of many.',
     'chrony or ntpd on the hosts named there.',
   ),
 } as const satisfies Readonly<Record<string, DiagnosisFacts>>

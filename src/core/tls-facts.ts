@@ -17,6 +17,12 @@ export interface PeerIdentity {
   readonly notAfter: string
 }
 
+/** When a certificate is valid, ISO 8601. */
+export interface Validity {
+  readonly notBefore: string
+  readonly notAfter: string
+}
+
 /** TLS of one connection. */
 export interface TlsFacts {
   /** `1.2` or `1.3`. */
@@ -28,6 +34,8 @@ export interface TlsFacts {
   /** Protocol agreed on by ALPN, '' for none. */
   readonly alpn: string
   readonly resumed: boolean
+  /** Of the certificate that the server showed; undefined where it is not known. */
+  readonly certificate?: Validity | undefined
 }
 
 /** TLS of an accepted connection. */

@@ -5,7 +5,7 @@
  * recorder reads: header sections as they came, lengths of the kept parts of both bodies (two of 16 bits), those parts.
  */
 import { ERROR_CODES, type ErrorCode, type ErrorPhase } from '../core/errors.ts'
-import { type Direction, IDEMPOTENCY_OUTCOMES, type IdempotencyOutcome } from '../exchange/exchange.ts'
+import { type Direction, type Exchange, IDEMPOTENCY_OUTCOMES, type IdempotencyOutcome } from '../exchange/exchange.ts'
 
 /** Kinds of records; 0 is the ring's own filler. */
 export const EXCHANGE = 1
@@ -155,7 +155,14 @@ export interface TcpFacts {
   readonly downstreamRetransmits: number
   readonly upstreamRttUs: number
   readonly upstreamRetransmits: number
+  /** Sent again since the last reading. */
+  readonly downstreamResent?: number
+  readonly upstreamResent?: number
 }
+
+/** Attributes that few exchanges have: what the proxy notes of itself at the time. */
+export type Notes = readonly (readonly [string, TailValue])[]
+export type NotesOf = (x: Exchange, tcp: TcpFacts | undefined) => Notes | undefined
 
 /** What a FACTS record says of a connection. Its exchanges refer to it by `connection`. */
 export interface ConnectionFactsRecord {

@@ -1,7 +1,7 @@
 /** The rare parts of a record: attempts of a retried exchange, and what user stages put on the span. */
 import type { AttemptRecord, Exchange } from '../exchange/exchange.ts'
 import { ExchangeSpan } from './exchange-span.ts'
-import type { AttemptTail, RecordTail, UserTail } from './record-layout.ts'
+import type { AttemptTail, Notes, RecordTail, UserTail } from './record-layout.ts'
 import { webSocketAttributes } from './websocket-facts.ts'
 
 /** Attempts that a record keeps: with its first and last ones a story is told. */
@@ -29,12 +29,13 @@ export function retriedUs(attempts: readonly AttemptTail[]): number {
   return first === undefined ? 0 : Math.max(0, attempts.at(-1)!.startUs - first.startUs)
 }
 
-/** What user stages put on the span, and what was seen of a WebSocket. */
-export function userTailOf(x: Exchange): UserTail | undefined {
+/** What user stages put on the span, what was seen of a WebSocket, and what the proxy notes of itself. */
+export function userTailOf(x: Exchange, notes: Notes | undefined): UserTail | undefined {
   const span = x.bag?.get(ExchangeSpan.KEY)
   const user = span instanceof ExchangeSpan ? span.finish() : undefined
-  if (x.webSocket === undefined) return user
-  const seen = webSocketAttributes(x.webSocket, x.timing.startUs)
+  if (x.webSocket === undefined && notes === undefined) return user
+  const seen = x.webSocket === undefined ? [] : webSocketAttributes(x.webSocket, x.timing.startUs)
+  if (notes !== undefined) seen.push(...notes)
   return { ...user, attributes: [...seen, ...(user?.attributes ?? [])] }
 }
 

@@ -26,14 +26,22 @@ export class SpanRecorder {
   readonly #tcpOf: ((x: Exchange) => L.TcpFacts | undefined) | undefined
   readonly sections: boolean
 
+  readonly #notesOf: L.NotesOf | undefined
+
   /** `sections`: header sections are kept too, as they came; they are redacted when they are read. */
-  constructor(ring: RingWriter, tcpOf?: (x: Exchange) => L.TcpFacts | undefined, sections = false) {
+  constructor(
+    ring: RingWriter,
+    tcpOf?: (x: Exchange) => L.TcpFacts | undefined,
+    sections = false,
+    notesOf?: L.NotesOf,
+  ) {
     this.ring = ring
     this.sections = sections
     this.#float64 = ring.memory.float64
     this.#int32 = ring.memory.int32
     this.#bytes = ring.memory.bytes
     this.#tcpOf = tcpOf
+    this.#notesOf = notesOf
   }
 
   /** The worker was started again and knows no connection. */
@@ -96,7 +104,10 @@ export class SpanRecorder {
       strings += link.traceId + link.spanId
     }
     if (x.idempotency !== undefined) bits |= L.outcomeBits(x.idempotency)
-    const tail = x.attemptLog === undefined && x.bag === undefined && x.webSocket === undefined ? '' : tailOf(x)
+    const tcp = this.#tcpOf?.(x)
+    const notes = this.#notesOf?.(x, tcp)
+    const isPlain = x.attemptLog === undefined && x.bag === undefined && x.webSocket === undefined
+    const tail = isPlain && notes === undefined ? '' : tailOf(x, notes)
     strings += tail
 
     let requestSection = ''
@@ -117,7 +128,6 @@ export class SpanRecorder {
     if (x.upstreamReused) bits |= L.F_REUSED
     if (x.connection.direction === 'outbound') bits |= L.F_OUTBOUND
     if (x.response !== undefined) bits |= L.F_RESPONSE
-    const tcp = this.#tcpOf?.(x)
     if (tcp !== undefined) {
       bits |= L.F_TCP
       int32[half + L.H_TCP] = tcp.downstreamRttUs
@@ -170,9 +180,9 @@ export class SpanRecorder {
 }
 
 /** The rare parts as JSON, UTF-8 bytes in a latin1 string. */
-function tailOf(x: Exchange): string {
+function tailOf(x: Exchange, notes: L.Notes | undefined): string {
   const attempts = x.attemptLog === undefined ? undefined : attemptTails(x.attemptLog)
-  const user = userTailOf(x)
+  const user = userTailOf(x, notes)
   if (attempts === undefined && user === undefined) return ''
   const tail: L.RecordTail = { ...(attempts && { attempts }), ...(user && { user }) }
   const text = Buffer.from(JSON.stringify(tail)).toString('latin1')

@@ -10,6 +10,7 @@ import { receiverMetrics, recorderMetrics } from './exporter-metrics.ts'
 import { FlightRecorder } from './flight-recorder.ts'
 import { Metrics } from './metrics.ts'
 import type { LaneCounts } from './otlp-lane.ts'
+import type { ProxyHealth } from './proxy-health.ts'
 import * as L from './record-layout.ts'
 import { MAX_ATTEMPTS } from './record-tail.ts'
 import { detailRedaction } from './recorder/details.ts'
@@ -48,6 +49,8 @@ export interface TelemetryOptions {
   readonly recorder?: Partial<RecorderOptions>
   /** TCP_INFO of both sides at the end of an exchange; may give the same object each time. */
   readonly tcpOf?: (x: Exchange) => L.TcpFacts | undefined
+  /** Where the proxy is itself short of something. */
+  readonly health?: ProxyHealth | undefined
   readonly logger: Logger
 }
 
@@ -91,16 +94,18 @@ class RunningTelemetry implements Telemetry {
   readonly #tells: boolean
   #toldUs = 0
   readonly #thread: TelemetryThread
+  readonly #health: ProxyHealth | undefined
   #accessLog: AccessLogMode
 
   constructor(options: TelemetryOptions) {
     this.#exports = options.otlp !== undefined
     this.#accessLog = options.accessLog ?? 'off'
+    this.#health = options.health
     this.#slowUs = (options.slowMs ?? 1000) * 1000
     const memory = openRing(options.ringBytes ?? 4 * 1024 * 1024)
     const ring: RingWriter = new RingWriter(memory, () => this.#thread.wake())
     const recorder = { ...RECORDER_DEFAULTS, ...options.recorder }
-    this.#spans = new SpanRecorder(ring, options.tcpOf, recorder.sections)
+    this.#spans = new SpanRecorder(ring, options.tcpOf, recorder.sections, options.health?.notesOf)
     this.#thread = new TelemetryThread({
       worker: workerOptions(options, recorder, memory.shared, this.#counters),
       counters: this.#counters,
@@ -114,6 +119,7 @@ class RunningTelemetry implements Telemetry {
     for (const metric of receiverMetrics(() => this.#thread.receivers)) this.metrics.add(metric)
     for (const metric of recorderMetrics(() => this.counters().recorder)) this.metrics.add(metric)
     this.#webSockets = new WebSocketMetrics(this.metrics)
+    options.health?.watch(this.metrics, () => this.counters())
     const writes = recorder.dump !== undefined || recorder.file !== undefined
     this.#tells = writes || this.#exports
     if (this.#tells || this.#accessLog !== 'off') this.#thread.start()
@@ -199,6 +205,7 @@ class RunningTelemetry implements Telemetry {
   }
 
   close(deadlineMs: number): Promise<void> {
+    this.#health?.close()
     this.#exports = false
     this.#accessLog = 'off'
     return this.#thread.close(deadlineMs)

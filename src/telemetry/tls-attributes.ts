@@ -32,13 +32,20 @@ export function parseTlsAttributes(text: string): readonly Attribute[] {
   return text === '' ? [] : (JSON.parse(text) as Attribute[])
 }
 
-function handshake(prefix: string, { version, cipher, alpn, serverName, resumed }: TlsFacts): Attribute[] {
+function handshake(prefix: string, facts: TlsFacts): Attribute[] {
+  const { version, cipher, alpn, serverName, resumed, certificate } = facts
   return [
     [`${prefix}.protocol.name`, 'tls'],
     [`${prefix}.protocol.version`, version],
     [`${prefix}.cipher`, cipher],
     [`${prefix}.resumed`, resumed],
     ...(alpn === '' ? [] : [[`${prefix}.next_protocol`, bounded(alpn)] as const]),
+    ...(certificate === undefined
+      ? []
+      : [
+          [`${prefix}.server.not_before`, certificate.notBefore] as const,
+          [`${prefix}.server.not_after`, certificate.notAfter] as const,
+        ]),
     ...(serverName === '' ? [] : [[`${prefix}.client.server_name`, bounded(serverName)] as const]),
   ]
 }

@@ -1,6 +1,8 @@
 /** What one certificate needs to serve: the certificate itself, its names, and OpenSSL's context for it. */
 import { constants, createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext } from 'node:tls'
+import type { Validity } from '../core/tls-facts.ts'
+import { validityOf } from './facts.ts'
 import { namesCover, normalName, parseAltNames } from './names.ts'
 
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
@@ -23,6 +25,8 @@ export interface ServedCertificate {
   readonly names: ReadonlySet<string>
   /** Of the certificate in the chain that expires first; milliseconds since the epoch. */
   readonly notAfterMs: number
+  /** Of the certificate itself. */
+  readonly validity: Validity | undefined
   readonly context: SecureContext
 }
 
@@ -66,6 +70,7 @@ export function servedCertificate(
     name,
     names,
     notAfterMs: Math.min(...chain.map(({ validTo }) => Date.parse(validTo))),
+    validity: validityOf(own),
     context: contextOf(pem, names, policy),
   }
 }

@@ -162,6 +162,7 @@ class Handshake implements WireHandler, Deadlined {
   #facts(socket: TLSSocket): DownstreamTls {
     return {
       ...factsOf(socket, this.#begun.hello.serverName),
+      certificate: this.#certificate.validity,
       handshakeUs: nowUs() - this.#begun.startUs,
       certificateNames: this.#certificate.names,
     }

@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { nowUs } from '../core/clock.ts'
 import { type ErrorCode, type ErrorPhase, errnoOf, ProxyError } from '../core/errors.ts'
 import { Wire } from '../net/wire.ts'
-import { factsOf } from '../tls/facts.ts'
+import { factsOf, validityOf } from '../tls/facts.ts'
 import { upstreamFailure } from '../tls/failures.ts'
 import { UpstreamTls } from '../tls/upstream-tls.ts'
 import type { NameResolver, ResolvedAddress } from './resolver.ts'
@@ -142,7 +142,8 @@ export class Dial {
 
   #secured(wire: Wire, socket: TLSSocket, offered: readonly string[]): void {
     if (this.#over) return
-    const facts = factsOf(socket, typeof socket.servername === 'string' ? socket.servername : '')
+    const agreed = factsOf(socket, typeof socket.servername === 'string' ? socket.servername : '')
+    const facts = { ...agreed, certificate: validityOf(socket.getPeerX509Certificate()) }
     wire.tls = facts
     // A server without ALPN speaks HTTP/1.1; where that was not offered, it is not what is wanted.
     if (facts.alpn === '' && !offered.includes('http/1.1')) {

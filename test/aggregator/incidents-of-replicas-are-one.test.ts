@@ -25,7 +25,8 @@ const incident = (
   closedMs: number | null,
   causes: readonly IncidentCause[],
 ): Incident => ({
-  ...{ id, onsetMs, openedMs: onsetMs + 5000, closedMs, causes, state: closedMs === null ? 'open' : 'closed' },
+  ...{ id, severity: 'fault', onsetMs, openedMs: onsetMs + 5000, closedMs, causes },
+  state: closedMs === null ? 'open' : 'closed',
   ...{ summary: `${causes[0]?.service} of ${id}`, timeline: [{ atMs: onsetMs, text: id }] },
 })
 

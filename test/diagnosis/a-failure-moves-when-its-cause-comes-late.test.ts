@@ -24,7 +24,17 @@ const span = (more: Partial<SpanFacts>): SpanFacts => ({
     http: 502,
     kind: 2,
   },
-  ...{ failed: true, ours: true, phases: [], retransmitted: false, counted: false, failure: 0 },
+  ...{
+    failed: true,
+    ours: true,
+    phases: [],
+    host: 0,
+    resent: 0,
+    bytes: 0,
+    rare: undefined,
+    counted: false,
+    failure: 0,
+  },
   ...more,
 })
 

@@ -27,7 +27,7 @@ test('quantiles of a sketch are within an eighth, over seven orders of magnitude
 })
 
 const sample = (ownUs: number): Parameters<Signature['add']>[0] => ({
-  ...{ ownUs, totalUs: ownUs, phases: [], failure: 0, visible: false, retransmitted: false },
+  ...{ ownUs, totalUs: ownUs, phases: [], failure: 0, visible: false },
 })
 
 test('ten thousand places are held in under 8 KiB each, further ones are counted', () => {

@@ -23,7 +23,15 @@ function incident(summary: string, evidence = 'the middle is 92 ms by itself (us
     route: '',
   } as const
   return {
-    ...{ id: 'a1', state: 'open', onsetMs: 1_790_000_000_000, openedMs: 1_790_000_006_000, closedMs: null, summary },
+    ...{
+      id: 'a1',
+      severity: 'fault',
+      state: 'open',
+      onsetMs: 1_790_000_000_000,
+      openedMs: 1_790_000_006_000,
+      closedMs: null,
+      summary,
+    },
     causes: [{ ...cause, text: summary, evidence: [evidence], check: '', weight: 1, z: 9, traceIds: [] }],
     timeline: [],
   }

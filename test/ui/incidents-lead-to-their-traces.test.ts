@@ -12,6 +12,7 @@ const HOSTILE = '<img src=x onerror="window.pwned=1">'
 
 const INCIDENT: Incident = {
   ...{
+    severity: 'fault',
     id: 'a1',
     state: 'closed',
     onsetMs: 1_790_000_000_000,

@@ -13,7 +13,9 @@ import type { PlaceKind, Signatures } from './signatures.ts'
 const MAGIC = 0x31425348
 const HEADER = 24
 const MEDIANS = KEPT_MEDIANS.to - KEPT_MEDIANS.from
-const LEARNT = ['calls', 'failed', 'lost', 'epochs', 'rate', 'drift'] as const satisfies readonly (keyof Learnt)[]
+const LEARNT = [
+  ...(['calls', 'failed', 'lost', 'unseen', 'resentRate', 'epochs', 'rate', 'drift'] as const),
+] as const satisfies readonly (keyof Learnt)[]
 const RECORD = 16 + 8 + LEARNT.length * 8 + MEDIANS * 4 + KEPT_SKETCHES * 2
 
 const BASELINES = 'baselines.bin'

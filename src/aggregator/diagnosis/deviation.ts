@@ -2,7 +2,7 @@
  * How far the last seconds of a place are from what is usual there, by robust z-scores: medians and quantiles, never
  * means and standard deviations, with what the small number of calls and the usual unrest between epochs let expect.
  */
-import { MEASURES, OWN, type Signature } from './signature.ts'
+import { MEASURES, OWN, RECENT, type Signature } from './signature.ts'
 import { countsOf, quantileOf, samplesOf, trimmedMean } from './window.ts'
 
 /** Learnt from fewer epochs or calls nothing is compared. */
@@ -39,13 +39,11 @@ export interface Failing {
   readonly seconds: number
 }
 
-export function failing(of: Signature, nowS: number): Failing | undefined {
+export function failing(of: Signature, nowS: number, hour: number): Failing | undefined {
   const counts = countsOf(of, nowS, WINDOW_S, ENOUGH)
   const { calls, failed, visible, seconds } = counts
   if (failed < LEAST_FAILED) return undefined
-  const { learnt } = of
-  // Never quite sure of none: as if half a failure had been seen.
-  const usualShare = (learnt.failed + 0.5) / (learnt.calls + 50)
+  const usualShare = of.usualFailing(hour, calls / seconds)
   const share = failed / calls
   const z = (share - usualShare) / Math.sqrt((usualShare * (1 - usualShare)) / calls)
   const over = Math.max(0, failed - usualShare * calls)
@@ -144,11 +142,64 @@ export function grownPhase(of: Signature, nowS: number): PhaseExcess | undefined
   return most
 }
 
-/** Segments are sent again on far more exchanges than usual: the share now, undefined where not. */
-export function losing(of: Signature, nowS: number): number | undefined {
-  const { calls, lost } = countsOf(of, nowS, WINDOW_S, ENOUGH)
-  if (lost < LEAST_FAILED) return undefined
+export interface Losing {
+  readonly z: number
+  /** Of exchanges, that had segments sent again. */
+  readonly share: number
+  /** Exchanges over the usual, a second. */
+  readonly excess: number
+  /** Segments sent again, a second. */
+  readonly perSecond: number
+  readonly usualPerSecond: number
+}
+
+/** Least rise of the rate, and segments of a window. */
+const LOSS_TIMES = 3
+const LEAST_RESENT = 6
+/** Retransmits come in flights: their count varies more than that of single ones, by so much. */
+const FLIGHTS = 4
+
+/** Segments are sent again on far more exchanges than usual, and at a far higher rate; undefined where not. */
+export function losing(of: Signature, nowS: number): Losing | undefined {
+  const { calls, lost, resent, seconds } = countsOf(of, nowS, WINDOW_S, ENOUGH)
+  if (lost < LEAST_FAILED || resent < LEAST_RESENT) return undefined
   const usual = (of.learnt.lost + 0.5) / (of.learnt.calls + 50)
-  const z = (lost / calls - usual) / Math.sqrt((usual * (1 - usual)) / calls)
-  return z >= ALARMING ? lost / calls : undefined
+  const share = lost / calls
+  const z = (share - usual) / Math.sqrt((usual * (1 - usual)) / calls)
+  const usualPerSecond = of.learnt.resentRate
+  const expected = Math.max(usualPerSecond * seconds, 0.5)
+  const rateZ = (resent - expected) / Math.sqrt(expected * FLIGHTS)
+  if (z < ALARMING || rateZ < ALARMING || resent < expected * LOSS_TIMES) return undefined
+  const excess = Math.max(0, lost - usual * calls) / seconds
+  return { z: Math.min(z, rateZ), share, excess, perSecond: resent / seconds, usualPerSecond }
+}
+
+const LARGE_WINDOW_S = 20
+const FEWEST_LARGE = 3
+const STALLING = 0.7
+const PASSING = 0.2
+
+/** Exchanges whose bodies take more than a packet stall, and small ones pass: counts of both, undefined where not. */
+export function stallsBySize(
+  of: Signature,
+  nowS: number,
+): { large: number; stalled: number; small: number } | undefined {
+  const { calls, failed, large, largeStalled: stalled } = countsOf(of, nowS, LARGE_WINDOW_S, 0)
+  const small = calls - large
+  if (stalled < FEWEST_LARGE || small < FEWEST_LARGE || stalled < large * STALLING) return undefined
+  return Math.max(0, failed - stalled) > small * PASSING ? undefined : { large, stalled, small }
+}
+
+/** Of the slow ones among the last calls: whether most of what they took over the usual was of the proxy itself. */
+export function slowByProxy(of: Signature, nowS: number): boolean {
+  const usual = of.usual(OWN, 0.95)
+  const [own, self] = [OWN, MEASURES.indexOf('self')]
+  let [excessUs, selfUs] = [0, 0]
+  for (let i = 0; i < RECENT; i++) {
+    const atS = of.sampleAtS(i)
+    if (atS === 0 || nowS - atS > WINDOW_S || of.sample(i, own) <= usual + LEAST_EXCESS_US) continue
+    excessUs += of.sample(i, own) - usual
+    selfUs += Math.max(0, of.sample(i, self) - of.usual(self, 0.5))
+  }
+  return excessUs > 0 && selfUs > excessUs / 2
 }

@@ -10,6 +10,11 @@ export interface IncidentCause extends Cause {
 
 export interface Incident {
   readonly id: string
+  /** `fault`: requests fail or are slow; `warning`: nothing is hurt yet, or what is known of it suffers. */
+  readonly severity: 'fault' | 'warning'
+  /** Of a warning: what names it over time, and how long it stands without being seen. */
+  readonly key?: string
+  readonly keepMs?: number
   readonly state: 'open' | 'closed'
   /** Milliseconds since the epoch: when it began as far as can be told, when it was said, when all was well again (null: not yet). */
   readonly onsetMs: number
@@ -60,7 +65,9 @@ export class Incidents {
   ) {
     this.#onChange = onChange
     // What was open when the process ended is not known to go on.
-    for (const one of kept) this.#closed.push({ ...one, state: 'closed', closedMs: one.closedMs ?? one.openedMs })
+    for (const one of kept) {
+      this.#closed.push({ ...one, severity: 'fault', state: 'closed', closedMs: one.closedMs ?? one.openedMs })
+    }
   }
 
   /** The newest first. */
@@ -128,6 +135,12 @@ export class Incidents {
   }
 }
 
+/** A fault that is on before all others, then the newest first. */
+export function inOrder(incidents: readonly Incident[]): Incident[] {
+  const isOn = (one: Incident): number => Number(one.severity === 'fault' && one.state === 'open')
+  return [...incidents].sort((a, b) => isOn(b) - isOn(a) || b.openedMs - a.openedMs)
+}
+
 /** By harm over the whole incident so far. */
 function ranked({ suspects }: Open): Suspect[] {
   const all = [...suspects.values()].sort((a, b) => b.most + b.harm - (a.most + a.harm))
@@ -148,6 +161,7 @@ function incidentOf(open: Open, state: Incident['state'], closedMs: number | nul
   const times = { onsetMs: Math.round(onsetMs), openedMs: Math.round(openedMs) }
   return {
     id,
+    severity: 'fault',
     state,
     ...times,
     closedMs: closedMs === null ? null : Math.round(closedMs),

@@ -4,6 +4,7 @@ import type { Names } from '../intake/names.ts'
 import { Addresses } from './addresses.ts'
 import { attribute, type Call, isOther, type Share } from './attribution.ts'
 import { nameFailure, TIMEOUTS } from './naming.ts'
+import type { Rare } from './phase-scan.ts'
 import { CALL, type Entry, SERVED, type Signatures } from './signatures.ts'
 import type { QuietTrace, SpanFacts } from './trace-window.ts'
 
@@ -21,7 +22,18 @@ export interface Seen {
   readonly failed: boolean
 }
 
+/** What a look at whole traces gives beside samples. */
+export interface Aside {
+  /** A hop from one host to another; hosts without a name are their services. */
+  onHop(client: SpanFacts, server: SpanFacts, nowS: number): void
+  /** A span says something that few say. `at`: of whom, a service, or the address called. */
+  onRare(span: SpanFacts, rare: Rare, at: number, words: Uint32Array, nowS: number): void
+  /** It took so much longer by itself than most do. */
+  onSlow(span: SpanFacts, excessUs: number): void
+}
+
 export class Learning {
+  readonly #aside: Aside | undefined
   readonly #names: Names
   readonly #signatures: Signatures
   readonly #onRoot: (seen: Seen, nowS: number) => void
@@ -29,7 +41,8 @@ export class Learning {
   /** Names' numbers of addresses, and of services that answer there. */
   readonly addresses = new Addresses<number>(0)
 
-  constructor(names: Names, signatures: Signatures, onRoot: (seen: Seen, nowS: number) => void) {
+  constructor(names: Names, signatures: Signatures, onRoot: (seen: Seen, nowS: number) => void, aside?: Aside) {
+    this.#aside = aside
     this.#names = names
     this.#signatures = signatures
     this.#onRoot = onRoot
@@ -41,12 +54,18 @@ export class Learning {
     const shares = attribute(calls, (call, below) => isOther(call, below) && this.#answers(call, below))
     const failures = this.#failures(ordered, calls, shares)
     const callees = new Map<number, number>()
+    const large = new Set<number>()
     for (let i = 0; i < ordered.length; i++) {
       const { span, parent } = ordered[i]!
+      if (span.bytes >= LARGE_BYTES) large.add(i)
       const caller = calls[parent]
       if (caller === undefined || caller.service === span.service) continue
       if (caller.isCall) this.addresses.learn(caller.peer as number, span.peer, span.service)
-      if (this.#answers(caller, calls[i]!)) callees.set(parent, span.service)
+      if (!this.#answers(caller, calls[i]!)) continue
+      callees.set(parent, span.service)
+      if (span.bytes >= LARGE_BYTES) large.add(parent)
+      if (span.rare !== undefined) shiftPause(shares, parent, i, span.rare)
+      if (!span.counted && caller.isCall) this.#aside?.onHop(ordered[parent]!.span, span, nowS)
     }
     for (let i = 0; i < ordered.length; i++) {
       const { span, parent } = ordered[i]!
@@ -62,19 +81,29 @@ export class Learning {
       const entry = this.#placeOf(ordered, i, calls, callees.get(i) ?? 0)
       if (entry === undefined) continue
       // Swallowed on the way: the other side is known to send spans, and this call has none.
-      const lost = failures[i] === TIMEOUT && shares[i]!.unseen && entry.callee !== 0
-      const failure = lost ? SWALLOWED : failures[i]!
-      span.failure = failure
+      const caller = calls[i]!.isCall ? ordered[parent]?.span : undefined
+      if (caller !== undefined && caller.service === span.service && !calls[parent]!.isCall) entry.via = caller.route
       const share = shares[i]!
+      const gap = share.unseen && entry.callee !== 0
+      const failure = gap ? (UNSEEN_AS.get(failures[i]!) ?? failures[i]!) : failures[i]!
+      span.failure = failure
+      const { rare } = span
       const sample = {
         ownUs: share.ownUs,
         totalUs: span.durationUs,
         phases: span.ours ? span.phases : NO_PHASES,
         failure,
         visible: failure !== 0 && !share.hidden,
-        retransmitted: span.retransmitted,
+        resent: span.resent,
+        large: large.has(i),
+        stalled: STALLS.has(failure) || share.ownUs > STALLED_US,
+        unseen: gap && !calls[i]!.failed && !calls[i]!.abandoned,
       }
-      if (failure !== 0 || sample.ownUs > entry.notableUs) entry.signature.addExample(words)
+      const slow = sample.ownUs > entry.notableUs
+      if (failure !== 0 || slow) entry.signature.addExample(words)
+      if (slow && !calls[i]!.isCall) this.#aside?.onSlow(span, sample.ownUs - entry.notableUs)
+      if (rare !== undefined)
+        this.#aside?.onRare(span, rare, calls[i]!.isCall ? entry.callee || entry.other : span.service, words, nowS)
       entry.signature.add(sample, nowS)
     }
   }
@@ -118,7 +147,8 @@ export class Learning {
     return failures
   }
 
-  #nameOf({ error, http }: SpanFacts, unseen: boolean): number {
+  #nameOf({ error, http, rare }: SpanFacts, unseen: boolean): number {
+    if (rare?.exhausted === true) return EXHAUSTED
     const key = (error * 1024 + (http & 1023)) * 2 + Number(unseen)
     const known = this.#named.get(key)
     if (known !== undefined) return known
@@ -146,6 +176,28 @@ export class Learning {
 const GONE = NUMBER.get('client_gone')!
 const TIMEOUT = NUMBER.get('upstream_timeout')!
 const SWALLOWED = NUMBER.get('blackhole')!
+const EXHAUSTED = NUMBER.get('descriptors_short')!
+/** A call that fails so, and of which a callee that is known to send spans sent none. */
+const UNSEEN_AS: ReadonlyMap<number, number> = new Map([
+  [TIMEOUT, SWALLOWED],
+  [NUMBER.get('dependency_failing')!, NUMBER.get('handover_failed')!],
+])
+const STALLS: ReadonlySet<number> = new Set([
+  TIMEOUT,
+  SWALLOWED,
+  NUMBER.get('deadline_exceeded')!,
+  NUMBER.get('connection_reset')!,
+])
+const STALLED_US = 1_000_000
+/** More than what a packet of any usual network holds with a head before it. */
+const LARGE_BYTES = 1300
+
+/** The callee's proxy stood still when the call came: not the way, but that proxy held it up. */
+function shiftPause(shares: Share[], caller: number, served: number, { pauseBeforeUs }: Rare): void {
+  const moved = Math.min(pauseBeforeUs, shares[caller]!.ownUs)
+  shares[caller]!.ownUs -= moved
+  shares[served]!.ownUs += moved
+}
 
 interface Placed {
   readonly span: SpanFacts

@@ -10,6 +10,7 @@ export interface FailureFacts {
   readonly http: number
   /** Name of the gRPC status. */
   readonly rpc?: string
+  readonly errno?: string
   /** It has an exception event. */
   readonly exception?: boolean
   /** A call whose other side sent no span. */
@@ -64,6 +65,9 @@ const BY_CODE: Readonly<Record<string, DiagnosisName>> = {
   'java.net.unknownhostexception': 'dns_failing',
 }
 
+/** Errors of breakers, as libraries and proxies of others name them. */
+const OPEN_BREAKER = /circuit.?(breaker)?.?(is.?)?open|callnotpermitted|brokencircuit|eopenbreaker|^UO$/i
+
 const BY_RPC: Readonly<Record<string, DiagnosisName>> = {
   DEADLINE_EXCEEDED: 'deadline_exceeded',
   RESOURCE_EXHAUSTED: 'overloaded',
@@ -80,10 +84,12 @@ export const TIMEOUTS: ReadonlySet<DiagnosisName> = new Set(['upstream_timeout',
 
 /** The name for a failed hop that no failure beneath explains. */
 export function nameFailure(facts: FailureFacts): DiagnosisName {
-  const { error, http, rpc = '', exception = false, unseen, inMesh = false } = facts
+  const { error, http, rpc = '', errno = '', exception = false, unseen, inMesh = false } = facts
+  if (errno === 'EMFILE' || errno === 'ENFILE' || /^E[MN]FILE$/.test(error)) return 'descriptors_short'
   const named = Object.hasOwn(BY_CODE, error) ? BY_CODE[error] : BY_CODE[error.toLowerCase()]
   if (named !== undefined) return named === 'upstream_timeout' && unseen && inMesh ? 'blackhole' : named
   if (Object.hasOwn(ERROR_CODES, error)) return ofSource(error as keyof typeof ERROR_CODES)
+  if (OPEN_BREAKER.test(error)) return 'circuit_open'
   const byRpc = BY_RPC[rpc]
   if (byRpc !== undefined) return byRpc
   if (http === 429) return 'rate_limited'
@@ -91,9 +97,11 @@ export function nameFailure(facts: FailureFacts): DiagnosisName {
   if (http === 504) return 'upstream_timeout'
   if (RPC_OF_CALLER.has(rpc)) return 'client_error'
   if (http >= 400 && http < 500) return 'client_error'
-  if (RPC_OF_SERVICE.has(rpc)) return unseen ? 'dependency_failing' : 'grpc_error'
-  if (http >= 500) return unseen ? 'dependency_failing' : 'server_error'
-  return exception ? 'exception' : unseen ? 'dependency_failing' : 'server_error'
+  // The one called sends spans as a rule, and has none of this: another answered in its place.
+  const untraced = inMesh ? 'handover_failed' : 'dependency_failing'
+  if (RPC_OF_SERVICE.has(rpc)) return unseen ? untraced : 'grpc_error'
+  if (http >= 500) return unseen ? untraced : 'server_error'
+  return exception ? 'exception' : unseen ? untraced : 'server_error'
 }
 
 function ofSource(code: keyof typeof ERROR_CODES): DiagnosisName {

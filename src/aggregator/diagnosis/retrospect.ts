@@ -72,7 +72,7 @@ export class Retrospect {
     this.#roots.takeUsual(known.roots)
     this.#learning = new Learning(known.names, this.#signatures, ({ durationUs, failed }, nowS) => {
       const times = { ownUs: durationUs, totalUs: durationUs, phases: NOTHING }
-      this.#roots.add({ ...times, failure: failed ? 1 : 0, visible: failed, retransmitted: false }, nowS)
+      this.#roots.add({ ...times, failure: failed ? 1 : 0, visible: failed }, nowS)
     })
     this.#judge = new Judge((name) => known.names.text(name), known.servedBy)
   }

@@ -27,11 +27,15 @@ const N = MEASURES.length
 const WAITING = N * SKETCH
 const RUNNING = 2 * N * SKETCH
 const SECOND_COUNTS = 3 * N * SKETCH
-const WORDS16 = SECOND_COUNTS + SECONDS * 4
-// Numbers of 32 bits with a point: samples, medians by hour and by load, counts of failures.
+/** What is counted by second: so many numbers. */
+const WIDTH = 8
+const WORDS16 = SECOND_COUNTS + SECONDS * WIDTH
+// Numbers of 32 bits with a point: samples, medians by hour and by load, shares of failures by both, counts of failures.
 const HOUR_AT = RECENT * N
 const LOAD_AT = HOUR_AT + HOURS
-const FAILURE_COUNTS = LOAD_AT + LOADS
+/** Shares of failures, by hour and by load as medians are. */
+const SHARES = HOURS + LOADS
+const FAILURE_COUNTS = LOAD_AT + LOADS + SHARES
 const FLOATS = FAILURE_COUNTS + FAILURES
 // Whole numbers of 32 bits: second of each slot, tenths of seconds of samples, names of failures, ids of traces.
 const RECENT_AT = SECONDS
@@ -52,7 +56,14 @@ export interface Sample {
   readonly failure: number
   /** Its failure reached whoever called first. */
   readonly visible: boolean
-  readonly retransmitted: boolean
+  /** Segments that were sent again. */
+  readonly resent?: number
+  /** Its body is larger than what one packet holds. */
+  readonly large?: boolean
+  /** It stalled: nobody failed it, nothing came. */
+  readonly stalled?: boolean
+  /** A call that went well for its caller, and that its callee, which sends spans, has no span of. */
+  readonly unseen?: boolean
 }
 
 /** Figures that outlive a restart beside the sketches. */
@@ -60,6 +71,9 @@ export interface Learnt {
   calls: number
   failed: number
   lost: number
+  unseen: number
+  /** Segments sent again, a second. */
+  resentRate: number
   epochs: number
   /** Calls a second. */
   rate: number
@@ -72,9 +86,13 @@ export const CALLS = 0
 export const FAILED = 1
 export const VISIBLE = 2
 export const LOST = 3
+export const RESENT = 4
+export const LARGE = 5
+export const LARGE_STALLED = 6
+export const UNSEEN = 7
 
 export class Signature {
-  readonly learnt: Learnt = { calls: 0, failed: 0, lost: 0, epochs: 0, rate: 0, drift: 0 }
+  readonly learnt: Learnt = { calls: 0, failed: 0, lost: 0, unseen: 0, resentRate: 0, epochs: 0, rate: 0, drift: 0 }
   readonly u16: Uint16Array
   readonly f32: Float32Array
   readonly u32: Uint32Array
@@ -84,6 +102,10 @@ export class Signature {
   #runningFailed = 0
   #waitingLost = 0
   #runningLost = 0
+  #waitingResent = 0
+  #runningResent = 0
+  #waitingUnseen = 0
+  #runningUnseen = 0
   #next = 0
   #nextExample = 0
   #every = 1
@@ -109,9 +131,20 @@ export class Signature {
       this.#runningFailed++
       this.#countFailure(failure)
     }
-    if (sample.retransmitted) {
+    const { resent = 0 } = sample
+    if (resent > 0) {
       u16[slot + LOST]!++
+      u16[slot + RESENT]! += Math.min(resent, 1000)
       this.#runningLost++
+      this.#runningResent += resent
+    }
+    if (sample.large === true) {
+      u16[slot + LARGE]!++
+      if (sample.stalled === true) u16[slot + LARGE_STALLED]!++
+    }
+    if (sample.unseen === true) {
+      u16[slot + UNSEEN]!++
+      this.#runningUnseen++
     }
     addTo(u16, RUNNING + OWN * SKETCH, ownUs)
     addTo(u16, RUNNING + TOTAL * SKETCH, totalUs)
@@ -163,10 +196,21 @@ export class Signature {
     return this.f32[LOAD_AT + loadOf(perSecond)]!
   }
 
+  /** Share of failures that is usual at most: in all, at that hour, at such a load. */
+  usualFailing(hour: number, perSecond: number): number {
+    // Never quite sure of none: as if half a failure had been seen.
+    let share = (this.learnt.failed + 0.5) / (this.learnt.calls + 50)
+    for (const at of [LOAD_AT + LOADS + hour, LOAD_AT + LOADS + HOURS + loadOf(perSecond)]) {
+      const then = this.f32[at]!
+      if (then > share) share = then
+    }
+    return Math.min(0.98, share)
+  }
+
   /** Counts of a second, where they are still there: offset in `u16`, -1 where not. */
   countsAt(second: number): number {
     const slot = second % SECONDS
-    return this.u32[slot] === second ? SECOND_COUNTS + slot * 4 : -1
+    return this.u32[slot] === second ? SECOND_COUNTS + slot * WIDTH : -1
   }
 
   /** Seconds of sample `i`, 0 for none. */
@@ -212,7 +256,9 @@ export class Signature {
     u16.fill(0, RUNNING, RUNNING + N * SKETCH)
     this.#waitingFailed = this.#runningFailed
     this.#waitingLost = this.#runningLost
-    this.#runningFailed = this.#runningLost = 0
+    this.#waitingResent = this.#runningResent
+    this.#waitingUnseen = this.#runningUnseen
+    this.#runningFailed = this.#runningLost = this.#runningResent = this.#runningUnseen = 0
     if (!good) this.#forgetWaiting()
     for (let i = 0; i < FAILURES; i++) this.f32[FAILURE_COUNTS + i]! *= 0.5
   }
@@ -224,13 +270,14 @@ export class Signature {
 
   #forgetWaiting(): void {
     this.u16.fill(0, WAITING, WAITING + N * SKETCH)
-    this.#waitingFailed = this.#waitingLost = 0
+    this.#waitingFailed = this.#waitingLost = this.#waitingResent = this.#waitingUnseen = 0
   }
 
   #commit(seconds: number, hour: number, calm: boolean): void {
     const { u16, learnt } = this
     const calls = totalOf(u16, WAITING)
     learnt.rate = learnt.epochs === 0 ? calls / seconds : learnt.rate * 0.8 + (calls / seconds) * 0.2
+    learnt.resentRate = learnt.resentRate * 0.9 + (this.#waitingResent / seconds) * 0.1
     if (calls === 0) return
     const before = this.usual(OWN, 0.5)
     const median = Math.log(Math.max(1, quantileIn(u16, WAITING, 0.5)))
@@ -243,14 +290,20 @@ export class Signature {
       learnt.calls /= 2
       learnt.failed /= 2
       learnt.lost /= 2
+      learnt.unseen /= 2
     }
     learnt.calls += calls
     learnt.failed += this.#waitingFailed
     learnt.lost += this.#waitingLost
+    learnt.unseen += this.#waitingUnseen
     learnt.epochs++
     if (calls < LEAST_OF_EPOCH) return
     blend(this.f32, HOUR_AT + hour, median)
     blend(this.f32, LOAD_AT + loadOf(calls / seconds), median)
+    if (calls < LEAST_FOR_SHARES) return
+    const share = this.#waitingFailed / calls
+    blend(this.f32, LOAD_AT + LOADS + hour, share)
+    blend(this.f32, LOAD_AT + LOADS + HOURS + loadOf(calls / seconds), share)
   }
 
   #keep({ ownUs, totalUs, phases }: Sample, nowS: number): void {
@@ -266,10 +319,10 @@ export class Signature {
   #second(nowS: number): number {
     const second = Math.floor(nowS)
     const slot = second % SECONDS
-    const at = SECOND_COUNTS + slot * 4
+    const at = SECOND_COUNTS + slot * WIDTH
     if (this.u32[slot] !== second) {
       this.u32[slot] = second
-      this.u16.fill(0, at, at + 4)
+      this.u16.fill(0, at, at + WIDTH)
     }
     return at
   }
@@ -291,6 +344,8 @@ export class Signature {
 
 /** Epochs with fewer calls say nothing of medians. */
 const LEAST_OF_EPOCH = 8
+/** And with fewer nothing of shares of failures. */
+const LEAST_FOR_SHARES = 60
 
 function loadOf(perSecond: number): number {
   return Math.max(0, Math.min(LOADS - 1, Math.round(Math.log2(Math.max(0.25, perSecond)) + 2)))

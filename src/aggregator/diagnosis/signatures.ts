@@ -17,6 +17,8 @@ export interface Entry {
   deviated: boolean
   /** For calls: the service that was seen to answer; 0: no span of the other side came. */
   callee: number
+  /** For calls: the route that its caller served when it called; 0 where not known. */
+  via: number
   /** Looks in a row at which it deviated. */
   streak: number
   /** A call that takes longer by itself is worth showing, microseconds. */
@@ -57,6 +59,7 @@ export class Signatures {
       signature: new Signature(),
       deviated: false,
       callee: 0,
+      via: 0,
       streak: 0,
       notableUs: Number.POSITIVE_INFINITY,
       badEpochs: 0,

@@ -1,8 +1,22 @@
 /** Places that deviate → causes with evidence, ranked by how much of what first callers suffer they explain. */
 import type { DiagnosisName } from '../../core/diagnoses.ts'
-import { ALARMING, type Failing, failing, grownPhase, isReady, losing, type Slower, slower } from './deviation.ts'
+import type { Beat } from './bursts.ts'
+import {
+  ALARMING,
+  type Failing,
+  failing,
+  grownPhase,
+  isReady,
+  type Losing,
+  losing,
+  type Slower,
+  slowByProxy,
+  slower,
+  stallsBySize,
+} from './deviation.ts'
 import type { Cause } from './diagnosis.ts'
 import { DIAGNOSIS_NAMES } from './learning.ts'
+import type { Noisy } from './noisy-client.ts'
 import { FAILURES } from './signature.ts'
 import { CALL, type Entry } from './signatures.ts'
 import { nameSlowness } from './slowness.ts'
@@ -30,6 +44,7 @@ export interface Sight {
   readonly entry: Entry
   readonly failing: Failing | undefined
   readonly slower: Slower | undefined
+  readonly losing: Losing | undefined
 }
 
 /** Deviations in a row that it takes. */
@@ -41,24 +56,52 @@ const STORM = 1.8
 export function look(entry: Entry, nowS: number, hour: number): Sight | undefined {
   const { signature } = entry
   if (!isReady(signature)) return undefined
-  const failed = failing(signature, nowS)
+  const failed = failing(signature, nowS, hour)
   const bad = failed !== undefined && failed.z >= ALARMING && failed.failed > failed.usualShare * failed.calls * 1.5
   const slow = slower(signature, nowS, hour)
-  if (!bad && slow === undefined) {
+  const lossy = losing(signature, nowS)
+  if (!bad && slow === undefined && lossy === undefined) {
     entry.streak = 0
     return undefined
   }
   entry.deviated = true
   entry.streak++
   if (entry.streak < STREAK) return undefined
-  return { entry, failing: bad ? failed : undefined, slower: slow }
+  return { entry, failing: bad ? failed : undefined, slower: slow, losing: lossy }
 }
+
+/** What is known beyond the places that deviate. */
+export interface Around {
+  noisyClient(service: number, nowS: number): Noisy | undefined
+  beatOf(service: number): Beat | undefined
+}
+
+const NOTHING_AROUND: Around = { noisyClient: () => undefined, beatOf: () => undefined }
+/** What too many calls do to a service. */
+const CROWDED: ReadonlySet<DiagnosisName> = new Set<DiagnosisName>([
+  ...([
+    'slow_service',
+    'unsteady_service',
+    'slow_dependency',
+    'network_slow',
+    'network_jitter',
+    'pool_exhausted',
+  ] as const),
+  ...(['overloaded', 'rate_limited', 'upstream_timeout', 'server_error', 'dependency_failing'] as const),
+])
+const BEATING: ReadonlySet<DiagnosisName> = new Set<DiagnosisName>(['slow_service', 'unsteady_service'])
 
 export class Judge {
   readonly #text: (name: number) => string
   readonly #servedBy: (peer: number) => number | undefined
+  readonly #around: Around
 
-  constructor(text: (name: number) => string, servedBy: (peer: number) => number | undefined) {
+  constructor(
+    text: (name: number) => string,
+    servedBy: (peer: number) => number | undefined,
+    around: Around = NOTHING_AROUND,
+  ) {
+    this.#around = around
     this.#text = text
     this.#servedBy = servedBy
   }
@@ -89,25 +132,33 @@ export class Judge {
     const { entry } = worst
     const isCall = entry.kind === CALL
     const storm = stormTimes(worst, load)
-    const name = storm === 0 ? nameOf(worst, nowS) : 'retry_storm'
+    const plain = nameOf(worst, nowS)
+    const noisy = CROWDED.has(plain) || storm > 0 ? this.#around.noisyClient(this.#at(entry), nowS) : undefined
+    const beat = BEATING.has(plain) && !isCall ? this.#around.beatOf(entry.service) : undefined
+    const name = noisy !== undefined ? 'noisy_client' : storm > 0 ? 'retry_storm' : beat ? 'periodic_pauses' : plain
     const one = sorted.length === 1
     const place: Place = {
-      service: this.#text(this.#at(entry)),
-      from: isCall ? (one ? this.#text(entry.service) : `${sorted.length} callers`) : '',
+      service: this.#text(name === 'proxy_slow' ? entry.service : this.#at(entry)),
+      from: isCall && name !== 'proxy_slow' ? (one ? this.#text(entry.service) : `${sorted.length} callers`) : '',
       route: !isCall && one && routesOf(entry.service) > 1 ? this.#text(entry.other) : '',
     }
+    if (noisy !== undefined) Object.assign(place, { from: this.#text(noisy.client), route: '' })
     const evidence = sorted.slice(0, 3).flatMap((sight) => this.#evidence(sight, nowS))
-    if (storm > 0) evidence.push(`${storm.toFixed(1)} times as many calls as usual, of as many requests`)
+    if (noisy !== undefined) evidence.unshift(noisyText(noisy, this.#text(noisy.client)))
+    else if (storm > 0) evidence.push(`${storm.toFixed(1)} times as many calls as usual, of as many requests`)
+    if (name === 'periodic_pauses') evidence.unshift(beatText(beat!))
     const total = sorted.reduce((sum, sight) => sum + harmOf(sight), 0)
     return {
       ...causeAt(name, place, evidence, 0),
       ...{ key: `${entry.kind} ${this.#at(entry)}`, harm: total },
-      z: Math.max(...sorted.map(({ failing, slower }) => Math.max(failing?.z ?? 0, slower?.z ?? 0))),
+      z: Math.max(
+        ...sorted.map(({ failing, slower, losing }) => Math.max(failing?.z ?? 0, slower?.z ?? 0, losing?.z ?? 0)),
+      ),
       traceIds: [...new Set(sorted.flatMap(({ entry }) => entry.signature.examples()))].slice(0, 5),
     }
   }
 
-  #evidence({ entry, failing, slower }: Sight, nowS: number): string[] {
+  #evidence({ entry, failing, slower, losing }: Sight, nowS: number): string[] {
     const { kind, service, other, signature } = entry
     const what =
       kind === CALL
@@ -125,28 +176,50 @@ export class Judge {
     if (phase !== undefined && phase.excessUs > slower!.excessUs / 2) {
       said.push(`${microseconds(phase.us)} of it in ${phase.measure}`)
     }
-    const lost = losing(signature, nowS)
-    if (lost !== undefined) said.push(`TCP segments were sent again on ${percent(lost)} of them`)
+    if (losing !== undefined) {
+      const { share, perSecond, usualPerSecond } = losing
+      const rate = `${perSecond.toFixed(1)} segments a second (usual ${usualPerSecond.toFixed(1)})`
+      said.push(`${what}: TCP segments were sent again on ${percent(share)} of them, ${rate}`)
+    }
+    const sizes = kind === CALL ? stallsBySize(signature, nowS) : undefined
+    if (sizes !== undefined) {
+      said.push(
+        `of ${sizes.large} with more than 1,300 bytes ${sizes.stalled} stalled; ${sizes.small} smaller ones passed`,
+      )
+    }
     return said
   }
 }
 
-function harm({ failing, slower }: Sight, { perSecond, usualUs }: Load): number {
+/** What a segment that is sent again costs, where the time of the calls does not tell. */
+const RESENT_US = 40_000
+
+function harm({ failing, slower, losing }: Sight, { perSecond, usualUs }: Load): number {
   const failures = (failing?.excess ?? 0) / Math.max(0.1, perSecond)
-  const time = slower === undefined ? 0 : (slower.excessUs * slower.rate) / Math.max(0.1, perSecond)
+  const lostUs = slower === undefined && losing !== undefined ? losing.excess * RESENT_US : 0
+  const time = (slower === undefined ? lostUs : slower.excessUs * slower.rate) / Math.max(0.1, perSecond)
   return failures + Math.min(1, time / (usualUs + 50_000))
 }
 
+/** Failures by which an exchange that stalls ends. */
+const STALLING: ReadonlySet<DiagnosisName> = new Set<DiagnosisName>([
+  ...(['upstream_timeout', 'blackhole', 'deadline_exceeded', 'connection_reset'] as const),
+])
+
 function nameOf(sight: Sight, nowS: number): DiagnosisName {
-  const { entry, failing, slower } = sight
+  const { entry, failing, slower, losing } = sight
   const { signature } = entry
   const isCall = entry.kind === CALL
   const failure = failing === undefined ? undefined : mainFailure(entry)
+  if (isCall && (failure === undefined || STALLING.has(failure)) && stallsBySize(signature, nowS) !== undefined) {
+    return 'mtu_black_hole'
+  }
   if (failure !== undefined && (failure !== 'upstream_timeout' || slower === undefined)) {
     return failure === 'upstream_timeout' && !isCall ? 'slow_service' : failure
   }
+  if (losing !== undefined) return 'retransmissions'
   if (slower === undefined) return 'server_error'
-  if (losing(signature, nowS) !== undefined) return 'retransmissions'
+  if (slowByProxy(signature, nowS)) return 'proxy_slow'
   const phase = grownPhase(signature, nowS)
   const { excessUs } = slower
   const named = nameSlowness({
@@ -197,4 +270,13 @@ function slowText({ kind, medianUs, p90Us, usualMedianUs, usualP90Us, z, samples
   const tail = `one in ten takes over ${microseconds(p90Us)} (usual ${microseconds(usualP90Us)})`
   const sure = `z ${z.toFixed(1)} of ${samples} calls`
   return kind === 'slow' ? `${middle}; ${tail}; ${sure}` : `${tail}, ${middle}; ${sure}`
+}
+
+function noisyText({ perSecond, usualPerSecond, share, others }: Noisy, client: string): string {
+  const usual = usualPerSecond > 0 ? `usual ${usualPerSecond.toFixed(1)}` : 'it did not call before'
+  return `${client} calls it ${perSecond.toFixed(1)} times a second (${usual}), ${percent(share)} of all; ${others} other callers call as ever`
+}
+
+function beatText({ everyS, pauses, longestUs }: Beat): string {
+  return `its slow requests end together every ${everyS.toFixed(1)} s, ${pauses} times so far, held up for ${microseconds(longestUs)} at most`
 }

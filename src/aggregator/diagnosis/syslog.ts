@@ -6,6 +6,7 @@ import type { Incident } from './incidents.ts'
 /** Facility local0. */
 const FACILITY = 16
 const NOTICE = 5
+const WARNING = 4
 const ERROR = 3
 /** What receivers should take (RFC 5426 §3.2). */
 const MAX_BYTES = 2048
@@ -17,7 +18,7 @@ const quoted = (text: string): string => `"${text.replaceAll(/["\\\]]/g, (found)
 
 /** One message, cut between characters where it is too long. */
 export function syslogMessage(incident: Incident, change: IncidentChange, host = hostname()): Buffer {
-  const priority = FACILITY * 8 + (change === 'closed' ? NOTICE : ERROR)
+  const priority = FACILITY * 8 + (change === 'closed' ? NOTICE : incident.severity === 'warning' ? WARNING : ERROR)
   const [cause] = incident.causes
   const fields: readonly (readonly [string, string])[] = [
     ['id', incident.id],

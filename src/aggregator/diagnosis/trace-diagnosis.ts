@@ -5,6 +5,7 @@ import { Addresses } from './addresses.ts'
 import { attribute, type Call, isOther, type Share } from './attribution.ts'
 import type { TraceCause, TraceDiagnosis, TraceVerdict } from './diagnosis.ts'
 import { nameFailure, TIMEOUTS } from './naming.ts'
+import { endsSoon } from './signs.ts'
 import { type Expectations, NOTHING_KNOWN } from './slowness.ts'
 import { factsOf, type HopFacts } from './trace-facts.ts'
 import { slowCauses, slowerThanUsual } from './trace-slowness.ts'
@@ -40,14 +41,21 @@ export function diagnose(trace: AssembledTrace, options: DiagnoseOptions): Trace
   const visible = failed.some(({ hidden }) => !hidden)
   const gone = visible ? undefined : clientGone(judged)
   const slow = visible ? undefined : slowerThanUsual(judged, expected)
+  const lost = visible ? [] : handovers(judged, trace)
   const causes = [
     ...failed.filter(({ hidden }) => !hidden).map(({ cause }) => cause),
     ...(gone === undefined ? [] : [gone]),
     ...(slow?.slow === true || gone !== undefined ? slowCauses(judged, expected) : []),
     ...failed.filter(({ hidden }) => hidden).map(({ cause }) => cause),
+    ...lost,
   ].slice(0, MAX_CAUSES)
   const verdict = verdictOf(visible || gone !== undefined, slow?.slow, failed.length > 0)
-  return { verdict, summary: summary(verdict, causes, slow?.text), causes, note: note(trace, verdict, slow?.text) }
+  return {
+    verdict,
+    summary: summary(verdict, causes, slow?.text),
+    causes,
+    note: note(trace, verdict, slow?.text, datesOf(judged)),
+  }
 }
 
 function verdictOf(failed: boolean, slow: boolean | undefined, recovered: boolean): TraceVerdict {
@@ -65,8 +73,13 @@ function summary(verdict: TraceVerdict, causes: readonly TraceCause[], compared:
   return verdict === 'recovered' ? `the caller coped with it: ${first}` : first
 }
 
-function note(trace: AssembledTrace, verdict: TraceVerdict, compared: string | undefined): string {
-  const notes: string[] = []
+function note(
+  trace: AssembledTrace,
+  verdict: TraceVerdict,
+  compared: string | undefined,
+  dates: readonly string[],
+): string {
+  const notes = [...dates]
   if (trace.state === 'open') notes.push('spans are still coming')
   if (trace.state === 'gaps') notes.push('spans that others name as parents never came: the cause may lie there')
   if (trace.state === 'rootless') notes.push('the first span never came: what the client saw is not known')
@@ -155,7 +168,15 @@ function failureCause(
   const exception = facts.exception !== ''
   const gaveUp = one.call.timedOut || share.waitedFor >= 0
   const { error, http } = hop
-  const own = nameFailure({ error, http, rpc: facts.rpc, exception, unseen: share.unseen, inMesh: one.inMesh })
+  const own = nameFailure({
+    error,
+    http,
+    rpc: facts.rpc,
+    errno: facts.errno,
+    exception,
+    unseen: share.unseen,
+    inMesh: one.inMesh,
+  })
   const name = gaveUp && !one.call.timedOut ? 'upstream_timeout' : own
   const evidence = [failureEvidence(one), ...more(one, trace)]
   const itself = { ...causeAt(name, one.place, evidence, weight), spanId: hop.spanId }
@@ -200,4 +221,26 @@ function clientGone(judged: readonly Judged[]): TraceCause | undefined {
   if (gone === undefined) return undefined
   const text = `the client of ${gone.hop.service} left after ${microseconds(gone.hop.durationUs)}; nothing had failed`
   return { ...causeAt('client_gone', gone.place, [text], 1), spanId: gone.hop.spanId }
+}
+
+/** A call that went well, and that its callee, which sends spans as a rule, has no span of. */
+function handovers(judged: readonly Judged[], { findings, state }: AssembledTrace): TraceCause[] {
+  if (state === 'open') return []
+  return judged.flatMap((one) => {
+    const { hop, share, inMesh, call } = one
+    const found = findings.find(({ spanId, kind }) => spanId === hop.spanId && kind === 'handover-failed')
+    if (found === undefined || !share.unseen || !inMesh || call.failed) return []
+    return [{ ...causeAt('handover_failed', one.place, [found.text], 0.1), spanId: hop.spanId }]
+  })
+}
+
+/** Certificates that were near their end when they were shown. */
+function datesOf(judged: readonly Judged[]): string[] {
+  const said = new Set<string>()
+  for (const { facts, place } of judged) {
+    const { notAfterMs, notBeforeMs, shownMs } = facts
+    if (notAfterMs === 0 || !endsSoon(notAfterMs, notBeforeMs, shownMs)) continue
+    said.add(`the certificate at ${place.service} ends ${new Date(notAfterMs).toISOString()}`)
+  }
+  return [...said]
 }

@@ -14,10 +14,16 @@ export interface HopFacts {
   readonly bytesSent: number
   /** Number of the try, from 0. */
   readonly attempt: number
+  /** Dates of the certificate that the server showed, milliseconds since the epoch; 0 where not known. */
+  readonly notAfterMs: number
+  readonly notBeforeMs: number
+  /** When that was. */
+  readonly shownMs: number
 }
 
 export const NO_FACTS: HopFacts = {
   ...{ rpc: '', exception: '', errno: '', reused: undefined, retransmits: 0, bytesSent: -1, attempt: 0 },
+  ...{ notAfterMs: 0, notBeforeMs: 0, shownMs: 0 },
 }
 
 const RPC_NAMES = [
@@ -39,6 +45,10 @@ export function factsOf(span: ReceivedSpan | undefined): HopFacts {
       (attributeNumber(span, 'hopscope.tcp.downstream.retransmits') ?? 0),
     bytesSent: attributeNumber(span, 'hopscope.error.bytes_sent') ?? -1,
     attempt: attributeNumber(span, 'http.request.resend_count') ?? 0,
+    shownMs: Number(span.startNs / 1_000_000n),
+    notAfterMs: Date.parse(attributeText(span, 'tls.server.not_after', 'hopscope.upstream.tls.server.not_after')) || 0,
+    notBeforeMs:
+      Date.parse(attributeText(span, 'tls.server.not_before', 'hopscope.upstream.tls.server.not_before')) || 0,
   }
 }
 

@@ -3,7 +3,7 @@
  * id, so that those that are taken are whole. A span that comes later is seen in its whole trace all the same.
  */
 import type { SegmentView } from '../intake/segment.ts'
-import { PhaseScan } from './phase-scan.ts'
+import { PhaseScan, type Rare } from './phase-scan.ts'
 
 export interface SpanFacts {
   /** 52 bits of the ids: enough within a trace. */
@@ -21,7 +21,13 @@ export interface SpanFacts {
   readonly failed: boolean
   readonly ours: boolean
   readonly phases: readonly number[]
-  readonly retransmitted: boolean
+  /** Name of the host, 0 where not known. */
+  readonly host: number
+  /** Segments that were sent again. */
+  readonly resent: number
+  /** Of the larger body. */
+  readonly bytes: number
+  readonly rare: Rare | undefined
   /** It was counted in an earlier look at its trace. */
   counted: boolean
   /** Number of the failure that it was counted with, 0 for none. */
@@ -166,7 +172,10 @@ export class TraceWindow {
       failed: view.status[row] === 2,
       ours,
       phases: ours ? this.#scan.values : NO_PHASES,
-      retransmitted: ours && this.#scan.retransmitted,
+      host: view.host[row]!,
+      resent: ours ? this.#scan.resent : 0,
+      bytes: ours ? this.#scan.bytes : 0,
+      rare: ours ? this.#scan.rare : undefined,
       counted: false,
       failure: 0,
     })

@@ -2,15 +2,22 @@
 import type { Names } from '../intake/names.ts'
 import type { SegmentView } from '../intake/segment.ts'
 import { type Kept, readBaselines, readIncidents, writeBaselines } from './baseline-file.ts'
+import { Bursts } from './bursts.ts'
+import { ClockWatch } from './clock-watch.ts'
 import { isReady } from './deviation.ts'
-import { type Incident, Incidents } from './incidents.ts'
-import { Learning } from './learning.ts'
+import { silentEdges } from './gone-quiet.ts'
+import { type Incident, Incidents, inOrder } from './incidents.ts'
+import { type Aside, Learning } from './learning.ts'
+import { noisyAmong } from './noisy-client.ts'
+import type { Rare } from './phase-scan.ts'
 import { Retrospect } from './retrospect.ts'
 import { MEASURES, OWN, Signature, TOTAL } from './signature.ts'
 import { CALL, type Entry, SERVED, Signatures } from './signatures.ts'
+import { certificateKeys, certificatesOf, clockSign, endsSoon, signsOf } from './signs.ts'
 import type { Expectation, Expectations } from './slowness.ts'
 import { Judge, type Load, look, type Sight } from './suspects.ts'
-import { TraceWindow } from './trace-window.ts'
+import { type SpanFacts, TraceWindow } from './trace-window.ts'
+import { Warnings } from './warnings.ts'
 import { countsOf } from './window.ts'
 
 export interface WatchOptions {
@@ -31,6 +38,9 @@ const FORGET_S = 30 * 86_400
 const MOST = 3000
 /** What has been otherwise for so long is what is usual now. */
 const NEW_USUAL_S = 1800
+/** What changes slowly is looked at so often. */
+const WARN_EVERY_S = 6
+const CLOCKS_EVERY_S = 2
 const NOTHING: readonly number[] = []
 
 export interface WatchState {
@@ -49,6 +59,9 @@ export class Watch {
   readonly #window = new TraceWindow((peer) => this.servedBy(peer) !== undefined)
   readonly #learning: Learning
   readonly #incidents: Incidents
+  readonly #warnings: Warnings
+  readonly #clocks = new ClockWatch()
+  readonly #bursts = new Bursts()
   readonly #judge: Judge
   /** Requests that came in, all of them. */
   readonly #roots = new Signature()
@@ -64,18 +77,72 @@ export class Watch {
     this.#originMs = nowMs - 100_000
     this.#epochS = (options.epochMs ?? 15_000) / 1000
     this.#epochEndS = 100 + this.#epochS
-    this.#learning = new Learning(names, this.signatures, ({ durationUs, failed }, nowS) => {
+    const onRoot = ({ durationUs, failed }: { durationUs: number; failed: boolean }, nowS: number): void => {
       const times = { ownUs: durationUs, totalUs: durationUs, phases: NOTHING }
-      this.#roots.add({ ...times, failure: failed ? 1 : 0, visible: failed, retransmitted: false }, nowS)
-    })
+      this.#roots.add({ ...times, failure: failed ? 1 : 0, visible: failed }, nowS)
+    }
+    this.#learning = new Learning(names, this.signatures, onRoot, this.#aside())
     const { folder } = options
     if (folder !== undefined) readBaselines(folder, this.#kept())
     for (const entry of this.signatures) note(entry)
-    this.#incidents = new Incidents(options.onIncident, folder === undefined ? [] : readIncidents(folder))
+    const kept = folder === undefined ? [] : readIncidents(folder)
+    const isWarning = ({ severity }: Incident): boolean => severity === 'warning'
+    this.#incidents = new Incidents(
+      options.onIncident,
+      kept.filter((one) => !isWarning(one)),
+    )
+    this.#warnings = new Warnings(options.onIncident, kept.filter(isWarning))
     this.#judge = new Judge(
       (name) => names.text(name),
       (peer) => this.servedBy(peer),
+      {
+        noisyClient: (service, nowS) => noisyAmong(this.#callsTo(service), nowS),
+        beatOf: (service) => this.#bursts.beatOf(service),
+      },
     )
+  }
+
+  #aside(): Aside {
+    const hostOf = ({ host, service }: SpanFacts): number => host || service
+    return {
+      onHop: (client, server, nowS) => {
+        const [from, to] = [hostOf(client), hostOf(server)]
+        if (from === to) return
+        this.#clocks.runs(client.service, from)
+        this.#clocks.runs(server.service, to)
+        const offsetUs = server.startUs + server.durationUs / 2 - client.startUs - client.durationUs / 2
+        const uncertaintyUs = Math.abs(client.durationUs - server.durationUs) / 2
+        this.#clocks.add(from, to, offsetUs, uncertaintyUs, nowS)
+      },
+      onRare: (span, rare, at, words, nowS) => this.#rare(span, rare, at, words, nowS),
+      onSlow: ({ service, startUs, durationUs }, excessUs) =>
+        this.#bursts.add(service, (startUs + durationUs) / 1e6, excessUs),
+    }
+  }
+
+  #rare({ service }: SpanFacts, rare: Rare, at: number, words: Uint32Array, nowS: number): void {
+    const nowMs = this.#originMs + nowS * 1000
+    const { names } = this.#options
+    const isShort = rare.descriptorsLimit > 0 || rare.conntrackLimit > 0 || rare.dropped > 0
+    if (!isShort && rare.notAfterMs === 0 && rare.upstreamNotAfterMs === 0) return
+    const shown = certificatesOf(names.text(at), rare)
+    const ending = shown.filter(({ notAfterMs, notBeforeMs }) => endsSoon(notAfterMs, notBeforeMs, nowMs))
+    if (!isShort && ending.length === 0) {
+      // Renewed ones.
+      if (this.#warnings.size > 0) for (const { by } of shown) this.#warnings.endAll(certificateKeys(by), nowMs)
+      return
+    }
+    const traceId = Buffer.from(Uint32Array.from(words).buffer).toString('hex')
+    for (const sign of signsOf(names.text(service), names.text(at), rare, traceId, nowMs)) {
+      this.#warnings.see(sign, nowMs)
+    }
+  }
+
+  *#callsTo(service: number): Generator<Entry> {
+    for (const entry of this.signatures) {
+      const { kind, callee, other } = entry
+      if (kind === CALL && (callee || (this.servedBy(other) ?? other)) === service) yield entry
+    }
   }
 
   /** Number of the service that answers at an address. */
@@ -95,7 +162,21 @@ export class Watch {
     const sights = this.#look(nowS, hour)
     const routes = (service: number): number => this.#routesOf(service, nowS)
     this.#incidents.take(sights.length === 0 ? [] : this.#judge.rank(sights, this.#load(nowS), nowS, routes), nowMs)
+    this.#warn(nowS, nowMs)
     if (nowS >= this.#epochEndS) this.#endEpoch(nowS, nowMs, hour)
+  }
+
+  #warn(nowS: number, nowMs: number): void {
+    this.#warnings.tick(nowMs)
+    const text = (name: number): string => this.#options.names.text(name)
+    if (Math.floor(nowS) % CLOCKS_EVERY_S !== 0) return
+    for (const drift of this.#clocks.drifts(nowS)) this.#warnings.see(clockSign(drift, this.#clocks, text), nowMs)
+    if (Math.floor(nowS) % WARN_EVERY_S !== 0) return
+    // What stops because of a fault is no news of its own.
+    const isCalm = this.#incidents.openForMs(nowMs) < 0
+    for (const sign of silentEdges(this.signatures, nowS, text)) {
+      if (isCalm || this.#warnings.has(sign.key)) this.#warnings.see(sign, nowMs)
+    }
   }
 
   state(): WatchState {
@@ -103,7 +184,7 @@ export class Watch {
     for (const { signature } of this.signatures) if (isReady(signature)) ready++
     return {
       ...{ state: ready > 0 ? ('watching' as const) : ('learning' as const), signatures: this.signatures.size, ready },
-      ...{ oneOf: this.#window.oneOf, incidents: this.#incidents.list() },
+      ...{ oneOf: this.#window.oneOf, incidents: this.#all() },
     }
   }
 
@@ -139,7 +220,11 @@ export class Watch {
   /** Throws where the folder cannot be written. */
   save(): void {
     const { folder } = this.#options
-    if (folder !== undefined) writeBaselines(folder, this.#kept(), this.#incidents.list())
+    if (folder !== undefined) writeBaselines(folder, this.#kept(), this.#all())
+  }
+
+  #all(): Incident[] {
+    return inOrder([...this.#incidents.list(), ...this.#warnings.list()])
   }
 
   #kept(): Kept {

@@ -1,5 +1,17 @@
 /** The last seconds of a signature, as figures. */
-import { CALLS, FAILED, LOST, RECENT, SECONDS, type Signature, VISIBLE } from './signature.ts'
+import {
+  CALLS,
+  FAILED,
+  LARGE,
+  LARGE_STALLED,
+  LOST,
+  RECENT,
+  RESENT,
+  SECONDS,
+  type Signature,
+  UNSEEN,
+  VISIBLE,
+} from './signature.ts'
 
 /** What is older says nothing of now. */
 const LONGEST_S = 32
@@ -9,6 +21,11 @@ export interface Counts {
   failed: number
   visible: number
   lost: number
+  /** Segments sent again. */
+  resent: number
+  large: number
+  largeStalled: number
+  unseen: number
   /** Seconds that they are of. */
   seconds: number
 }
@@ -16,7 +33,8 @@ export interface Counts {
 /** Counts of the last `least` seconds, and of more where they hold fewer calls than `enough`. */
 export function countsOf(of: Signature, nowS: number, least: number, enough: number): Counts {
   const now = Math.floor(nowS)
-  const counts: Counts = { calls: 0, failed: 0, visible: 0, lost: 0, seconds: 0 }
+  const none = { calls: 0, failed: 0, visible: 0, lost: 0, resent: 0 }
+  const counts: Counts = { ...none, large: 0, largeStalled: 0, unseen: 0, seconds: 0 }
   for (let back = 0; back < SECONDS; back++) {
     if (back >= least && counts.calls >= enough) break
     counts.seconds++
@@ -26,6 +44,10 @@ export function countsOf(of: Signature, nowS: number, least: number, enough: num
     counts.failed += of.u16[at + FAILED]!
     counts.visible += of.u16[at + VISIBLE]!
     counts.lost += of.u16[at + LOST]!
+    counts.resent += of.u16[at + RESENT]!
+    counts.large += of.u16[at + LARGE]!
+    counts.largeStalled += of.u16[at + LARGE_STALLED]!
+    counts.unseen += of.u16[at + UNSEEN]!
   }
   return counts
 }

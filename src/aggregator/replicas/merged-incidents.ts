@@ -2,7 +2,7 @@
  * What several replicas watch, as one. Each sees its share of the traces, all of them of the same services: one fault opens an
  * incident at each, at about the same time, with the same causes and weights that differ by chance.
  */
-import type { Incident, IncidentCause } from '../diagnosis/incidents.ts'
+import { type Incident, type IncidentCause, inOrder } from '../diagnosis/incidents.ts'
 import type { LookBack } from '../diagnosis/look-back.ts'
 import type { WatchState } from '../diagnosis/watch.ts'
 
@@ -15,6 +15,7 @@ const APART_MS = 15_000
 export function mergedStates(states: readonly WatchState[]): WatchState {
   const [first] = states
   if (states.length === 1 && first !== undefined) return first
+  const all = states.flatMap(({ incidents }) => incidents)
   const most = (of: (state: WatchState) => number): number => Math.max(0, ...states.map(of))
   return {
     state: states.some(({ state }) => state === 'watching') ? 'watching' : 'learning',
@@ -22,7 +23,7 @@ export function mergedStates(states: readonly WatchState[]): WatchState {
     signatures: most(({ signatures }) => signatures),
     ready: most(({ ready }) => ready),
     oneOf: most(({ oneOf }) => oneOf),
-    incidents: groups(states.flatMap(({ incidents }) => incidents)).map(merged),
+    incidents: inOrder([...groups(all.filter(({ severity }) => severity !== 'warning')).map(merged), ...warnings(all)]),
   }
 }
 
@@ -37,6 +38,17 @@ export function mergedLooks(looks: readonly LookBack[]): LookBack {
     partial: looks.some(({ partial }) => partial),
     causes: mergedCauses(looks),
   }
+}
+
+/** Those that say the same have one id: the one that stands, else the newest. */
+function warnings(all: readonly Incident[]): Incident[] {
+  const byId = new Map<string, Incident>()
+  for (const one of all) {
+    const known = byId.get(one.id)
+    if (one.severity !== 'warning' || known?.state === 'open') continue
+    if (known === undefined || one.state === 'open' || one.openedMs > known.openedMs) byId.set(one.id, one)
+  }
+  return [...byId.values()]
 }
 
 /** Those that overlap, the newest first. */
@@ -62,6 +74,7 @@ function merged(members: readonly Incident[]): Incident {
   const spokesman = members.reduce((best, one) => (weightOf(one, causes[0]) > weightOf(best, causes[0]) ? one : best))
   return {
     id: first.id,
+    severity: 'fault',
     state: isOpen ? 'open' : 'closed',
     onsetMs: first.onsetMs,
     openedMs: Math.min(...members.map(({ openedMs }) => openedMs)),

@@ -14,6 +14,7 @@ export const STYLE_DIAGNOSIS = `
 .incidents-view .pane { max-width: 1100px; outline: none; }
 .incident { border: 1px solid var(--line); border-left: 3px solid var(--line2); border-radius: 6px; padding: 8px 14px 10px; margin: 0 0 12px; background: var(--bg2); }
 .incident.open { border-left-color: var(--bad); }
+.incident.open.warning { border-left-color: var(--warn, #c80); }
 .incident h2 { font-size: 15px; margin: 0 0 2px; }
 .incident ol { padding-left: 22px; margin: 6px 0 0; }
 .incident .times { color: var(--dim); display: flex; gap: 14px; flex-wrap: wrap; }

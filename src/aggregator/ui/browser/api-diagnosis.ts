@@ -21,6 +21,7 @@ export interface TraceDiagnosis {
 
 export interface Incident {
   readonly id: string
+  readonly severity: string
   readonly state: string
   readonly onsetMs: number
   readonly openedMs: number

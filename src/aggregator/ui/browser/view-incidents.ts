@@ -70,7 +70,8 @@ function nothing({ state }: Watching): HTMLElement {
   return h('div', 'empty', h('h2', null, 'No incident'), h('p', null, text))
 }
 
-function card({ state, summary, causes, onsetMs, openedMs, closedMs, timeline }: Incident): HTMLElement {
+function card({ state, severity, summary, causes, onsetMs, openedMs, closedMs, timeline }: Incident): HTMLElement {
+  const isWarning = severity === 'warning'
   const times = [
     ['began about', clockTime(onsetMs).slice(0, 8)],
     ['told after', duration((openedMs - onsetMs) * 1000)],
@@ -78,8 +79,8 @@ function card({ state, summary, causes, onsetMs, openedMs, closedMs, timeline }:
   ]
   return h(
     'article',
-    { class: `incident ${state}`, attrs: { 'aria-label': `Incident: ${summary}` } },
-    h('h2', null, summary),
+    { class: `incident ${state}${isWarning ? ' warning' : ''}`, attrs: { 'aria-label': `Incident: ${summary}` } },
+    h('h2', null, isWarning ? `Warning: ${summary}` : summary),
     h(
       'div',
       'times',
