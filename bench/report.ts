@@ -10,6 +10,7 @@ import { type Origin, startOrigin } from './peers/origin.ts'
 import { failureOf, PEER_NAMES, type PeerName, type RunningPeer, startPeer } from './peers/peers.ts'
 import { printFacts, printPhases, printVerdict } from './print/report-text.ts'
 import { runProtocols } from './protocols/protocols.ts'
+import { runRca } from './rca/report.ts'
 import { machineFacts } from './system/machine.ts'
 import { stopAll } from './system/processes.ts'
 
@@ -89,6 +90,7 @@ async function report(options: Options): Promise<void> {
   const rounds = options.rounds ?? (options.quick ? 1 : 3)
   const turns = protocols.length > 0 ? await runProtocols(protocols, rounds, options.quick ? 1 : 3) : {}
   const aggregator = await tryAggregator(options, skipped)
+  const diagnosis = await tryDiagnosis(options, skipped)
   for (const [name, reason] of skipped) console.log(`\nleft out: ${name}: ${reason}`)
   if (Date.now() > endsAt) console.log('\nThe time was up before the end: the last rounds are missing.')
   if (options.out !== undefined) {
@@ -99,6 +101,7 @@ async function report(options: Options): Promise<void> {
       samples,
       protocols: turns,
       aggregator,
+      diagnosis,
       spans: spanTotals(samples),
       targets: judge(samples),
     }
@@ -114,6 +117,17 @@ async function tryAggregator({ only, quick, querySpans, rounds }: Options, skipp
     return await runAggregator({ ...size, walSync: 'always', hasPage: true })
   } catch (error) {
     skipped.set('aggregator', messageOf(error))
+    return undefined
+  }
+}
+
+/** The range is run where it is asked for: it takes minutes. */
+async function tryDiagnosis({ only, quick, rounds }: Options, skipped: Skipped): Promise<unknown> {
+  if (only.length > 0 && !only.includes('rca')) return undefined
+  try {
+    return await runRca({ quick, rounds: rounds ?? (quick ? 1 : 2), range: only.includes('rca') })
+  } catch (error) {
+    skipped.set('diagnosis', messageOf(error))
     return undefined
   }
 }

@@ -30,15 +30,22 @@ export interface AggregatorStart {
   readonly dataDir?: string | undefined
   /** Folder for CPU profiles of its threads. */
   readonly profileDir?: string | undefined
+  /** Modules loaded into each of its threads. */
+  readonly imports?: readonly string[]
 }
 
 const READY_MS = 30_000
 
-export async function startAggregator({ walSync, dataDir, profileDir }: AggregatorStart): Promise<AggregatorUnderTest> {
+export async function startAggregator({
+  walSync,
+  dataDir,
+  profileDir,
+  imports = [],
+}: AggregatorStart): Promise<AggregatorUnderTest> {
   const [grpcPort, uiPort] = [await freePort(), await freePort()]
   const profiler = new URL(`profile-threads.js?dir=${encodeURIComponent(profileDir ?? '')}`, import.meta.url)
   const entry = start('aggregator', 'proxy', process.execPath, [
-    ...(profileDir === undefined ? [] : ['--import', profiler.href]),
+    ...[...imports, ...(profileDir === undefined ? [] : [profiler.href])].flatMap((url) => ['--import', url]),
     ...[fileURLToPath(new URL('../../src/cli/main.js', import.meta.url)), 'aggregator'],
     ...['--data-dir', dataDir ?? join(runDir, `spans-${grpcPort}`), '--aggregator-wal-sync', walSync],
     ...['--otlp-grpc', `127.0.0.1:${grpcPort}`, '--ui', `127.0.0.1:${uiPort}`],

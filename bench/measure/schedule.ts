@@ -21,7 +21,7 @@ const QUICK_LEAVES_OUT = ['1k', '64k']
 
 /** Throws RangeError for a workload that does not exist. */
 export function schedule(options: Options): PhasePlan[] {
-  const names = [...WORKLOADS.map((workload) => workload.name), 'memory', ...PROTOCOL_NAMES, 'aggregator']
+  const names = [...WORKLOADS.map((workload) => workload.name), 'memory', ...PROTOCOL_NAMES, 'aggregator', 'rca']
   for (const name of options.only)
     if (!names.includes(name)) throw new RangeError(`no workload ${name}: ${names.join(', ')}`)
   const isWanted = (name: string): boolean => options.only.length === 0 || options.only.includes(name)

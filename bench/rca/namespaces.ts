@@ -87,17 +87,10 @@ export async function between(
 }
 
 /** Starts a program in a namespace and waits for a line of its output that has `ready`. */
-export async function run(
-  ns: string,
-  command: readonly string[],
-  ready: string,
-  uid = 0,
-  env: NodeJS.ProcessEnv = {},
-): Promise<ChildProcess> {
+export async function run(ns: string, command: readonly string[], ready: string, uid = 0): Promise<ChildProcess> {
   const user = uid === 0 ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']
   const child = spawn('ip', ['netns', 'exec', ns, ...user, ...command], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
   })
   children.add(child)
   child.once('exit', () => children.delete(child))

@@ -145,7 +145,7 @@ export class Range {
     if (isExternal || bare.has(name)) return
     exec(ns, ...HOPSCOPE, 'iptables', 'apply', '--intercept-ports', '80', '--intercept-ipv6', 'false')
     const command = [...HOPSCOPE, 'sidecar', ...this.#telemetry(name)]
-    await run(ns, command, '"listening"', PROXY_UID, skewed.has(name) ? this.#clockOf(name) : {})
+    await run(ns, [...(skewed.has(name) ? this.#clockOf(name) : []), ...command], '"listening"', PROXY_UID)
   }
 
   #telemetry(name: string): string[] {
@@ -157,10 +157,10 @@ export class Range {
   }
 
   /** The clock of the wall is what a file says, read once a second; that of durations is left alone. */
-  #clockOf(name: string): NodeJS.ProcessEnv {
+  #clockOf(name: string): string[] {
     writeFileSync(this.clockFile(name), '+0')
-    const file = { FAKETIME_TIMESTAMP_FILE: this.clockFile(name), FAKETIME_CACHE_DURATION: '1' }
-    return { LD_PRELOAD: FAKETIME, FAKETIME_DONT_FAKE_MONOTONIC: '1', ...file }
+    const file = [`FAKETIME_TIMESTAMP_FILE=${this.clockFile(name)}`, 'FAKETIME_CACHE_DURATION=1']
+    return ['env', `LD_PRELOAD=${FAKETIME}`, 'FAKETIME_DONT_FAKE_MONOTONIC=1', 'FAKETIME_DISABLE_SHM=1', ...file]
   }
 
   async #startEgress({ ns }: Node, callee: string): Promise<void> {

@@ -4,8 +4,8 @@
  *   node build/bench/rca/real.js [--faults 8] [--first 1] [--report] [--kinds delay,errors] [--rate 40] [--half]
  *                                [--fault-s 25] [--quiet-s 0] [--minutes 20] [--out FILE]
  *
- * Kinds take turns, each fault with the next seed. With `--fault-s 75` and more, a stretch of time that begins a minute late
- * is asked for too; one that begins a minute early always. Seeds from 2000 on are held out: they need --report.
+ * Kinds take turns, each fault with the next seed. With `--fault-s 75` each is asked for by hand too, for a stretch of time
+ * that begins a minute early and one that begins a minute late. Seeds from 2000 on are held out: they need --report.
  */
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -37,6 +37,9 @@ const LONGEST_LEARN_S = 150
 /** So long all has to be well before the next fault. */
 const CALM_S = 8
 const WRONG_S = [-60, 60] as const
+/** Faults at least so long are asked for with a wrong onset; what was wrong before has to be over for longer than that. */
+const LONG_S = 72
+const APART_MS = 65_000
 
 const first = Number(values.first ?? (values.report ? 2000 : 1))
 const count = Number(values.faults)
@@ -69,6 +72,8 @@ const range = await Range.start({
 
 const nowMs = (): number => performance.timeOrigin + performance.now()
 
+let lastEndMs = 0
+
 async function calm(): Promise<void> {
   const until = nowMs() + LONGEST_LEARN_S * 1000
   let calmS = 0
@@ -88,6 +93,7 @@ async function asked(wrongS: number, onsetMs: number, faults: readonly Fault[]):
 
 async function one({ kind, seed, faults, beside }: Plan): Promise<Result> {
   await calm()
+  if (faultS >= LONG_S) await sleep(Math.max(0, lastEndMs + APART_MS - nowMs()))
   if (beside.afterS < 0) {
     await distract(range, beside)
     await sleep(-beside.afterS * 1000)
@@ -107,9 +113,11 @@ async function one({ kind, seed, faults, beside }: Plan): Promise<Result> {
   clearTimeout(late)
   const shifted: Record<string, number> = {}
   for (const wrongS of WRONG_S) {
-    if (faultS > wrongS + 10) shifted[wrongS] = await asked(wrongS, onsetMs, faults)
+    const isAlone = onsetMs - lastEndMs > -wrongS * 1000
+    if (faultS > wrongS + 10 && isAlone) shifted[wrongS] = await asked(wrongS, onsetMs, faults)
   }
   for (const undo of undos) await undo()
+  lastEndMs = nowMs()
   const result = resultOf({ kind, seed, faults, onsetMs, incident: found, toldMs, bare, shifted })
   const what = `${seed} ${faults.map(faultText).join(' + ')}${distractionText(beside)}`
   const after = result.delayS === null ? '' : ` after ${result.delayS.toFixed(1)} s`
