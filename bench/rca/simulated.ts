@@ -257,6 +257,7 @@ export class SimulatedMesh {
     view.start[row * 2] = ns % 4294967296
     view.start[row * 2 + 1] = ns / 4294967296
     view.duration[row] = of.ms * 1000
+    view.weight[row] = 1
     view.service[row] = names.add(of.service)
     view.route[row] = view.name[row] = names.add(of.route)
     view.peer[row] = of.peer === '' ? 0 : names.add(of.peer)

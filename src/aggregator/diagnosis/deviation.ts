@@ -25,8 +25,10 @@ const FLOOR = 0.08
 /** Middle half of a normal distribution in standard deviations. */
 const IQR_OF_SIGMA = 1.349
 
-export function isReady({ learnt }: Signature): boolean {
-  return learnt.epochs >= LEAST_EPOCHS && learnt.calls >= LEAST_CALLS
+export function isReady(signature: Signature): boolean {
+  const { epochs, calls } = signature.learnt
+  // Calls count those that were not sampled as well; what is usual is known by those that were seen.
+  return epochs >= LEAST_EPOCHS && calls >= LEAST_CALLS && signature.usualSamples(OWN) >= LEAST_CALLS
 }
 
 export interface Failing {

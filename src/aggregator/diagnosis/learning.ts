@@ -20,6 +20,8 @@ const NO_PHASES: readonly number[] = []
 export interface Seen {
   readonly durationUs: number
   readonly failed: boolean
+  /** How many it stands for. */
+  readonly weight: number
 }
 
 /** What a look at whole traces gives beside samples. */
@@ -54,6 +56,7 @@ export class Learning {
     const shares = attribute(calls, (call, below) => isOther(call, below) && this.#answers(call, below))
     const failures = this.#failures(ordered, calls, shares)
     const callees = new Map<number, number>()
+    const failedWeight = weightOfFailure(ordered, calls)
     const large = new Set<number>()
     for (let i = 0; i < ordered.length; i++) {
       const { span, parent } = ordered[i]!
@@ -77,7 +80,9 @@ export class Learning {
         continue
       }
       span.counted = true
-      if (parent < 0) this.#onRoot({ durationUs: span.durationUs, failed: calls[i]!.failed }, nowS)
+      const own = span.weight ?? 1
+      if (parent < 0 && own > 0)
+        this.#onRoot({ durationUs: span.durationUs, failed: calls[i]!.failed, weight: own }, nowS)
       const entry = this.#placeOf(ordered, i, calls, callees.get(i) ?? 0)
       if (entry === undefined) continue
       // Swallowed on the way: the other side is known to send spans, and this call has none.
@@ -87,6 +92,9 @@ export class Learning {
       const gap = share.unseen && entry.callee !== 0
       const failure = gap ? (UNSEEN_AS.get(failures[i]!) ?? failures[i]!) : failures[i]!
       span.failure = failure
+      // What failed is there in any case, wherever it is found to have begun; what did not, as often as it was sampled.
+      const weight = failure !== 0 ? failedWeight : own
+      if (weight === 0) continue
       const { rare } = span
       const sample = {
         ownUs: share.ownUs,
@@ -98,6 +106,7 @@ export class Learning {
         large: large.has(i),
         stalled: STALLS.has(failure) || share.ownUs > STALLED_US,
         unseen: gap && !calls[i]!.failed && !calls[i]!.abandoned,
+        weight,
       }
       const slow = sample.ownUs > entry.notableUs
       if (failure !== 0 || slow) entry.signature.addExample(words)
@@ -171,6 +180,16 @@ export class Learning {
     if (entry !== undefined && callee !== 0) entry.callee = callee
     return entry
   }
+}
+
+/** Of a failure in a trace: the least of the spans that failed, which are sent whether the trace is sampled or not. */
+function weightOfFailure(ordered: readonly Placed[], calls: readonly Call[]): number {
+  let least = Number.POSITIVE_INFINITY
+  for (let i = 0; i < ordered.length; i++) {
+    const { weight = 1 } = ordered[i]!.span
+    if (calls[i]!.failed && weight > 0 && weight < least) least = weight
+  }
+  return least === Number.POSITIVE_INFINITY ? 1 : least
 }
 
 const GONE = NUMBER.get('client_gone')!

@@ -70,9 +70,9 @@ export class Retrospect {
     this.#signatures = new Borrowed(known.signatures)
     this.#window = new TraceWindow((peer) => known.servedBy(peer) !== undefined)
     this.#roots.takeUsual(known.roots)
-    this.#learning = new Learning(known.names, this.#signatures, ({ durationUs, failed }, nowS) => {
+    this.#learning = new Learning(known.names, this.#signatures, ({ durationUs, failed, weight }, nowS) => {
       const times = { ownUs: durationUs, totalUs: durationUs, phases: NOTHING }
-      this.#roots.add({ ...times, failure: failed ? 1 : 0, visible: failed }, nowS)
+      this.#roots.add({ ...times, failure: failed ? 1 : 0, visible: failed, weight }, nowS)
     })
     this.#judge = new Judge((name) => known.names.text(name), known.servedBy)
   }

@@ -64,6 +64,8 @@ export interface Sample {
   readonly stalled?: boolean
   /** A call that went well for its caller, and that its callee, which sends spans, has no span of. */
   readonly unseen?: boolean
+  /** How many calls it stands for; 1 where nothing is said. */
+  readonly weight?: number
 }
 
 /** Figures that outlive a restart beside the sketches. */
@@ -98,6 +100,10 @@ export class Signature {
   readonly u32: Uint32Array
   /** When it had its last call, seconds. */
   lastS = 0
+  /** Calls by weight; the sketches have those that were seen. */
+  #waitingCalls = 0
+  #runningCalls = 0
+  #carry = 0
   #waitingFailed = 0
   #runningFailed = 0
   #waitingLost = 0
@@ -124,27 +130,29 @@ export class Signature {
     const { u16 } = this
     this.lastS = nowS
     const slot = this.#second(nowS)
-    u16[slot + CALLS]!++
+    const count = this.#whole(sample.weight ?? 1)
+    this.#runningCalls += count
+    this.#count(slot + CALLS, count)
     if (failure !== 0) {
-      u16[slot + FAILED]!++
-      if (sample.visible) u16[slot + VISIBLE]!++
-      this.#runningFailed++
+      this.#count(slot + FAILED, count)
+      if (sample.visible) this.#count(slot + VISIBLE, count)
+      this.#runningFailed += count
       this.#countFailure(failure)
     }
     const { resent = 0 } = sample
     if (resent > 0) {
-      u16[slot + LOST]!++
-      u16[slot + RESENT]! += Math.min(resent, 1000)
-      this.#runningLost++
-      this.#runningResent += resent
+      this.#count(slot + LOST, count)
+      this.#count(slot + RESENT, Math.min(resent, 1000) * count)
+      this.#runningLost += count
+      this.#runningResent += resent * count
     }
     if (sample.large === true) {
-      u16[slot + LARGE]!++
-      if (sample.stalled === true) u16[slot + LARGE_STALLED]!++
+      this.#count(slot + LARGE, count)
+      if (sample.stalled === true) this.#count(slot + LARGE_STALLED, count)
     }
     if (sample.unseen === true) {
-      u16[slot + UNSEEN]!++
-      this.#runningUnseen++
+      this.#count(slot + UNSEEN, count)
+      this.#runningUnseen += count
     }
     addTo(u16, RUNNING + OWN * SKETCH, ownUs)
     addTo(u16, RUNNING + TOTAL * SKETCH, totalUs)
@@ -152,7 +160,21 @@ export class Signature {
       if (phases[i]! > 0) addTo(u16, RUNNING + (FIRST_PHASE + i) * SKETCH, phases[i]!)
     }
     // With many calls every k-th is kept, so that those kept are of some seconds.
-    if (this.#seen++ % this.#every === 0) this.#keep(sample, nowS)
+    const before = Math.ceil(this.#seen / this.#every)
+    this.#seen += count
+    if (Math.ceil(this.#seen / this.#every) > before) this.#keep(sample, nowS)
+  }
+
+  /** Whole calls for a weight; what is left over is added to the next. */
+  #whole(weight: number): number {
+    const all = Math.min(MOST_AT_ONCE, weight) + this.#carry
+    const count = Math.floor(all)
+    this.#carry = all - count
+    return count
+  }
+
+  #count(at: number, count: number): void {
+    this.u16[at] = Math.min(0xffff, this.u16[at]! + count)
   }
 
   /** A failure that was counted in the last seconds did not begin here after all. */
@@ -254,11 +276,12 @@ export class Signature {
     if (good) this.#commit(seconds, hour, calm)
     u16.copyWithin(WAITING, RUNNING, RUNNING + N * SKETCH)
     u16.fill(0, RUNNING, RUNNING + N * SKETCH)
+    this.#waitingCalls = this.#runningCalls
     this.#waitingFailed = this.#runningFailed
     this.#waitingLost = this.#runningLost
     this.#waitingResent = this.#runningResent
     this.#waitingUnseen = this.#runningUnseen
-    this.#runningFailed = this.#runningLost = this.#runningResent = this.#runningUnseen = 0
+    this.#runningCalls = this.#runningFailed = this.#runningLost = this.#runningResent = this.#runningUnseen = 0
     if (!good) this.#forgetWaiting()
     for (let i = 0; i < FAILURES; i++) this.f32[FAILURE_COUNTS + i]! *= 0.5
   }
@@ -270,18 +293,18 @@ export class Signature {
 
   #forgetWaiting(): void {
     this.u16.fill(0, WAITING, WAITING + N * SKETCH)
-    this.#waitingFailed = this.#waitingLost = this.#waitingResent = this.#waitingUnseen = 0
+    this.#waitingCalls = this.#waitingFailed = this.#waitingLost = this.#waitingResent = this.#waitingUnseen = 0
   }
 
   #commit(seconds: number, hour: number, calm: boolean): void {
     const { u16, learnt } = this
-    const calls = totalOf(u16, WAITING)
+    const [calls, seen] = [this.#waitingCalls, totalOf(u16, WAITING)]
     learnt.rate = learnt.epochs === 0 ? calls / seconds : learnt.rate * 0.8 + (calls / seconds) * 0.2
     learnt.resentRate = learnt.resentRate * 0.9 + (this.#waitingResent / seconds) * 0.1
     if (calls === 0) return
     const before = this.usual(OWN, 0.5)
     const median = Math.log(Math.max(1, quantileIn(u16, WAITING, 0.5)))
-    if (calls >= LEAST_OF_EPOCH && before > 0 && learnt.epochs >= 2) {
+    if (seen >= LEAST_OF_EPOCH && before > 0 && learnt.epochs >= 2) {
       const moved = Math.min(1, Math.abs(median - Math.log(before)))
       learnt.drift = learnt.drift * 0.9 + moved * 0.1
     }
@@ -297,7 +320,7 @@ export class Signature {
     learnt.lost += this.#waitingLost
     learnt.unseen += this.#waitingUnseen
     learnt.epochs++
-    if (calls < LEAST_OF_EPOCH) return
+    if (seen < LEAST_OF_EPOCH) return
     blend(this.f32, HOUR_AT + hour, median)
     blend(this.f32, LOAD_AT + loadOf(calls / seconds), median)
     if (calls < LEAST_FOR_SHARES) return
@@ -342,6 +365,8 @@ export class Signature {
   }
 }
 
+/** Calls that one may stand for. */
+const MOST_AT_ONCE = 1000
 /** Epochs with fewer calls say nothing of medians. */
 const LEAST_OF_EPOCH = 8
 /** And with fewer nothing of shares of failures. */

@@ -28,6 +28,8 @@ export interface SpanFacts {
   /** Of the larger body. */
   readonly bytes: number
   readonly rare: Rare | undefined
+  /** How many spans it stands for; 0: it completes its trace, and counts for none. 1 where nothing is said. */
+  readonly weight?: number
   /** It was counted in an earlier look at its trace. */
   counted: boolean
   /** Number of the failure that it was counted with, 0 for none. */
@@ -176,6 +178,7 @@ export class TraceWindow {
       resent: ours ? this.#scan.resent : 0,
       bytes: ours ? this.#scan.bytes : 0,
       rare: ours ? this.#scan.rare : undefined,
+      weight: view.weight[row]!,
       counted: false,
       failure: 0,
     })

@@ -7,7 +7,7 @@ import { ClockWatch } from './clock-watch.ts'
 import { isReady } from './deviation.ts'
 import { silentEdges } from './gone-quiet.ts'
 import { type Incident, Incidents, inOrder } from './incidents.ts'
-import { type Aside, Learning } from './learning.ts'
+import { type Aside, Learning, type Seen } from './learning.ts'
 import { noisyAmong } from './noisy-client.ts'
 import type { Rare } from './phase-scan.ts'
 import { Retrospect } from './retrospect.ts'
@@ -77,9 +77,9 @@ export class Watch {
     this.#originMs = nowMs - 100_000
     this.#epochS = (options.epochMs ?? 15_000) / 1000
     this.#epochEndS = 100 + this.#epochS
-    const onRoot = ({ durationUs, failed }: { durationUs: number; failed: boolean }, nowS: number): void => {
+    const onRoot = ({ durationUs, failed, weight }: Seen, nowS: number): void => {
       const times = { ownUs: durationUs, totalUs: durationUs, phases: NOTHING }
-      this.#roots.add({ ...times, failure: failed ? 1 : 0, visible: failed }, nowS)
+      this.#roots.add({ ...times, failure: failed ? 1 : 0, visible: failed, weight }, nowS)
     }
     this.#learning = new Learning(names, this.signatures, onRoot, this.#aside())
     const { folder } = options
