@@ -70,7 +70,7 @@ export async function startInstance(
     lines,
     accessLog,
     stop: async (signal = 'SIGTERM') => {
-      if (child.exitCode === null) {
+      if (child.exitCode === null && child.signalCode === null) {
         child.kill(signal)
         await once(child, 'exit')
       }
