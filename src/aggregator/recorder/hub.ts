@@ -19,6 +19,8 @@ const OF_ALL = 200
 /** Traces that come within it go out in one message; the more readers, the rarer. */
 const GATHER_MS = 20
 const GATHER_MS_A_READER = 0.2
+/** How long one that was refused may still send. */
+const CUT_OFF_MS = 5000
 /** Bytes that wait for one that does not read. */
 const MAX_UNREAD_BYTES = 65_536
 
@@ -144,5 +146,7 @@ function end(stream: ServerHttp2Stream, code: number): void {
   stream.removeAllListeners('wantTrailers')
   stream.once('wantTrailers', () => stream.sendTrailers({ 'grpc-status': String(code) }))
   stream.removeAllListeners('data').resume()
-  stream.end(() => stream.close(constants.NGHTTP2_NO_ERROR))
+  stream.end()
+  // Not at once: a reset overtakes trailers that are still waiting to be written.
+  setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), CUT_OFF_MS).unref()
 }
