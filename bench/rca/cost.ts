@@ -96,7 +96,7 @@ export function heldSignatures(): Held {
     const entry = all.at(i % 2 === 0 ? 0 : 1, i % 500, i)
     for (let call = 0; call < 3; call++) {
       const times = { ownUs: 1000 + call, totalUs: 2000 + call, phases: [1, 2, 3, 4, 5, 6] }
-      entry?.signature.add({ ...times, failure: 0, visible: false, retransmitted: false }, 100 + call)
+      entry?.signature.add({ ...times, failure: 0, visible: false }, 100 + call)
     }
   }
   globalThis.gc?.()

@@ -1,6 +1,6 @@
 /** What goes on beside a fault and is none: a batch job, a deploy, a service that was always slow. By seed. */
 import type { Fault } from './faults.ts'
-import { MESHED, specOf } from './mesh.ts'
+import { calledRoutes, MESHED } from './mesh.ts'
 import type { Random } from './random.ts'
 
 /** By how much more than a service takes anyway the slow one takes, milliseconds. */
@@ -26,7 +26,7 @@ export function distractionOf(random: Random, faults: readonly Fault[]): Distrac
   const kind = random.pick(['none', 'batch', 'deploy'] as const)
   const touched = new Set(faults.flatMap(({ service, from }) => [service, from]))
   const service = random.pick(MESHED.slice(1).filter((name) => !touched.has(name)))
-  const route = random.pick(Object.keys(specOf(service).routes))
+  const route = random.pick(calledRoutes(service))
   return { kind, service, route, afterS: Math.round(random.next() * 12) - 6 }
 }
 

@@ -1,6 +1,6 @@
 /** Faults of the range, by seed: what, where, and what a right diagnosis of it names. */
 import type { DiagnosisName } from '../../src/core/diagnoses.ts'
-import { BEHIND_CACHES, CALLERS, EDGES, EGRESS, EXTERNAL, MESHED, type MeshEdge, specOf } from './mesh.ts'
+import { BEHIND_CACHES, CALLERS, calledRoutes, EDGES, EGRESS, EXTERNAL, MESHED, type MeshEdge } from './mesh.ts'
 import type { Random } from './random.ts'
 
 /** Where a kind of fault can be, how large it is, and by which names it may be told. */
@@ -72,7 +72,7 @@ export function faultsOf(kind: FaultKind, random: Random): Fault[] {
 function faultOf(kind: SingleKind, random: Random): Fault {
   const { size } = KINDS[kind]
   const [from, service] = placeOf(kind, random)
-  const route = kind === 'route-errors' ? random.pick(Object.keys(specOf(service).routes)) : ''
+  const route = kind === 'route-errors' ? random.pick(calledRoutes(service)) : ''
   return { kind, service, from, route, size: size[0] + random.next() * (size[1] - size[0]) }
 }
 

@@ -124,6 +124,12 @@ export const EDGES: readonly MeshEdge[] = MESH.flatMap(({ name, routes }) =>
   ),
 )
 
+/** Routes of a service that others call. */
+export function calledRoutes(service: string): string[] {
+  const calls = MESH.flatMap(({ routes }) => Object.values(routes).flat()).filter(([callee]) => callee === service)
+  return [...new Set(calls.map(([, route]) => route))]
+}
+
 /** Name of the proxy through which something external is called. */
 export const egressOf = (external: string): string => `${external}-egress`
 

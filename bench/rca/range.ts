@@ -106,11 +106,11 @@ export class Range {
   async #mint(): Promise<void> {
     const now = Date.now()
     const from = (days: number): Date => new Date(now + days * DAY_MS)
-    const authority = await mintAuthority('range', { notBefore: from(-60), notAfter: from(60) })
+    const authority = await mintAuthority('range', { notBefore: from(-60), notAfter: from(120) })
     writeFileSync(join(this.folder, 'ca.crt'), authority.cert)
     for (const name of EXTERNAL) {
       for (const [suffix, days] of [
-        ['', 30],
+        ['', 90],
         ['-expired', -1],
       ] as const) {
         const names = [`${name}.mesh`]

@@ -16,7 +16,7 @@ import { FAULT_KINDS, type Fault, type FaultKind, faultsOf, faultText } from './
 import { distract, inject } from './inject.ts'
 import { Random } from './random.ts'
 import { CAN_SKEW, Range, sidecars } from './range.ts'
-import { type Result, rankOf, resultOf, seedSet, summaryOf, table } from './score.ts'
+import { foundIn, type Result, rankOf, resultOf, seedSet, summaryOf, table } from './score.ts'
 import { halfBare } from './simulated.ts'
 
 const { values } = parseArgs({
@@ -80,7 +80,8 @@ async function calm(): Promise<void> {
   while (nowMs() < until && calmS < CALM_S) {
     await sleep(1000)
     const { incidents, ready, signatures } = await range.state()
-    calmS = ready > signatures * 0.8 && incidents[0]?.state !== 'open' ? calmS + 1 : 0
+    const isHurt = incidents.some(({ state, severity }) => state === 'open' && severity === 'fault')
+    calmS = ready > signatures * 0.8 && !isHurt ? calmS + 1 : 0
   }
 }
 
@@ -105,16 +106,14 @@ async function one({ kind, seed, faults, beside }: Plan): Promise<Result> {
   let toldMs: number | undefined
   while (nowMs() - onsetMs < faultS * 1000) {
     await sleep(500)
-    const newest = (await range.state()).incidents[0]
-    if (newest === undefined || (newest.closedMs !== null && newest.closedMs < onsetMs)) continue
-    found = newest
-    if (toldMs === undefined && rankOf(newest.causes, faults, bare) === 1) toldMs = nowMs()
+    found = foundIn((await range.state()).incidents, onsetMs, faults)
+    if (toldMs === undefined && rankOf(found?.causes ?? [], faults, bare) === 1) toldMs = nowMs()
   }
   clearTimeout(late)
   const shifted: Record<string, number> = {}
   for (const wrongS of WRONG_S) {
     const isAlone = onsetMs - lastEndMs > -wrongS * 1000
-    if (faultS > wrongS + 10 && isAlone) shifted[wrongS] = await asked(wrongS, onsetMs, faults)
+    if (faultS > wrongS + 10 && isAlone && kind !== 'clock-skew') shifted[wrongS] = await asked(wrongS, onsetMs, faults)
   }
   for (const undo of undos) await undo()
   lastEndMs = nowMs()

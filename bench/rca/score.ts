@@ -33,7 +33,7 @@ export interface Result {
   readonly isNamed: boolean
   /** The first three causes. */
   readonly told: readonly string[]
-  /** Ranks where the answer was asked for a stretch of time with a wrong onset, by seconds. */
+  /** Ranks where a stretch of time with a wrong onset was asked for, by seconds. Of clocks nobody asks: a warning stands. */
   readonly shifted?: Readonly<Record<string, number>>
 }
 
@@ -48,6 +48,17 @@ export function rankOf(causes: readonly Placed[], faults: readonly Fault[], bare
     faults.some((fault) => seenAs(fault, bare).some((seen) => isRight(cleaned(cause), seen)))
   const at = causes.findIndex(right)
   return at < 0 ? NEVER : at + 1
+}
+
+/** What is said while faults are on: the incident, or the warning where nothing but a clock is wrong. */
+export function foundIn(
+  incidents: readonly Incident[],
+  onsetMs: number,
+  faults: readonly Fault[],
+): Incident | undefined {
+  const hurts = faults.some(({ kind }) => kind !== 'clock-skew')
+  const on = incidents.filter(({ closedMs }) => closedMs === null || closedMs >= onsetMs)
+  return on.find(({ severity }) => severity === (hurts ? 'fault' : 'warning')) ?? on[0]
 }
 
 export interface Told {
@@ -83,17 +94,18 @@ export interface Summary {
   /** First causes whose name fits the fault. */
   readonly named: number
   readonly delayS: { readonly middle: number; readonly p90: number; readonly most: number; readonly late: number }
-  /** First causes that are right where the onset was wrong, by seconds. */
-  readonly shifted: Readonly<Record<string, number>>
+  /** First causes that are right where the onset was wrong, by seconds; and how many were asked for. */
+  readonly shifted: Readonly<Record<string, { readonly right: number; readonly asked: number }>>
 }
 
 export function summaryOf(results: readonly Result[]): Summary {
   const within = (rank: number): number => results.filter((one) => one.rank <= rank).length
   const delays = results.flatMap(({ delayS }) => delayS ?? []).sort((a, b) => a - b)
   const at = (share: number): number => delays[Math.min(delays.length - 1, Math.floor(delays.length * share))] ?? NaN
-  const shifted: Record<string, number> = {}
-  for (const one of results) {
-    for (const [by, rank] of Object.entries(one.shifted ?? {})) shifted[by] = (shifted[by] ?? 0) + Number(rank === 1)
+  const shifted: Record<string, { right: number; asked: number }> = {}
+  for (const [by, rank] of results.flatMap((one) => Object.entries(one.shifted ?? {}))) {
+    const { right, asked } = shifted[by] ?? { right: 0, asked: 0 }
+    shifted[by] = { right: right + Number(rank === 1), asked: asked + 1 }
   }
   return {
     ...{ faults: results.length, top1: within(1), top3: within(3), shifted },
@@ -113,7 +125,9 @@ export function table(results: readonly Result[]): string {
   const kinds = [...new Set(results.map(({ kind }) => kind))]
   const rows = kinds.map((kind) => row(kind, summaryOf(results.filter((one) => one.kind === kind))))
   const all = summaryOf(results)
-  const shifted = Object.entries(all.shifted).map(([by, right]) => `${by} s: ${share(right, all.faults)}`)
+  const shifted = Object.entries(all.shifted).map(
+    ([by, { right, asked }]) => `${by} s: ${share(right, asked)} of ${asked}`,
+  )
   const tail = shifted.length === 0 ? [] : [`top-1 with the onset wrong by ${shifted.join(', ')}`]
   return [HEAD, ...rows, row('all', all), ...tail].join('\n')
 }

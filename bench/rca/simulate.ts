@@ -4,7 +4,7 @@ import { Watch } from '../../src/aggregator/diagnosis/watch.ts'
 import { type Distraction, distractionOf, slowOf } from './distractions.ts'
 import { type Fault, type FaultKind, faultsOf } from './faults.ts'
 import { Random } from './random.ts'
-import { type Result, rankOf, resultOf } from './score.ts'
+import { foundIn, type Result, rankOf, resultOf } from './score.ts'
 import { halfBare, SimulatedMesh } from './simulated.ts'
 
 const LEARN_S = 120
@@ -80,20 +80,16 @@ export function simulateFault(kind: FaultKind, options: SimulationOptions): Resu
   }
   run.pass(60, see)
   mesh.faults = faults
+  const found = (): Incident | undefined => foundIn(watch.state().incidents, onsetMs, faults)
   let toldMs: number | undefined
   run.pass(faultS, (nowMs) => {
     see(nowMs)
-    if (toldMs === undefined && rankOf(foundOf(watch, onsetMs)?.causes ?? [], faults, bare) === 1) toldMs = nowMs
+    if (toldMs === undefined && rankOf(found()?.causes ?? [], faults, bare) === 1) toldMs = nowMs
   })
-  const incident = foundOf(watch, onsetMs)
-  const shifted = Object.fromEntries(looks.map(({ wrongS, back }) => [wrongS, rankOf(back.causes(), faults, bare)]))
+  const incident = found()
+  const asked = kind === 'clock-skew' ? [] : looks
+  const shifted = Object.fromEntries(asked.map(({ wrongS, back }) => [wrongS, rankOf(back.causes(), faults, bare)]))
   return { ...resultOf({ kind, seed, faults, onsetMs, incident, toldMs, bare, shifted }), beside }
-}
-
-/** The newest that was open while the fault was on: that of a deploy just before takes its causes in. */
-function foundOf(watch: Watch, onsetMs: number): Incident | undefined {
-  const { incidents } = watch.state()
-  return incidents.find(({ closedMs }) => closedMs === null || closedMs >= onsetMs)
 }
 
 export interface Quiet {

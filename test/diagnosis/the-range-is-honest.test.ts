@@ -44,7 +44,7 @@ test('the rank is that of the cause that names what is at fault', () => {
     return { kind: 'edge-delay', seed: rank, faults: [fault], rank, delayS: rank === 1 ? 4 : null, ...told }
   })
   const { top1, top3, meanRank, delayS, shifted } = summaryOf(results)
-  assert.deepEqual([top1, top3, meanRank, delayS.most, shifted], [1, 1, 5.5, 4, { 60: 1 }])
+  assert.deepEqual([top1, top3, meanRank, delayS.most, shifted], [1, 1, 5.5, 4, { 60: { right: 1, asked: 2 } }])
   assert.match(table(results), /edge-delay +2 +50 % +50 % +5\.50 +50 %/)
 })
 
