@@ -171,7 +171,14 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
     begun.bound.push(one)
   }
   const { otlpGrpc, otlpHttp, ui, metrics, tls, maxConnectionAgeMs } = options
-  const scrape = scraper({ intake, receiver, store, names, replicas: () => fleet?.roster?.states ?? [] })
+  const scrape = scraper({
+    recorders: () => hub.counts,
+    intake,
+    receiver,
+    store,
+    names,
+    replicas: () => fleet?.roster?.states ?? [],
+  })
   if (metrics !== 'off') await listen('metrics', startMetricsServer({ ...metrics, scrape }))
   if (otlpGrpc !== 'off')
     await listen(

@@ -28,6 +28,8 @@ test('hopscope --help lists the commands that exist', async () => {
     'injector',
     'drain',
     'wait',
+    'recording',
+    'replay',
     'check-config',
     'explain',
     'help',

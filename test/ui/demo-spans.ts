@@ -7,6 +7,11 @@ import { rawSpan, type Wanted } from '../aggregator/raw-spans.ts'
 export const HOSTILE = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>`
 export const HOSTILE_TRACE = 'bad'.padStart(32, '0')
 
+const RECORDED = {
+  ...{ 'hopscope.recorded.reason': 'asked', 'http.request.header.authorization': ['REDACTED'] },
+  ...{ 'http.response.header.vary': ['accept', 'origin'], 'hopscope.response.body': '{"sold":"out"}' },
+}
+
 interface HopSpec extends Wanted {
   readonly service: string
   readonly links?: readonly { readonly trace: string; readonly span: string }[]
@@ -117,6 +122,7 @@ export function checkout(
               ? 'replay'
               : 'first',
         },
+        ...(failed ? RECORDED : {}),
         ...phases({ queue: us(0.5), send: us(0.5), wait: us(30), receive: us(1) }, us(1)),
       },
       links: [{ trace: 'c0ffee', span: 'a1' }],

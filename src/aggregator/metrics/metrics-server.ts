@@ -7,6 +7,7 @@ import type { Intake } from '../intake/intake.ts'
 import type { Names } from '../intake/names.ts'
 import type { Receiver } from '../receive/receiver.ts'
 import type { Bound } from '../receive/tls-options.ts'
+import type { HubCounts } from '../recorder/hub.ts'
 import type { StoreClient } from '../store/client.ts'
 
 export interface MetricsServerOptions {
@@ -20,6 +21,8 @@ export interface MetricsOptions {
   readonly receiver: Receiver
   readonly store: StoreClient
   readonly names: Names
+  /** What is passed on for flight recorders. */
+  readonly recorders: () => HubCounts
   /** Other aggregators of the fleet, and whether they answer. */
   readonly replicas: () => readonly { readonly name: string; readonly up: boolean }[]
 }
@@ -67,6 +70,7 @@ function ownMetrics({
   receiver,
   store,
   names,
+  recorders,
   replicas,
 }: MetricsOptions): Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE> {
   const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>()
@@ -138,6 +142,9 @@ function ownMetrics({
       for (const { name, up } of replicas()) this.set({ replica: name }, up ? 1 : 0)
     },
   })
+  gauge('recorder_watchers', 'Proxies that can be asked for traces.', () => recorders().watchers)
+  gauge('recorder_wanted', 'Traces that proxies were asked for.', () => recorders().wanted)
+  gauge('recorder_spared', 'Traces that proxies told of and that were too many.', () => recorders().spared)
   gauge('names', 'Names in the table.', () => names.size)
   gauge('names_refused', 'Names that found no room in the table.', () => names.refused)
   return registry

@@ -17,5 +17,7 @@ export const STYLE_DIAGNOSIS = `
 .incident.open.warning { border-left-color: var(--warn, #c80); }
 .incident h2 { font-size: 15px; margin: 0 0 2px; }
 .incident ol { padding-left: 22px; margin: 6px 0 0; }
+.recorded h4 { margin: 6px 0 2px; color: var(--dim); font-weight: 600; }
+.recorded pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0; max-height: 30em; overflow: auto; }
 .incident .times { color: var(--dim); display: flex; gap: 14px; flex-wrap: wrap; }
 `

@@ -4,6 +4,7 @@ import type { Clock, Hop, HopDetails, Plain, PlainMap, Trace } from './api-types
 import { button, type Child, copyText, h } from './dom.ts'
 import { clockTime, day, duration, hue, nsToMs, percent, whatOf } from './format.ts'
 import { urlOf } from './location.ts'
+import { parted, recordedParts } from './recorded-view.ts'
 import { partsOf } from './trace-model.ts'
 
 export class HopPanel {
@@ -85,7 +86,10 @@ export class HopPanel {
 
   #details(hop: HopDetails): HTMLElement[] {
     const { attributes = {}, resource = {}, events = [], links = [], scope, statusMessage = '' } = hop
-    const parts = [section('Attributes', this.#attributes(attributes, true))]
+    const { recorded, rest } = parted(attributes)
+    const parts = [section('Attributes', this.#attributes(rest, true))]
+    const shown = recordedParts(recorded)
+    if (shown.length > 0) parts.unshift(section('Recorded', h('div', 'recorded', ...shown)))
     if (statusMessage !== '') parts.unshift(h('p', 'bad', statusMessage))
     if (events.length > 0) parts.push(section('Events', h('div', null, ...events.map((one) => this.#event(one)))))
     if (links.length > 0) parts.push(section('Links', h('ul', 'links', ...links.map((link) => this.#link(link)))))
