@@ -65,10 +65,22 @@ async function commandOf(name: PeerName, port: number, origin: number, collector
   }
 }
 
-/** As a user starts it; "everything on" is the default plus an exporter, so nothing is tuned for the bench. */
+/**
+ * As a user starts it; "everything on" is the default plus an exporter, so nothing is tuned for the bench. But for the
+ * governor: it would leave out spans, and every one is to be paid for and counted.
+ */
 async function hopscope(port: number, origin: number, collector?: Collector): Promise<Command> {
   const telemetry =
-    collector === undefined ? [] : ['--otlp-endpoint', `http://127.0.0.1:${collector.port}`, '--sample', '1']
+    collector === undefined
+      ? []
+      : [
+          '--otlp-endpoint',
+          `http://127.0.0.1:${collector.port}`,
+          '--sample',
+          '1',
+          '--telemetry-governor-enabled',
+          'false',
+        ]
   return [
     process.execPath,
     compiled('../../src/cli/main.js'),

@@ -66,7 +66,9 @@ export function hopscope(
       'off',
       '--access-log',
       'off',
-      ...(traced ? ['--otlp-endpoint', `http://127.0.0.1:${origins.otlp}`] : []),
+      ...(traced
+        ? ['--otlp-endpoint', `http://127.0.0.1:${origins.otlp}`, '--telemetry-governor-enabled', 'false']
+        : []),
       ...flags,
     ],
   }

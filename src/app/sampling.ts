@@ -27,6 +27,7 @@ const optionsOf = ({ telemetry: { governor } }: Config): GovernorOptions => ({
   maxShare: governor.maxShare,
   lowest: governor.lowest,
   recoverMs: governor.recoverMs,
+  leastLoad: governor.leastLoad,
   windowMs: governor.windowMs,
 })
 

@@ -21,6 +21,11 @@ export const governor = group({
     default: 0.1,
     ...live,
   }),
+  leastLoad: setting(ratio, {
+    doc: 'With less of one core in use by the process than this there is nothing to save: the governor does not act, and lets go.',
+    default: 0.2,
+    ...live,
+  }),
   recoverMs: setting(duration(), {
     doc: 'How long the share must have been low before more is sampled again, a doubling at a time.',
     default: 15_000,

@@ -12,6 +12,8 @@ export interface GovernorOptions {
   readonly lowest: number
   /** Shortest time between a fall and the first rise, and between rises, milliseconds. */
   readonly recoverMs: number
+  /** With less of one core in use than this, a share says nothing and saves nothing; 0 … 1. */
+  readonly leastLoad: number
   /** CPU is measured over so long, and a step down is judged after it, milliseconds. */
   readonly windowMs: number
 }
@@ -25,8 +27,6 @@ export interface CpuReading {
 
 export type GovernorChange = 'fell' | 'rose' | 'recovered'
 
-/** With less of one core in use than this, a share says nothing and saves nothing. */
-const LEAST_LOAD = 0.05
 /** Less than this is not sampling but chance. */
 const LEAST_RATIO = 0.001
 /** Room that must be left after a rise, so that it does not have to be taken back. */
@@ -87,9 +87,9 @@ export class Governor {
     const processUs = reading.processUs - last.processUs
     this.#share = processUs > 0 ? Math.min(1, (reading.telemetryUs - last.telemetryUs) / processUs) : 0
     if (!this.#options.enabled) return undefined
-    const idle = processUs < elapsedMs * 1000 * LEAST_LOAD
+    const { maxShare, recoverMs, windowMs, leastLoad } = this.#options
+    const idle = processUs < elapsedMs * 1000 * leastLoad
     const sinceMs = reading.atMs - this.#changedMs
-    const { maxShare, recoverMs, windowMs } = this.#options
     if (!idle && this.#share > maxShare) {
       // One window is a start, or a burst. And what was kept before a step is in the ring and in batches for a while.
       const lasts = ++this.#over >= LASTING && sinceMs >= windowMs

@@ -95,6 +95,7 @@ test('of three replicas one is killed under load: every span is found by any of 
   t.after(() => origin.close())
   const endpoints = grpc.map((port) => `http://127.0.0.1:${port}`).join()
   const flags = ['--otlp-endpoints', endpoints, '--otlp-schedule-ms', '60', '--access-log', 'off']
+  flags.push('--telemetry-governor-enabled', 'false')
   const proxy = async (upstreamPort: number): Promise<Instance> => {
     const one = await startInstance(`http://127.0.0.1:${upstreamPort}`, flags, undefined, env)
     t.after(() => one.stop('SIGKILL'))

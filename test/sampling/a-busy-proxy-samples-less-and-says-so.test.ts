@@ -37,7 +37,7 @@ test('under load fewer healthy traces are kept, failed ones all are, and it reco
   const governor = ['--telemetry-governor-window-ms', '300', '--telemetry-governor-recover-ms', '600']
   const proxy = await startInstance(`http://127.0.0.1:${port}`, [
     ...['--otlp-endpoint', collector.endpoint, '--otlp-schedule-ms', '50', '--access-log', 'off'],
-    ...['--telemetry-governor-max-share', '0.0001', ...governor],
+    ...['--telemetry-governor-max-share', '0.0001', '--telemetry-governor-least-load', '0.05', ...governor],
   ])
   t.after(() => proxy.stop('SIGKILL'))
   assert.deepEqual((await json(proxy.adminPort, '/sampling')).governed, false)

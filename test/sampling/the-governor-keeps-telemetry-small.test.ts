@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Governor, type GovernorChange, type GovernorOptions } from '../../src/telemetry/governor.ts'
 
-const OPTIONS: GovernorOptions = { enabled: true, maxShare: 0.05, lowest: 0.1, recoverMs: 15_000, windowMs: 2000 }
+const OPTIONS: GovernorOptions = {
+  enabled: true,
+  maxShare: 0.05,
+  lowest: 0.1,
+  recoverMs: 15_000,
+  leastLoad: 0.2,
+  windowMs: 2000,
+}
 
 /** A process that is busy for `load` cores; telemetry costs a fixed part and one for each trace kept. */
 class Machine {
@@ -77,7 +84,7 @@ test('it recovers in steps when there is room, never to fall at once again', () 
 
 test('while hardly anything runs it does not act, and a ratio that was lowered comes back', () => {
   const machine = new Machine()
-  machine.run(60, 0.03, 0.9)
+  machine.run(60, 0.19, 0.9)
   assert.deepEqual(machine.changes, [])
   machine.run(20, 1, 0.9)
   assert.equal(machine.governor.ratio, 0.1)
