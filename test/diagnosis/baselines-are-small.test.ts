@@ -63,3 +63,16 @@ test('an epoch with a deviation teaches nothing, nor does the one before it', ()
   assert.ok(Math.abs(Math.exp(one.atHour(3)) - 1000) < 130)
   assert.ok(Number.isNaN(one.atHour(4)))
 })
+
+test('shares of failures are learnt by hour and by load too: what fails each night is usual at night', () => {
+  const one = new Signature()
+  const epoch = (failed: number, hour: number): void => {
+    for (let i = 0; i < 100; i++) one.add({ ...sample(1000), failure: i < failed ? 1 : 0 }, 100)
+    one.endEpoch(true, 10, hour)
+  }
+  for (let i = 0; i < 40; i++) epoch(0, 12)
+  for (let i = 0; i < 15; i++) epoch(30, 3)
+  for (let i = 0; i < 40; i++) epoch(0, 12)
+  assert.ok(one.usualFailing(3, 100) > 0.2, `${one.usualFailing(3, 100)}`)
+  assert.ok(one.usualFailing(12, 100) < 0.15, `${one.usualFailing(12, 100)}`)
+})

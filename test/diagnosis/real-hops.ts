@@ -9,6 +9,26 @@ import { loadConfig } from '../../src/config/load.ts'
 import type { Stage } from '../../src/exchange/stage.ts'
 import { type RunningAggregator, running, until } from '../aggregator/running.ts'
 
+interface Otlp {
+  readonly result: {
+    readonly resourceSpans: readonly {
+      readonly scopeSpans: readonly {
+        readonly spans: readonly { readonly attributes: readonly { key: string; value: Record<string, unknown> }[] }[]
+      }[]
+    }[]
+  }
+}
+
+/** Attributes by name; numbers as numbers. */
+function flat({ result }: Otlp): Record<string, unknown>[] {
+  const spans = result.resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
+  return spans.map(({ attributes }) =>
+    Object.fromEntries(
+      attributes.map(({ key, value }) => [key, 'intValue' in value ? Number(value.intValue) : Object.values(value)[0]]),
+    ),
+  )
+}
+
 export class Range {
   readonly aggregator: RunningAggregator
   readonly #t: TestContext
@@ -67,11 +87,11 @@ export class Range {
   }
 
   /** What is said of the first trace of `service` that is not healthy. */
-  async diagnosis(service: string): Promise<TraceDiagnosis> {
+  async diagnosis(service: string, more = ''): Promise<TraceDiagnosis> {
     let found: TraceDiagnosis | undefined
     await until(`a trace of ${service}`, async () => {
       const { traces } = await this.aggregator.ask<{ traces: readonly { traceId: string }[] }>(
-        `hopscope/search?service=${service}&limit=5&lastMs=60000`,
+        `hopscope/search?service=${service}&limit=5&lastMs=60000${more}`,
       )
       const [first] = traces
       if (first === undefined) return false
@@ -80,5 +100,21 @@ export class Range {
       return !diagnosis.note.includes('still coming')
     })
     return found!
+  }
+
+  /** Attributes of the first `count` spans of `service`. */
+  async spans(service: string, count: number): Promise<Record<string, unknown>[]> {
+    const found: Record<string, unknown>[] = []
+    await until(`${count} spans of ${service}`, async () => {
+      found.length = 0
+      const { traces } = await this.aggregator.ask<{ traces: readonly { traceId: string }[] }>(
+        `hopscope/search?service=${service}&limit=50&lastMs=60000`,
+      )
+      for (const { traceId } of traces) {
+        found.push(...flat(await this.aggregator.ask<Otlp>(`v3/traces/${traceId}`)))
+      }
+      return found.length >= count
+    })
+    return found
   }
 }

@@ -176,7 +176,8 @@ export function losing(of: Signature, nowS: number): Losing | undefined {
   return { z: Math.min(z, rateZ), share, excess, perSecond: resent / seconds, usualPerSecond }
 }
 
-const LARGE_WINDOW_S = 20
+/** Calls of a window at least, of all sizes. */
+const ENOUGH_OF_ALL_SIZES = 16
 const FEWEST_LARGE = 3
 const STALLING = 0.7
 const PASSING = 0.2
@@ -186,7 +187,7 @@ export function stallsBySize(
   of: Signature,
   nowS: number,
 ): { large: number; stalled: number; small: number } | undefined {
-  const { calls, failed, large, largeStalled: stalled } = countsOf(of, nowS, LARGE_WINDOW_S, 0)
+  const { calls, failed, large, largeStalled: stalled } = countsOf(of, nowS, WINDOW_S, ENOUGH_OF_ALL_SIZES)
   const small = calls - large
   if (stalled < FEWEST_LARGE || small < FEWEST_LARGE || stalled < large * STALLING) return undefined
   return Math.max(0, failed - stalled) > small * PASSING ? undefined : { large, stalled, small }

@@ -5,6 +5,7 @@ import { Addresses } from './addresses.ts'
 import { attribute, type Call, isOther, type Share } from './attribution.ts'
 import { nameFailure, TIMEOUTS } from './naming.ts'
 import type { Rare } from './phase-scan.ts'
+import { OWN } from './signature.ts'
 import { CALL, type Entry, SERVED, type Signatures } from './signatures.ts'
 import type { QuietTrace, SpanFacts } from './trace-window.ts'
 
@@ -96,8 +97,10 @@ export class Learning {
       const weight = failure !== 0 ? failedWeight : own
       if (weight === 0) continue
       const { rare } = span
+      const unseen = gap && !calls[i]!.failed && !calls[i]!.abandoned
       const sample = {
-        ownUs: share.ownUs,
+        // How much of it its callee took is not known: it says nothing of the way.
+        ownUs: unseen ? entry.signature.usual(OWN, 0.5) || share.ownUs : share.ownUs,
         totalUs: span.durationUs,
         phases: span.ours ? span.phases : NO_PHASES,
         failure,
@@ -105,7 +108,7 @@ export class Learning {
         resent: span.resent,
         large: large.has(i),
         stalled: STALLS.has(failure) || share.ownUs > STALLED_US,
-        unseen: gap && !calls[i]!.failed && !calls[i]!.abandoned,
+        unseen,
         weight,
       }
       const slow = sample.ownUs > entry.notableUs
