@@ -28,6 +28,7 @@ const port = parentPort
 const options = workerData as WorkerOptions
 const send = (message: FromWorker): void => port.postMessage(message)
 
+const warned = new Set<string>()
 const counters = new SharedCounters(options.counters)
 const memory = openRing(options.ring)
 const reader = new RingReader(memory)
@@ -168,7 +169,6 @@ function logRecord(at: number, kind: number): void {
   }
 }
 
-const warned = new Set<string>()
 function warnOnce(message: string, error: unknown): void {
   if (warned.has(message)) return
   warned.add(message)
