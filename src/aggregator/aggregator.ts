@@ -132,7 +132,8 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
       options.onTraces?.(traces)
     },
     onIncident: (incident, change) => {
-      alerts.tell(incident, change)
+      if (fleet === undefined) alerts.tell(incident, change)
+      else fleet.alert(incident, change)
       options.onIncident?.(incident, change)
     },
     onFault: (message) => log.error({ message }, 'a segment is not stored yet'),
@@ -192,6 +193,7 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
       hello: { id: folderId(options.dataDir), otlpPort: addresses.otlpGrpc?.port ?? 0 },
       ask: (question) => store.replica(question, intake.live),
       wanted: (traceIds) => hub.relay(traceIds),
+      tell: (incident, change) => alerts.tell(incident, change),
     })
     await listen('replicas', fleet.listen())
     await fleet.join()

@@ -4,9 +4,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Logger } from '../../core/log.ts'
 import type { NamedHost } from '../../core/members.ts'
 import { writeTraces } from '../../core/recorder-protocol.ts'
+import type { Incident } from '../diagnosis/incidents.ts'
 import { LiveTail } from '../query/live-tail.ts'
 import type { Bound, ListenerTls } from '../receive/tls-options.ts'
-import type { ApiResponse } from '../store/protocol.ts'
+import type { ApiResponse, IncidentChange } from '../store/protocol.ts'
+import { AlertTurns } from './alert-turns.ts'
 import { ask } from './ask.ts'
 import { ReplicaClient, type ReplicaSecurity } from './client.ts'
 import { FleetTail } from './fleet-tail.ts'
@@ -28,6 +30,8 @@ export interface ReplicasOptions {
   readonly authorities: string | undefined
   /** What a query waits for one of them. */
   readonly timeoutMs: number
+  /** How much longer each of them waits with an incident than the one whose turn is before; 8 s by default. */
+  readonly alertStepMs?: number | undefined
 }
 
 export interface FleetSideOptions {
@@ -42,6 +46,8 @@ export interface FleetSideOptions {
   /** Proxies of another replica want these traces. */
   readonly wanted: (traceIds: readonly string[]) => void
   readonly query: (url: string) => Promise<ApiResponse>
+  /** Where incidents go that it is this replica's turn to tell of. */
+  readonly tell: (incident: Incident, change: IncidentChange) => void
 }
 
 export class FleetSide {
@@ -49,6 +55,7 @@ export class FleetSide {
   readonly tail = new LiveTail()
   readonly #options: FleetSideOptions
   readonly #client: ReplicaClient
+  readonly #turns: AlertTurns
   #merged: FleetTail | undefined
   /** Undefined until {@link join}. */
   roster: Roster | undefined
@@ -56,6 +63,15 @@ export class FleetSide {
   constructor(options: FleetSideOptions) {
     this.#options = options
     this.#client = new ReplicaClient(options.security)
+    this.#turns = new AlertTurns({
+      ...{ client: this.#client, tell: options.tell, stepMs: options.replicas.alertStepMs },
+      fleet: () => {
+        const { timeoutMs } = options.replicas
+        if (this.roster === undefined) return { own: 'this', others: [], timeoutMs }
+        const { own, others, away } = this.roster.fleet
+        return { own, others: others.filter(({ name }) => !away.includes(name)), timeoutMs }
+      },
+    })
   }
 
   listen(): Promise<Bound> {
@@ -91,7 +107,13 @@ export class FleetSide {
     }
   }
 
+  /** Tell of an incident, unless another replica does. */
+  alert(incident: Incident, change: IncidentChange): void {
+    this.#turns.take(incident, change)
+  }
+
   close(): void {
+    this.#turns.close()
     this.roster?.close()
     this.#merged?.close()
     this.tail.close()

@@ -51,6 +51,13 @@ function warnings(all: readonly Incident[]): Incident[] {
   return [...byId.values()]
 }
 
+/** Whether two replicas tell of the same. */
+export function areOne(a: Incident, b: Incident): boolean {
+  if (a.severity === 'warning' || b.severity === 'warning') return a.id === b.id && a.state === b.state
+  const endOf = ({ closedMs }: Incident): number => (closedMs ?? Number.POSITIVE_INFINITY) + APART_MS
+  return a.onsetMs <= endOf(b) && b.onsetMs <= endOf(a)
+}
+
 /** Those that overlap, the newest first. */
 function groups(incidents: readonly Incident[]): Incident[][] {
   const found: { endMs: number; members: Incident[] }[] = []
