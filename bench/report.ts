@@ -125,7 +125,8 @@ async function tryAggregator({ only, quick, querySpans, rounds }: Options, skipp
 async function tryDiagnosis({ only, quick, rounds }: Options, skipped: Skipped): Promise<unknown> {
   if (only.length > 0 && !only.includes('rca')) return undefined
   try {
-    return await runRca({ quick, rounds: rounds ?? (quick ? 1 : 2), range: only.includes('rca') })
+    const range = only.includes('rca')
+    return await runRca({ quick, rounds: rounds ?? (quick || !range ? 1 : 2), range })
   } catch (error) {
     skipped.set('diagnosis', messageOf(error))
     return undefined

@@ -33,6 +33,7 @@ export interface Result {
   readonly isNamed: boolean
   /** The first three causes. */
   readonly told: readonly string[]
+  readonly evidence: readonly string[]
   /** Ranks where a stretch of time with a wrong onset was asked for, by seconds. Of clocks nobody asks: a warning stands. */
   readonly shifted?: Readonly<Record<string, number>>
 }
@@ -82,6 +83,7 @@ export function resultOf({ kind, seed, faults, onsetMs, incident, toldMs, bare, 
     delayS: toldMs === undefined ? null : (toldMs - onsetMs) / 1000,
     isNamed: faults.some((fault) => isNamed(fault.kind, named)),
     told: causes.slice(0, 3).map(({ text, weight }) => `${text} (${weight})`),
+    evidence: causes.slice(0, 3).flatMap((cause) => cause.evidence),
     ...(shifted !== undefined && { shifted }),
   }
 }

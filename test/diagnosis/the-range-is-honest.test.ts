@@ -40,7 +40,7 @@ test('the rank is that of the cause that names what is at fault', () => {
   // Without its sidecar the caller is what is seen.
   assert.equal(rankOf(wrong, [fault], new Set(['catalog'])), 1)
   const results = [1, 99].map((rank): Result => {
-    const told = { told: [], named: 'network_slow', isNamed: rank === 1, shifted: { 60: rank } }
+    const told = { told: [], evidence: [], named: 'network_slow', isNamed: rank === 1, shifted: { 60: rank } }
     return { kind: 'edge-delay', seed: rank, faults: [fault], rank, delayS: rank === 1 ? 4 : null, ...told }
   })
   const { top1, top3, meanRank, delayS, shifted } = summaryOf(results)
