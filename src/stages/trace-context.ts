@@ -2,6 +2,7 @@
 
 import { newSpanId, newTraceId } from '../core/ids.ts'
 import { knownId } from '../core/known-names.ts'
+import { readOt, withThreshold } from '../core/sampling.ts'
 import type { Exchange, TraceContext } from '../exchange/exchange.ts'
 import { CONTINUE, type Stage } from '../exchange/stage.ts'
 import { type B3Context, dropB3, hasB3, readB3, writeB3 } from './b3.ts'
@@ -61,9 +62,10 @@ function adopt(x: Exchange, b3: B3Context | undefined, options: TraceContextOpti
   // More than one traceparent: the trace is restarted (§3.2).
   const parent = headers.countOf(TRACEPARENT) === 1 ? parseTraceparent(headers.known(TRACEPARENT)!) : undefined
   if (parent !== undefined) {
-    const state = readState(x)
+    const sent = readState(x)
+    const state = x.direction === 'outbound' ? withShare(sent, parent.traceId, correlation) : sent
     join(x, parent, sample(parent.flags, parent.traceId, state), state)
-    putState(x, parent.flags, options)
+    putState(x, parent.flags, options, sent)
     return
   }
   headers.dropKnown(TRACESTATE)
@@ -83,6 +85,13 @@ function adopt(x: Exchange, b3: B3Context | undefined, options: TraceContextOpti
     x.trace = { traceId, spanId: newSpanId(), parentSpanId: '', flags, state: '' }
     putState(x, b3 === undefined ? undefined : flagsOf(b3), options)
   }
+}
+
+/** Many apps pass traceparent on and no tracestate: by which share the trace was kept is known from the request they serve. */
+function withShare(state: string, traceId: string, correlation: Correlation): string {
+  if (state.includes('ot=')) return state
+  const { th } = readOt(correlation.stateOf(traceId))
+  return th === undefined ? state : withThreshold(state, th)
 }
 
 /** Says in tracestate by which share the trace was kept. `sent`: the tracestate among the headers. */
