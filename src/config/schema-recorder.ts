@@ -1,7 +1,7 @@
 /** Settings of the flight recorder. */
 import { SERVING } from './commands.ts'
 import { group, optional, setting } from './setting.ts'
-import { bool, bytes, duration, int, listOf, text } from './values.ts'
+import { bool, bytes, duration, int, listOf, oneOf, text } from './values.ts'
 
 const MIB = 1024 * 1024
 const serving = { commands: SERVING }
@@ -14,9 +14,9 @@ export const recorder = group({
     default: 4 * MIB,
     ...serving,
   }),
-  headers: setting(bool, {
-    doc: 'Header fields are recorded. Values of all but harmless ones are left out when they are read.',
-    default: true,
+  headers: setting(oneOf('all', 'auto', 'off'), {
+    doc: 'Whose header fields are recorded. auto: of HTTP/2, where they cost a microsecond or two, only those of failed and slow exchanges. Values of all but harmless ones are left out when they are read.',
+    default: 'auto',
     ...serving,
   }),
   showHeaders: setting(listOf(fieldName, 64), {

@@ -301,11 +301,12 @@ export class HeaderBlock {
 
   /**
    * The section as it came, edits aside, for a record of it: `name: value CRLF` lines, or names and values by turns with
-   * LF between them where it came as pairs. What was added here stands for a section that nobody sent.
+   * LF between them where it came as pairs: those cost a microsecond, and are left out unless `pairsToo`. What was added
+   * here stands for a section that nobody sent.
    */
-  received(): string {
+  received(pairsToo: boolean): string {
     if (this.count === 0) return this.#addedText
-    if (this.#pairs.length > 0) return this.#pairs.join('\n')
+    if (this.#pairs.length > 0) return pairsToo ? this.#pairs.join('\n') : ''
     return this.#text.slice(this.#marks[0]!, this.#marks[this.count * STRIDE - 1]! + 2)
   }
 

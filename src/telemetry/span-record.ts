@@ -10,6 +10,7 @@ import { ConnectionFactsTable } from './connection-facts.ts'
 import * as L from './record-layout.ts'
 import { attemptTails, userTailOf } from './record-tail.ts'
 import { bodiesOf, type KeptBodies } from './recorder/bodies.ts'
+import type { Sections } from './recorder/options.ts'
 import type { RingWriter } from './ring.ts'
 
 const USER_AGENT: KnownName = 'user-agent'
@@ -24,15 +25,15 @@ export class SpanRecorder {
   readonly #int32: Int32Array
   readonly #bytes: Buffer
   readonly #tcpOf: ((x: Exchange) => L.TcpFacts | undefined) | undefined
-  readonly sections: boolean
+  readonly sections: Sections
 
   readonly #notesOf: L.NotesOf | undefined
 
-  /** `sections`: header sections are kept too, as they came; they are redacted when they are read. */
+  /** `sections`: which header sections are kept too, as they came; they are redacted when they are read. */
   constructor(
     ring: RingWriter,
     tcpOf?: (x: Exchange) => L.TcpFacts | undefined,
-    sections = false,
+    sections: Sections = 'off',
     notesOf?: L.NotesOf,
   ) {
     this.ring = ring
@@ -112,9 +113,10 @@ export class SpanRecorder {
 
     let requestSection = ''
     let responseSection = ''
-    if (this.sections) {
-      requestSection = bounded(request.headers.received(), L.MAX_SECTION)
-      if (x.response !== undefined) responseSection = bounded(x.response.headers.received(), L.MAX_SECTION)
+    if (this.sections !== 'off') {
+      const pairsToo = this.sections === 'all' || (flags & L.F_TRIGGER) !== 0
+      requestSection = bounded(request.headers.received(pairsToo), L.MAX_SECTION)
+      if (x.response !== undefined) responseSection = bounded(x.response.headers.received(pairsToo), L.MAX_SECTION)
     }
     const bodies = x.bag === undefined ? undefined : bodiesOf(x)
     const length = strings.length + requestSection.length + responseSection.length + (bodies?.recordBytes ?? 0)

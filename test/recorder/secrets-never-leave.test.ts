@@ -127,6 +127,7 @@ test('no secret is in a dump, a mapped file, an answer of the admin server or a 
     ...{ resource: {}, version: '0', logger: silentLogger, scheduleMs: 20, otlp: { endpoint: collector.endpoint } },
     recorder: {
       ...shown,
+      sections: 'all',
       tracesPerSecond: 1000,
       dump: { folder: dump, files: 1000, bytes: 64 << 20 },
       file: { path: file, bytes: 4 << 20, processes: 1 },

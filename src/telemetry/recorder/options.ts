@@ -1,7 +1,9 @@
+/** Whose header sections are recorded. `auto`: of HTTP/2, where they cost the most, those of failed and slow exchanges. */
+export type Sections = 'all' | 'auto' | 'off'
+
 /** What the flight recorder is told. Plain data: it crosses to the telemetry thread. */
 export interface RecorderOptions {
-  /** Whether header sections are recorded. */
-  readonly sections: boolean
+  readonly sections: Sections
   /** Fields whose values are shown beside the harmless ones. */
   readonly showHeaders: readonly string[]
   /** Fields whose values are not, whatever else is said. */
@@ -16,7 +18,7 @@ export interface RecorderOptions {
 }
 
 export const RECORDER_DEFAULTS: RecorderOptions = {
-  sections: true,
+  sections: 'auto',
   showHeaders: [],
   hideHeaders: [],
   tracesPerSecond: 10,
