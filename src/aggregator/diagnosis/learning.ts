@@ -76,7 +76,9 @@ export class Learning {
       if (span.counted) {
         if (span.failure === 0 || failures[i] !== 0) continue
         // Something beneath it that came late explains it.
-        this.#placeOf(ordered, i, calls, callees.get(i) ?? 0)?.signature.retract(span.failure, nowS)
+        const place = this.#placeOf(ordered, i, calls, callees.get(i) ?? 0)
+        place?.signature.retract(span.failure, nowS)
+        if (place !== undefined) place.explained++
         span.failure = 0
         continue
       }
@@ -112,6 +114,7 @@ export class Learning {
         weight,
       }
       const slow = sample.ownUs > entry.notableUs
+      if (failure !== 0) entry.failures++
       if (failure !== 0 || slow) entry.signature.addExample(words)
       if (slow && !calls[i]!.isCall) this.#aside?.onSlow(span, sample.ownUs - entry.notableUs)
       if (rare !== undefined)

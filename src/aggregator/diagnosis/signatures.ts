@@ -25,6 +25,9 @@ export interface Entry {
   notableUs: number
   /** Epochs in a row in which it did. */
   badEpochs: number
+  /** Failures of late, and those of them that something that came late explained; both fade. */
+  failures: number
+  explained: number
 }
 
 const MAX = 10_000
@@ -63,6 +66,8 @@ export class Signatures {
       streak: 0,
       notableUs: Number.POSITIVE_INFINITY,
       badEpochs: 0,
+      failures: 0,
+      explained: 0,
     }
     this.#entries.set(key, made)
     return made

@@ -47,6 +47,8 @@ export interface Sight {
   readonly losing: Losing | undefined
 }
 
+/** What is left of counts after a second. */
+const FADES = 0.9
 /** Deviations in a row that it takes. */
 const STREAK = 2
 /** So many times the usual calls for the same requests are a storm. */
@@ -55,6 +57,8 @@ const STORM = 1.8
 /** Looks at a place, and keeps what it saw for the next look; undefined where nothing is the matter for sure. */
 export function look(entry: Entry, nowS: number, hour: number): Sight | undefined {
   const { signature } = entry
+  entry.failures *= FADES
+  entry.explained *= FADES
   if (!isReady(signature)) return undefined
   const failed = failing(signature, nowS, hour)
   const bad = failed !== undefined && failed.z >= ALARMING && failed.failed > failed.usualShare * failed.calls * 1.5
@@ -194,8 +198,10 @@ export class Judge {
 /** What a segment that is sent again costs, where the time of the calls does not tell. */
 const RESENT_US = 40_000
 
-function harm({ failing, slower, losing }: Sight, { perSecond, usualUs }: Load): number {
-  const failures = (failing?.excess ?? 0) / Math.max(0.1, perSecond)
+function harm({ entry, failing, slower, losing }: Sight, { perSecond, usualUs }: Load): number {
+  // Where most failures turn out to be another's when the rest of the trace comes, those of now will too.
+  const own = 1 - Math.min(1, entry.explained / Math.max(1, entry.failures))
+  const failures = ((failing?.excess ?? 0) * own) / Math.max(0.1, perSecond)
   const lostUs = slower === undefined && losing !== undefined ? losing.excess * RESENT_US : 0
   const time = (slower === undefined ? lostUs : slower.excessUs * slower.rate) / Math.max(0.1, perSecond)
   return failures + Math.min(1, time / (usualUs + 50_000))
