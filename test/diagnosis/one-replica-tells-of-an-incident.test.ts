@@ -13,7 +13,7 @@ import { requestOf, send } from '../aggregator/otlp-messages.ts'
 import { ORIGIN_MS, rawSpan } from '../aggregator/raw-spans.ts'
 import { type RunningAggregator, running, until } from '../aggregator/running.ts'
 
-const STEP_MS = 1500
+const STEP_MS = 700
 
 interface Hook {
   readonly url: string
@@ -86,11 +86,10 @@ async function toldOf(t: TestContext, seenBy: (replicas: RunningAggregator[]) =>
   })()
   const own = (one: RunningAggregator): Promise<WatchState> => one.ask<WatchState>('hopscope/incidents')
   await until('what is usual is known', async () => (await own(replicas[0]!)).ready > 0, 9000)
-  await sleep(1500)
   failing = true
   await until('an incident', async () => (await own(replicas[0]!)).incidents.length > 0, 9000)
   await until('a message', () => told.posted.length > 0, 9000)
-  await sleep(STEP_MS * 2 + 500)
+  await sleep(STEP_MS * 2 + 300)
   stopped = true
   await load
   return told
