@@ -182,3 +182,23 @@ test('a failure under a caller that does not exist, and rings, are no trouble', 
   const b = { ...served('b', '', { http: 500 }), spanId: `${'0'.repeat(15)}b`, parentSpanId: `${'0'.repeat(15)}a` }
   assert.equal(diagnosed([a, b]).verdict, 'failed')
 })
+
+test('no descriptor left, an open breaker of a library, and a stranger that answers for a callee of the mesh', () => {
+  const short = { http: 502, error: 'overloaded', attributes: { 'hopscope.error.errno': 'EMFILE' } }
+  assert.equal(first(diagnosed(chain({}, short, false))), 'descriptors_short at orders → payments')
+  for (const error of ['io.github.resilience4j.circuitbreaker.CallNotPermittedException', 'CircuitBreakerOpen']) {
+    const web = plain(served('web', '', { http: 503 }))
+    const call = plain(
+      called('web', web.spanId, 'ledger', { http: 0, failed: true, attributes: { 'error.type': error } }),
+    )
+    assert.equal(first(diagnosed([web, call])), 'circuit_open at web → ledger')
+  }
+  assert.equal(first(diagnosed(chain({}, { http: 503 }, false))), 'handover_failed at orders → payments')
+})
+
+test('a call that went well and whose callee has no span of it is told, behind all else', () => {
+  const trace = diagnosed(chain({ http: 200 }, { http: 200 }, false).map((hop) => ({ ...hop, failed: false })))
+  const last = trace.causes.at(-1)
+  assert.deepEqual([last?.diagnosis, last?.from, last?.service], ['handover_failed', 'orders', 'payments'])
+  assert.match(last!.evidence[0]!, /seen at orders's outbound, never at payments's inbound/)
+})

@@ -220,6 +220,9 @@ function nameOf(sight: Sight, nowS: number): DiagnosisName {
   if (isCall && (failure === undefined || STALLING.has(failure)) && stallsBySize(signature, nowS) !== undefined) {
     return 'mtu_black_hole'
   }
+  // Most calls to something untraced end so: more is not known of it.
+  const mostly = failing !== undefined && failing.failed > failing.calls / 2
+  if (failure === 'upstream_timeout' && isCall && entry.callee === 0 && mostly) return failure
   if (failure !== undefined && (failure !== 'upstream_timeout' || slower === undefined)) {
     return failure === 'upstream_timeout' && !isCall ? 'slow_service' : failure
   }
