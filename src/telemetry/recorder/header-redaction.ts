@@ -31,6 +31,8 @@ export const isNeverShown = (name: string): boolean => NEVER.test(name.toLowerCa
 
 export class HeaderRedactor {
   readonly #shown: ReadonlySet<string>
+  /** Those by a hash of their bytes, for names that are not made into strings. */
+  readonly #byHash = new Map<number, string[]>()
   readonly #query: Redactor
 
   /** `more`: further names whose values are shown; `never`: those of which they are not, whatever else holds. */
@@ -39,10 +41,25 @@ export class HeaderRedactor {
     const asked = more.map((name) => name.toLowerCase()).filter((name) => !isNeverShown(name))
     this.#shown = new Set([...HARMLESS, ...asked].filter((name) => !hidden.has(name)))
     this.#query = query
+    for (const name of this.#shown) {
+      const hash = hashOf(Buffer.from(name), 0, name.length)
+      this.#byHash.set(hash, [...(this.#byHash.get(hash) ?? []), name])
+    }
   }
 
   isShown(lowerCaseName: string): boolean {
     return this.#shown.has(lowerCaseName)
+  }
+
+  /** The name in `bytes[start, end)` in lower case if its values are shown, else ''. */
+  shownIn(bytes: Uint8Array, start: number, end: number): string {
+    const names = this.#byHash.get(hashOf(bytes, start, end))
+    return names?.find((name) => isName(name, bytes, start, end)) ?? ''
+  }
+
+  /** Whether all of a value is shown, whatever it is. */
+  isPlain(shownName: string): boolean {
+    return shownName !== 'host' && !URLS.has(shownName)
   }
 
   /** Name as it came, and its value or {@link REDACTED}. */
@@ -69,6 +86,21 @@ export class HeaderRedactor {
     if (cut) fields.pop()
     return fields.map(([name, value]) => this.field(decodeText(name), decodeText(value)))
   }
+}
+
+/** FNV-1a of the bytes in lower case. */
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ lower(bytes[i]!), 0x01000193)
+  return hash
+}
+
+const lower = (byte: number): number => (byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte)
+
+function isName(name: string, bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start !== name.length) return false
+  for (let i = 0; i < name.length; i++) if (lower(bytes[start + i]!) !== name.charCodeAt(i)) return false
+  return true
 }
 
 function linesOf(text: string): [string, string][] {

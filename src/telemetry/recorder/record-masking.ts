@@ -9,6 +9,9 @@ import { type DetailRedaction, detailsStart, fieldOf } from './details.ts'
 
 const STAR = 0x2a
 const AT = 0x40
+const LF = 0x0a
+const COLON = 0x3a
+const QUESTION = 0x3f
 
 /** Mask the EXCHANGE record at word `at`. */
 export function maskExchange(memory: RingMemory, at: number, redaction: DetailRedaction): void {
@@ -39,10 +42,10 @@ function maskUserinfo(bytes: Buffer, start: number, end: number): void {
 
 /** Values of secret parameters, byte by byte, so that all stays where it is. */
 function maskUrl(bytes: Buffer, start: number, end: number, { query }: DetailRedaction): void {
+  const question = endOf(bytes, start, end, QUESTION)
+  if (question === end || !query.suspects(bytes, question + 1, end)) return
   const text = bytes.toString('latin1', start, end)
-  const question = text.indexOf('?')
-  if (question < 0) return
-  let from = question + 1
+  let from = question + 1 - start
   for (const pair of text.slice(from).split('&')) {
     const equals = pair.indexOf('=')
     if (equals > 0 && query.isSecret(pair.slice(0, equals))) {
@@ -52,53 +55,47 @@ function maskUrl(bytes: Buffer, start: number, end: number, { query }: DetailRed
   }
 }
 
-/** Values that are not shown, and of URLs all that is not plain. */
+/** Values that are not shown, and of URLs all from the first thing on that is not. */
 function maskSection(bytes: Buffer, start: number, end: number, { headers }: DetailRedaction): void {
-  const text = bytes.toString('latin1', start, end)
-  // The last field of a section that was cut may have lost its name's end.
-  const whole = text.length < L.MAX_SECTION ? text.length : text.lastIndexOf('\n') + 1
-  bytes.fill(STAR, start + whole, end)
-  const kept = text.slice(0, whole)
-  const fields = kept.includes('\r\n') ? lineMarks(kept) : pairMarks(kept)
-  for (const { name, from, to } of fields) {
-    const value = kept.slice(from, to)
-    const shown = headers.field(name, value)[1]
-    if (shown === value) continue
-    const same = commonLength(shown, value)
-    bytes.fill(STAR, start + from + (headers.isShown(name.toLowerCase()) ? same : 0), start + to)
+  // The last field of a section that was cut may have lost a part of its name.
+  const whole = end - start < L.MAX_SECTION ? end : bytes.subarray(start, end).lastIndexOf(LF) + 1 + start
+  bytes.fill(STAR, whole, end)
+  const asLines = bytes.subarray(start, whole).includes('\r\n')
+  let at = start
+  while (at < whole) {
+    const nameEnd = endOf(bytes, at, whole, asLines ? COLON : LF)
+    const valueEnd = endOf(bytes, nameEnd + 1, whole, LF)
+    maskValue(bytes, at, nameEnd, nameEnd + 1, valueEnd, headers)
+    at = valueEnd + 1
   }
 }
 
-interface FieldMark {
-  readonly name: string
-  readonly from: number
-  readonly to: number
+function endOf(bytes: Buffer, start: number, end: number, byte: number): number {
+  let at = start
+  while (at < end && bytes[at] !== byte) at++
+  return at
 }
 
-function lineMarks(text: string): FieldMark[] {
-  const marks: FieldMark[] = []
-  let at = 0
-  for (const line of text.split('\r\n')) {
-    const colon = line.indexOf(':')
-    // Without white space around: redaction sees values like that.
-    const value = colon < 0 ? line : line.slice(colon + 1)
-    const from = at + line.length - value.trimStart().length
-    marks.push({ name: colon < 0 ? '' : line.slice(0, colon), from, to: from + value.trim().length })
-    at += line.length + 2
-  }
-  return marks
+function maskValue(
+  bytes: Buffer,
+  nameAt: number,
+  nameEnd: number,
+  start: number,
+  end: number,
+  headers: DetailRedaction['headers'],
+): void {
+  const name = headers.shownIn(bytes, nameAt, nameEnd)
+  if (name !== '' && headers.isPlain(name)) return
+  // Redaction sees values without white space around, and the reader needs the CR.
+  let [from, to] = [start, end]
+  while (from < to && isSpace(bytes[from]!)) from++
+  while (to > from && isSpace(bytes[to - 1]!)) to--
+  const value = name === '' ? '' : bytes.toString('latin1', from, to)
+  const shown = name === '' ? '' : headers.field(name, value)[1]
+  if (shown !== value || name === '') bytes.fill(STAR, from + commonLength(shown, value), to)
 }
 
-function pairMarks(text: string): FieldMark[] {
-  const marks: FieldMark[] = []
-  const parts = text.split('\n')
-  let at = 0
-  parts.forEach((part, i) => {
-    if (i % 2 === 1) marks.push({ name: parts[i - 1]!, from: at, to: at + part.length })
-    at += part.length + 1
-  })
-  return marks
-}
+const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x09 || byte === 0x0d
 
 function commonLength(a: string, b: string): number {
   let i = 0
