@@ -81,3 +81,9 @@ export function canonicalCidr(text: string): { readonly cidr: string; readonly f
   }
   return { cidr: `${formatIp(bytes)}/${prefix}`, family: bits === 32 ? 4 : 6 }
 }
+
+/** `::ffff:10.0.0.1` → `10.0.0.1`: a dual-stack listener reports IPv4 peers in mapped form (RFC 4291 §2.5.5.2). */
+export function plainAddress(address: string | undefined): string {
+  if (address === undefined) return ''
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+}

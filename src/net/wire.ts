@@ -7,6 +7,7 @@ import { readSync } from 'node:fs'
 import { connect, Socket, type TcpNetConnectOpts } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../core/tls-facts.ts'
+import { DirectWriter } from './direct-write.ts'
 import { handleOf, queuedIn, resetSocket, takeHandle } from './raw-handle.ts'
 import { forgetSlab, giveSlab, takeSlab } from './slabs.ts'
 
@@ -94,6 +95,7 @@ export class Wire implements ByteChannel {
   #waiting = false
   /** Slabs with bytes that have not left yet. */
   readonly #slabs: Buffer[] = []
+  #direct: DirectWriter | undefined
 
   private constructor(make: (wire: Wire) => Socket, highWater: number) {
     this.#highWater = highWater
@@ -107,6 +109,7 @@ export class Wire implements ByteChannel {
   }
 
   #attach(socket: Socket): void {
+    this.#direct = DirectWriter.on(socket, this)
     socket.on('end', () => {
       if (socket !== this.#socket) return
       this.ended = true
@@ -249,7 +252,7 @@ export class Wire implements ByteChannel {
 
   /** Bytes written that the kernel has not taken yet. */
   get pendingBytes(): number {
-    return this.socket.writableLength
+    return this.#socket.writableLength + (this.#direct?.pendingBytes ?? 0)
   }
 
   /** Like {@link pendingBytes}, but seen below the stream: it falls with every part of a write that the peer takes. */
@@ -269,6 +272,7 @@ export class Wire implements ByteChannel {
   writeText(text: string): void {
     if (this.closed || this.socket.writableEnded) return
     this.bytesWritten += text.length
+    if (this.#direct?.write(text) === true) return
     if (this.#watchesWrite()) this.socket.write(text, 'latin1', this.#flushed)
     else this.socket.write(text, 'latin1')
     this.#watch()
@@ -288,10 +292,15 @@ export class Wire implements ByteChannel {
     if (before !== '') out.write(before, 0, 'latin1')
     buf.copy(out, before.length, start, end)
     if (after !== '') out.write(after, size - after.length, 'latin1')
-    this.bytesWritten += size
-    if (this.#watchesWrite()) this.socket.write(out, this.#flushed)
-    else this.socket.write(out)
+    this.#writeBuffer(out)
     if (slab !== undefined) this.#written(slab)
+  }
+
+  #writeBuffer(bytes: Buffer): void {
+    this.bytesWritten += bytes.length
+    if (this.#direct?.write(bytes) === true) return
+    if (this.#watchesWrite()) this.socket.write(bytes, this.#flushed)
+    else this.socket.write(bytes)
     this.#watch()
   }
 
@@ -311,15 +320,13 @@ export class Wire implements ByteChannel {
       giveSlab(slab)
       return
     }
-    this.bytesWritten += length
-    this.socket.write(slab.subarray(0, length))
+    this.#writeBuffer(slab.subarray(0, length))
     this.#written(slab)
-    this.#watch()
   }
 
   /** Taken by the kernel at once: free. Else it is in use until all that was written has left. */
   #written(slab: Buffer): void {
-    if (this.socket.writableLength === 0 && !this.socket.destroyed) giveSlab(slab)
+    if (this.pendingBytes === 0 && !this.socket.destroyed) giveSlab(slab)
     else this.#slabs.push(slab)
   }
 
@@ -338,17 +345,20 @@ export class Wire implements ByteChannel {
   readonly #flushed = (error?: Error | null): void => {
     this.#waiting = false
     if (error || this.closed) return
-    if (this.socket.writableLength > 0) {
-      this.#watch()
-      return
-    }
+    if (this.socket.writableLength > 0) this.#watch()
+    else this.onTaken()
+  }
+
+  /** For {@link DirectWriter}. */
+  onTaken(): void {
+    if (this.closed || this.pendingBytes > 0) return
     this.#freeSlabs()
     this.#guard(() => this.handler.onDrain())
   }
 
   /** Too much is waiting for the kernel: stop writing until `onDrain`. */
   get full(): boolean {
-    return this.#waiting && this.socket.writableLength >= this.#highWater
+    return this.pendingBytes >= this.#highWater
   }
 
   pause(): void {
@@ -366,7 +376,7 @@ export class Wire implements ByteChannel {
 
   /** After the peer's FIN nothing is read, so that an RST goes unseen: an empty write brings it out, as a close. */
   checkPeer(): void {
-    if (!this.closed && !this.socket.writableEnded && this.socket.writableLength === 0) this.socket.write(NOTHING)
+    if (!this.closed && !this.socket.writableEnded && this.pendingBytes === 0) this.socket.write(NOTHING)
   }
 
   keepAlive(): void {
@@ -387,10 +397,4 @@ export class Wire implements ByteChannel {
   reset(): void {
     if (!this.closed) resetSocket(this.socket)
   }
-}
-
-/** `::ffff:10.0.0.1` → `10.0.0.1`: a dual-stack listener reports IPv4 peers in mapped form (RFC 4291 §2.5.5.2). */
-export function plainAddress(address: string | undefined): string {
-  if (address === undefined) return ''
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }
