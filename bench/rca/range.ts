@@ -18,7 +18,9 @@ import type { ServiceSetup } from './service.ts'
 
 const PROXY_UID = 1337
 const SERVICE_UID = 1000
+/** Proxies give up before their apps do (1.5 s), so that who waited for what is told at once. */
 const FIRST_BYTE_MS = 1200
+const CONNECT_MS = 1000
 /** Connections of a proxy out of the mesh: few, so that they can run out. */
 const EGRESS_CONNECTIONS = 6
 const DAY_MS = 86_400_000
@@ -152,6 +154,7 @@ export class Range {
     return [
       ...['--service-name', name, '--otlp-endpoint', `http://${HUB_ADDRESS}:4317`, '--metrics', 'off'],
       ...['--access-log', 'off', '--timeouts-first-byte-ms', String(FIRST_BYTE_MS), '--admin', 'off'],
+      ...['--timeouts-connect-ms', String(CONNECT_MS)],
       ...['--resource-attributes', `host.name=${name}-host`],
     ]
   }

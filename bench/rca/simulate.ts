@@ -14,6 +14,8 @@ const FAULT_S = 90
 const WRONG_S = [-60, 60] as const
 const START_MS = 1_790_000_000_000
 const DAY_MS = 120_000
+/** What is said of a deploy is said so soon. */
+const OF_DEPLOY_MS = 20_000
 
 export interface SimulationOptions {
   readonly seed: number
@@ -96,6 +98,7 @@ export interface Quiet {
   readonly hours: number
   /** Batch jobs and deploys that went on. */
   readonly distractions: number
+  /** What was said, and in brackets the deploy that it was said of: requests did fail then. */
   readonly incidents: readonly string[]
 }
 
@@ -106,14 +109,23 @@ export function simulateQuiet(minutes: number, options: SimulationOptions): Quie
   run.pass(LEARN_S)
   run.opened.length = 0
   let distractions = 0
+  const deploys: { readonly service: string; readonly atMs: number }[] = []
   for (let minute = 0; minute < minutes; minute++) {
     const none: readonly Fault[] = []
     if (minute % 10 === 5) {
       run.mesh.distraction = { what: distractionOf(random, none), sinceMs: run.nowMs }
-      if (run.mesh.distraction.what.kind !== 'none') distractions++
+      const { kind, service } = run.mesh.distraction.what
+      if (kind !== 'none') distractions++
+      if (kind === 'deploy') deploys.push({ service, atMs: run.nowMs })
     }
     run.pass(60)
   }
   const incidents = run.watch.state().incidents.filter(({ openedMs }) => openedMs > START_MS + LEARN_S * 1000)
-  return { hours: minutes / 60, distractions, incidents: incidents.map(({ summary }) => summary) }
+  const told = incidents.map(({ summary, openedMs, causes }) => {
+    const deploy = deploys.find(({ service, atMs }) => {
+      return openedMs >= atMs && openedMs - atMs < OF_DEPLOY_MS && causes[0]?.service.startsWith(service)
+    })
+    return deploy === undefined ? summary : `${summary} (deploy)`
+  })
+  return { hours: minutes / 60, distractions, incidents: told }
 }
