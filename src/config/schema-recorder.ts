@@ -35,7 +35,7 @@ export const recorder = group({
     ...serving,
   }),
   tracesPerSecond: setting(int(0, 1000), {
-    doc: 'Traces a second of which all spans are exported though they were not sampled, since an exchange failed or was slow; as many again that failed elsewhere. 0: none.',
+    doc: 'Traces a second of which all spans are exported though they were not sampled, since an exchange failed; half as many for slow ones, as many again for what happened elsewhere. 0: none.',
     default: 10,
     ...serving,
   }),

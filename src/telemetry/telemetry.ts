@@ -136,7 +136,8 @@ class RunningTelemetry implements Telemetry {
     const kept = failed || x.durationUs > this.#slowUs
     let flags = 0
     if ((x.sampled || kept) && this.#exports && x.trace !== undefined) flags |= L.F_EXPORT
-    if (kept) flags |= L.F_TRIGGER
+    // What became a tunnel is long, not slow.
+    if (failed || (kept && x.status !== 101)) flags |= L.F_TRIGGER
     if (kept && x.trace !== undefined) x.trace.state = stateOfKept(x.trace, x.sampled)
     if (this.#accessLog === 'all' || (failed && this.#accessLog === 'errors')) flags |= L.F_LOG
     const written = this.#spans.write(x, method, phases, flags)

@@ -47,7 +47,9 @@ export class Wants {
   readonly #byTrace = new Map<string, Want>()
   /** Last four hex characters of the trace ids, as they lie in memory: lets nearly all records pass without a string. */
   readonly #marks = new Map<number, number>()
-  readonly #own: RateLimit
+  readonly #failed: RateLimit
+  /** Less: long answers are slow ones too, and must not use up what failures need. */
+  readonly #slow: RateLimit
   readonly #asked: RateLimit
   #copy: RingMemory | undefined
   #walk: NodeJS.Timeout | undefined
@@ -55,7 +57,8 @@ export class Wants {
 
   constructor(options: WantsOptions) {
     this.#options = options
-    this.#own = new RateLimit(options.tracesPerSecond, performance.now())
+    this.#failed = new RateLimit(options.tracesPerSecond, performance.now())
+    this.#slow = new RateLimit(options.tracesPerSecond / 2, performance.now())
     this.#asked = new RateLimit(options.tracesPerSecond, performance.now())
   }
 
@@ -91,7 +94,7 @@ export class Wants {
     const failed = (int32[at * 2 + L.H_ERROR]! & 0xff) !== 0 || (int32[at * 2 + L.H_STATUS]! & 0xffff) >= 500
     const rpc = int32[at * 2 + L.H_TRACE_FLAGS]! >>> L.RPC_SHIFT
     const reason = failed || rpc > L.RPC_STATUS ? 'failed' : 'slow'
-    if (!this.#want(traceId, reason, this.#own)) return
+    if (!this.#want(traceId, reason, reason === 'failed' ? this.#failed : this.#slow)) return
     this.#options.counters.add('recorderTraces', 1)
     this.#options.onTrigger(traceId, (int32[at * 2 + L.H_TRACE_FLAGS]! & 1) !== 0)
   }
