@@ -12,14 +12,14 @@ const CLIENTS = 1000
 /** Patience for a busy machine; what is looked at is who runs, not how fast. */
 const PATIENT = ['--idempotency-wait-ms', '30000', '--idempotency-store-budget-ms', '30000', '--log-level', 'info']
 
-async function race(t: TestContext, store: string, processes: number): Promise<void> {
+async function race(t: TestContext, store: string, processes: number, more: string[] = []): Promise<Instance[]> {
   const origin = await CountingOrigin.start(() => 100)
   const proxies: Instance[] = []
   t.after(async () => {
     await Promise.all(proxies.map((proxy) => proxy.stop('SIGKILL')))
     origin.close()
   })
-  const settings = ['--idempotency-store', store, ...PATIENT]
+  const settings = ['--idempotency-store', store, ...PATIENT, ...more]
   for (let i = 0; i < processes; i++) {
     proxies.push(await startInstance(origin.url, settings))
   }
@@ -39,16 +39,30 @@ async function race(t: TestContext, store: string, processes: number): Promise<v
   assert.equal(new Set(answers.map((answer) => field(answer, 'x-run'))).size, 1)
   assert.equal(answers.filter(isReplay).length, CLIENTS - 1)
   assert.equal(origin.total, 1)
+  return proxies
 }
 
 const isReplay = (answer: Message): boolean => field(answer, 'idempotent-replayed') === 'true'
 
-test('in the memory of one process', (t) => race(t, 'memory', 1))
+test('in the memory of one process', async (t) => {
+  await race(t, 'memory', 1)
+})
 
 test('over two processes with a file', async (t) => {
   const { path, remove } = tempFolder()
   t.after(remove)
   await race(t, `file:${path}`, 2)
+})
+
+test('over two processes of one proxy with a file', async (t) => {
+  const { path, remove } = tempFolder()
+  t.after(remove)
+  const [proxy] = await race(t, `file:${path}`, 1, ['--concurrency', '2'])
+  const told = await (await fetch(`http://127.0.0.1:${proxy!.adminPort}/idempotency`)).text()
+  const { processes } = JSON.parse(told) as { processes: { outcomes: Record<string, number> }[] }
+  const served = processes.map(({ outcomes }) => Object.values(outcomes).reduce((sum, count) => sum + count, 0))
+  assert.equal(served.length, 2)
+  assert.ok(Math.min(...served) > 0, `requests of each: ${served.join(', ')}`)
 })
 
 test('over two processes with a redis-server', { skip: noRedis }, async (t) => {

@@ -39,7 +39,8 @@ export class Owner {
     const owner = new Owner(store, lock, hello)
     // Of one that is gone: who holds the lock is the only one to bind.
     rmSync(socketPath, { force: true })
-    owner.#server.listen(socketPath)
+    // A process of a cluster would have its parent bind, which has neither the path nor the store.
+    owner.#server.listen({ path: socketPath, exclusive: true })
     await once(owner.#server, 'listening')
     owner.#server.unref()
     return owner
