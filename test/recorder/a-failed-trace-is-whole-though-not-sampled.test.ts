@@ -1,6 +1,10 @@
 /** What failed at one proxy brings the whole trace to the aggregator, by what the others still have of it. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { isExchange, recordedIn } from '../../src/app/recording-source.ts'
 import { fleet } from '../aggregator/fleet.ts'
 import { type RunningAggregator, running, until } from '../aggregator/running.ts'
 import { call, twoHops, unsampled } from './two-hops.ts'
@@ -73,16 +77,22 @@ test('a failure that was hidden from the caller shows the hop in front as well, 
   assert.doesNotMatch(JSON.stringify([front, back]), /-secret/)
 })
 
-test('proxies of another replica are asked too', async (t) => {
+test('proxies of another replica are asked too, and what they have goes to their folders as well', async (t) => {
   const [one, other] = await fleet(2)
+  const folder = mkdtempSync(join(tmpdir(), 'hopscope-asked-'))
   const endpoint = (at: RunningAggregator): string[] => ['--otlp-endpoint', `http://127.0.0.1:${at.grpcPort}`]
-  const hops = await twoHops(endpoint(one!), endpoint(other!))
+  const hops = await twoHops([...endpoint(one!), '--recorder-dump-dir', folder], endpoint(other!))
   t.after(async () => {
     await hops.end()
     await Promise.all([one!.end(), other!.end()])
+    rmSync(folder, { recursive: true, force: true })
   })
   await call(hops.front.port, '/ok')
   const bad = unsampled()
   await call(hops.front.port, '/fail', { traceparent: bad.traceparent })
   await until('both hops are there', async () => isWhole(await traceIn(one!, bad.traceId)))
+  const [name] = readdirSync(folder)
+  assert.equal(name, `${bad.traceId}-${hops.front.child.pid}.jsonl`)
+  const [recorded] = recordedIn(join(folder, name)).filter(isExchange)
+  assert.deepEqual([recorded?.status, recorded?.path], [200, '/fail'])
 })
