@@ -126,7 +126,7 @@ test('a span counts for those that its threshold let go, if that can be', () => 
   assert.equal(counted('ot=th:8', low), 1)
   assert.equal(counted(`ot=th:8;rv:${'f'.repeat(14)}`, low), 2)
   assert.equal(counted(`ot=th:8;rv:${'0'.repeat(14)}`, high), 1)
-  assert.equal(counted('ot=th:ffffffffffffff', `${'1'.repeat(18)}${'f'.repeat(14)}`), 1e6)
+  assert.equal(counted('ot=th:ffffffffffffff', `${'1'.repeat(18)}${'f'.repeat(14)}`), 1e4)
   assert.equal(counted('ot=th:x', high), 1)
   assert.equal(counted('', low, { 'hopscope.recorded': true }), 0)
   assert.equal(counted('ot=th:8', low, { 'hopscope.recorded': true }), 0)
@@ -169,6 +169,8 @@ test('late spans follow their trace, in bounded memory; under a flood segments a
   assert.equal(note({ trace: 'd', span: '1', ms: 31, kind: 'client' }), 0)
   assert.equal(note({ trace: 'd', span: '1', ms: 1001, kind: 'client' }), 1)
   assert.equal(note({ trace: 'e', span: '1', attributes: { 'http.response.status_code': 503 } }), 1)
+  sampler.keep(Uint32Array.of(0, 0, 0, 0xa1000000))
+  assert.equal(note({ trace: 'a1', span: '1' }), 1)
   assert.equal(note({ trace: 'f', span: '1', attributes: { 'hopscope.recorded': true } }), 1)
 
   const few = new RememberedTraces(1024)

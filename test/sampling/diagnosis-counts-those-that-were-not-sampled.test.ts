@@ -58,3 +58,19 @@ test('weights that are no whole numbers add up, and few that stand for many are 
   assert.ok(few.learnt.calls >= 1800)
   assert.equal(isReady(few), false)
 })
+
+test('what an incident may show is told, so that it is stored; what is slow now and then is not', () => {
+  const signatures = new Signatures()
+  const shown: number[] = []
+  const learning = new Learning(new Names(), signatures, () => {}, {
+    ...{ onHop: () => {}, onRare: () => {}, onSlow: () => {} },
+    onExample: ([first]) => shown.push(first!),
+  })
+  const shop = signatures.at(SERVED, SHOP, ROUTE)!
+  shop.notableUs = 0
+  learning.take(trace(false, 1, 1), 100)
+  assert.deepEqual(shown, [])
+  shop.deviated = true
+  learning.take(trace(false, 1, 1), 101)
+  assert.deepEqual(shown, [1])
+})

@@ -33,6 +33,8 @@ export interface Aside {
   onRare(span: SpanFacts, rare: Rare, at: number, words: Uint32Array, nowS: number): void
   /** It took so much longer by itself than most do. */
   onSlow(span: SpanFacts, excessUs: number): void
+  /** It shows what is wrong at a place that deviates. */
+  onExample(words: Uint32Array): void
 }
 
 export class Learning {
@@ -115,7 +117,10 @@ export class Learning {
       }
       const slow = sample.ownUs > entry.notableUs
       if (failure !== 0) entry.failures++
-      if (failure !== 0 || slow) entry.signature.addExample(words)
+      if (failure !== 0 || slow) {
+        entry.signature.addExample(words)
+        if (entry.deviated) this.#aside?.onExample(words)
+      }
       if (slow && !calls[i]!.isCall) this.#aside?.onSlow(span, sample.ownUs - entry.notableUs)
       if (rare !== undefined)
         this.#aside?.onRare(span, rare, calls[i]!.isCall ? entry.callee || entry.other : span.service, words, nowS)

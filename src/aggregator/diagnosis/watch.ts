@@ -25,6 +25,8 @@ export interface WatchOptions {
   /** Number of the service that answers at an address. */
   readonly servedBy: (peer: number) => number | undefined
   readonly onIncident: (incident: Incident, change: 'opened' | 'changed' | 'closed') => void
+  /** A trace, by the words of its id, that an incident may show. */
+  readonly onExample?: (words: Uint32Array) => void
   /** Length of an epoch of learning; 15 s by default. */
   readonly epochMs?: number
   /** Where what is usual is kept over restarts; nowhere by default. */
@@ -115,6 +117,7 @@ export class Watch {
         this.#clocks.add(from, to, offsetUs, uncertaintyUs, nowS)
       },
       onRare: (span, rare, at, words, nowS) => this.#rare(span, rare, at, words, nowS),
+      onExample: (words) => this.#options.onExample?.(words),
       onSlow: ({ service, startUs, durationUs }, excessUs) =>
         this.#bursts.add(service, (startUs + durationUs) / 1e6, excessUs),
     }

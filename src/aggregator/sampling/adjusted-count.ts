@@ -4,8 +4,9 @@
  */
 import { paddedThreshold, probabilityOf, readOt } from '../../core/sampling.ts'
 
-/** Whatever a sender claims, one span is no more than this. */
-export const MAX_COUNT = 1e6
+/** Whatever a sender claims, one span is no more than this; what a request brought from outside may claim it, too. */
+const MAX_BY_THRESHOLD = 1e4
+const MAX_COUNT = 1e6
 const RANDOM_BYTES = 7
 
 export class AdjustedCounts {
@@ -44,7 +45,7 @@ export class AdjustedCounts {
     const share = th === undefined ? 1 : probabilityOf(th)
     this.#isZero = th !== undefined && share === 1
     const possible = th === undefined || rv === undefined || rv >= paddedThreshold(th)
-    this.#count = possible ? Math.min(MAX_COUNT, 1 / share) : 1
+    this.#count = possible ? Math.min(MAX_BY_THRESHOLD, 1 / share) : 1
     this.#least =
       th === undefined || rv !== undefined || share === 1 ? undefined : Buffer.from(paddedThreshold(th), 'hex')
   }

@@ -50,6 +50,11 @@ export class TailSampler {
     }
   }
 
+  /** A trace is kept in any case, by the words of its id. */
+  keep(words: Uint32Array): void {
+    this.#notable.add(words, 0)
+  }
+
   /** How many traces the one at `trace[at]` stands for among those like it; 0: it is not stored. */
   countOf(trace: Uint32Array, at: number): number {
     if (this.#notable.has(trace, at)) return 1

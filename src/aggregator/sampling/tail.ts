@@ -18,6 +18,11 @@ export class Tail {
     this.#sampler.note(view, rows)
   }
 
+  /** A trace is to be stored whatever else is known of it, by the words of its id. */
+  keep(words: Uint32Array): void {
+    this.#sampler.keep(words)
+  }
+
   /** See {@link TailSampler.countOf}. */
   countOf(trace: Uint32Array, at: number): number {
     return this.#sampler.countOf(trace, at)

@@ -62,6 +62,7 @@ const watch = new Watch(
     epochMs: settings.epochMs,
     folder: settings.folder,
     onIncident: (incident, change) => say({ kind: 'incident', incident, change }),
+    onExample: (words) => tail?.keep(words),
   },
   nowMs(),
 )
