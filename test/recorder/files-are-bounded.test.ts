@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import fc from 'fast-check'
 import { newTraceId } from '../../src/core/ids.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { detailRedaction } from '../../src/telemetry/recorder/details.ts'
@@ -90,6 +91,24 @@ test('a mapped file that went round has the newest exchanges, and their clients 
   const known = views.filter(({ port }) => port === at.peer.port).length
   assert.ok(known > views.length * 0.6, `${known} of ${views.length}`)
   await telemetry.close(1000)
+  // Whatever became of the file since: what can be read is, or it is refused.
+  const good = readFileSync(path)
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { maxLength: 400 }),
+      fc.nat(),
+      (edits, cut) => {
+        const bad = Buffer.from(good)
+        for (const [at, byte] of edits) bad[at] = byte
+        try {
+          assert.ok(readMapped(cut % 5 === 0 ? bad.subarray(0, cut % bad.length) : bad, redaction).length <= 2000)
+        } catch (error) {
+          assert.match(String(error), /flight recorder|another version/)
+        }
+      },
+    ),
+    { numRuns: 12 },
+  )
 })
 
 test('where the file cannot be had, all else goes on', async () => {

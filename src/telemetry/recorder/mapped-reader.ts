@@ -15,7 +15,10 @@ const KINDS: ReadonlySet<number> = new Set([L.EXCHANGE, L.FACTS, L.TUNNEL, L.CAL
 export const isMapped = (bytes: Buffer): boolean =>
   bytes.length > HEADER_WORDS * 8 && bytes.readInt32LE(H_MAGIC * 4) === MAGIC
 
-/** Newest first. Throws where the file is of another version of this program, or is none. */
+/**
+ * Newest first. Throws where the file is of another version of this program, or is none. Records that cannot be read, as of
+ * a file that was damaged, are left out.
+ */
 export function readMapped(file: Buffer, redaction: DetailRedaction): RecordedView[] {
   if (!isMapped(file)) throw new Error('not a file of the flight recorder')
   const words = Math.floor(file.length / 8) - HEADER_WORDS
@@ -33,7 +36,10 @@ export function readMapped(file: Buffer, redaction: DetailRedaction): RecordedVi
     if (kind === L.FACTS) {
       const read = readFacts(memory.int32, memory.bytes, at)
       facts.set(read.connection, read)
-    } else views.push(viewOf(memory, at, kind, facts, redaction))
+      continue
+    }
+    const view = viewOf(memory, at, kind, facts, redaction)
+    if (view !== undefined) views.push(view)
   }
   return views.reverse()
 }
@@ -44,12 +50,16 @@ function viewOf(
   kind: number,
   facts: ReadonlyMap<number, L.ConnectionFactsRecord>,
   redaction: DetailRedaction,
-): RecordedView {
-  if (kind === L.TUNNEL) return readTunnel(memory, at)
-  if (kind === L.CALL) return readCall(memory, at)
-  const own = facts.get(memory.int32[at * 2 + L.H_CONNECTION]!)
-  const view = viewExchange(memory, at, own, redaction.query, memory.float64[W_ORIGIN]!)
-  return { ...view, ...viewDetails(memory, at, redaction) }
+): RecordedView | undefined {
+  try {
+    if (kind === L.TUNNEL) return readTunnel(memory, at)
+    if (kind === L.CALL) return readCall(memory, at)
+    const own = facts.get(memory.int32[at * 2 + L.H_CONNECTION]!)
+    const view = viewExchange(memory, at, own, redaction.query, memory.float64[W_ORIGIN]!)
+    return { ...view, ...viewDetails(memory, at, redaction) }
+  } catch {
+    return undefined
+  }
 }
 
 /** Of the newest record: as was noted, or, where the end came between the two, of what lies before the tail. */
