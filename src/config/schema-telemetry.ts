@@ -9,6 +9,7 @@ export const governor = group({
   enabled: setting(bool, {
     doc: 'Sample fewer new traces while the telemetry thread takes more of the process’s CPU than `telemetry.governor.maxShare`. Failed and slow requests are exported in any case.',
     default: true,
+    defaults: { dev: false },
     ...live,
   }),
   maxShare: setting(ratio, {

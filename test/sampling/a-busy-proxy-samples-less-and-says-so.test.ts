@@ -34,24 +34,31 @@ test('under load fewer healthy traces are kept, failed ones all are, and it reco
   t.after(() => origin.close().closeAllConnections())
   await once(origin, 'listening')
   const { port } = origin.address() as AddressInfo
-  const governor = ['--telemetry-governor-window-ms', '300', '--telemetry-governor-recover-ms', '600']
+  const governor = [
+    '--telemetry-governor-window-ms',
+    '300',
+    '--telemetry-governor-recover-ms',
+    '600',
+    '--telemetry-governor-lowest',
+    '0.25',
+  ]
   const proxy = await startInstance(`http://127.0.0.1:${port}`, [
     ...['--otlp-endpoint', collector.endpoint, '--otlp-schedule-ms', '50', '--access-log', 'off'],
     ...['--telemetry-governor-max-share', '0.0001', '--telemetry-governor-least-load', '0.05', ...governor],
   ])
   t.after(() => proxy.stop('SIGKILL'))
   assert.deepEqual((await json(proxy.adminPort, '/sampling')).governed, false)
-  const until = performance.now() + 8000
+  const until = performance.now() + 20_000
   let lowest = 1
-  while (lowest > 0.1001) {
+  while (lowest > 0.25) {
     assert.ok(performance.now() < until, `still at ${lowest}`)
     await Promise.all(Array.from({ length: 200 }, () => request(proxy.port, '/good')))
     lowest = (await json(proxy.adminPort, '/sampling')).ratio as number
   }
-  assert.ok(Math.abs(lowest - 0.1) < 1e-4)
+  assert.equal(lowest, 0.25)
   assert.ok(proxy.lines.some((line) => line.includes('telemetry takes too much CPU')))
   const metrics = await (await fetch(`http://127.0.0.1:${proxy.metricsPort}/metrics`)).text()
-  assert.match(metrics, /^hopscope_sampling_ratio 0\.1/m)
+  assert.match(metrics, /^hopscope_sampling_ratio 0\.25$/m)
   assert.match(metrics, /^hopscope_telemetry_cpu_seconds_total 0\.\d+/m)
 
   await sleep(200)
@@ -59,21 +66,21 @@ test('under load fewer healthy traces are kept, failed ones all are, and it reco
   const [good, bad] = [1500, 40]
   await Promise.all(Array.from({ length: good }, () => request(proxy.port, '/good')))
   await Promise.all(Array.from({ length: bad }, () => request(proxy.port, '/bad')))
-  const deadline = performance.now() + 3000
+  const deadline = performance.now() + 10_000
   const failed = (): typeof collector.spans =>
     collector.spans.filter((span) => span.attributes['http.response.status_code'] === 500)
   while (failed().length < bad && performance.now() < deadline) await sleep(20)
   assert.equal(failed().length, bad)
   for (const span of failed()) assert.equal(readOt(span.traceState).th, '0')
   const healthy = collector.spans.filter((span) => span.attributes['http.response.status_code'] === 200)
-  assert.ok(healthy.length < good / 2, `${healthy.length} of ${good}`)
-  // Whatever the governor made of the ratio meanwhile: they stand for all, but for five standard deviations at a tenth.
+  assert.ok(healthy.length < good * 0.8, `${healthy.length} of ${good}`)
+  // Whatever the governor made of the ratio meanwhile: they stand for all, but for five standard deviations at a quarter.
   const counted = healthy.reduce((sum, span) => sum + 1 / probabilityOf(readOt(span.traceState).th ?? '0'), 0)
-  assert.ok(Math.abs(counted - good) < 5 * Math.sqrt(good * 9), `${counted} of ${good}`)
+  assert.ok(Math.abs(counted - good) < 5 * Math.sqrt(good * 3), `${counted} of ${good}`)
   assert.match(states, /^(|ot=th:[0-9a-f]+)$/)
 
   // Idle: nothing is to be saved any more.
-  const recovered = performance.now() + 8000
+  const recovered = performance.now() + 20_000
   while ((await json(proxy.adminPort, '/sampling')).governed) {
     assert.ok(performance.now() < recovered, 'not recovered')
     await sleep(100)
