@@ -46,6 +46,7 @@ export class DirectWriter {
   /** Bytes of writes that the kernel has not taken to their end. */
   pendingBytes = 0
   #failed = false
+  #begun = false
 
   private constructor(socket: Socket, handle: StreamHandle, events: DirectWriterEvents) {
     this.#socket = socket
@@ -65,7 +66,7 @@ export class DirectWriter {
   /** False: it is the stream's to write, which has not connected yet, or has something before it. */
   write(data: string | Buffer): boolean {
     const socket = this.#socket
-    if (socket.connecting || socket.writableLength > 0 || socket.destroyed) return false
+    if (socket.destroyed || !this.#mayBegin(socket)) return false
     // Its failure is on the way; until then what is written is lost, as behind any broken connection.
     if (this.#failed) return true
     if (makeRequest === undefined) {
@@ -82,6 +83,12 @@ export class DirectWriter {
     else if (request === null || request.getAsyncId() === UNUSED) spare = request
     else this.#wait(request, data)
     return true
+  }
+
+  /** Once it has begun, nothing goes by the stream any more. */
+  #mayBegin(socket: Socket): boolean {
+    this.#begun ||= !socket.connecting && socket.writableLength === 0
+    return this.#begun
   }
 
   #notAtOnce(result: number | WriteRequest, data: string | Buffer): void {

@@ -358,7 +358,7 @@ export class Wire implements ByteChannel {
 
   /** Too much is waiting for the kernel: stop writing until `onDrain`. */
   get full(): boolean {
-    return this.pendingBytes >= this.#highWater
+    return (this.#waiting || (this.#direct?.pendingBytes ?? 0) > 0) && this.pendingBytes >= this.#highWater
   }
 
   pause(): void {
