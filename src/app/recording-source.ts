@@ -3,17 +3,15 @@ import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import type { HostPort } from '../config/values.ts'
 import type { RecordedExchange, RecordedView } from '../telemetry/flight-recorder.ts'
-import { detailRedaction } from '../telemetry/recorder/details.ts'
 import { isMapped, readMapped } from '../telemetry/recorder/mapped-reader.ts'
-import { RECORDER_DEFAULTS } from '../telemetry/recorder/options.ts'
 
 const CALL_MS = 10_000
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
-/** Newest first. Throws where the file is none of ours. `showHeaders`: fields of the user's own whose values it may have. */
-export function recordedIn(file: string, showHeaders: readonly string[] = []): RecordedView[] {
+/** Newest first. Throws where the file is none of ours. */
+export function recordedIn(file: string): RecordedView[] {
   const bytes = readFileSync(file)
-  if (isMapped(bytes)) return readMapped(bytes, detailRedaction({ ...RECORDER_DEFAULTS, showHeaders }, []))
+  if (isMapped(bytes)) return readMapped(bytes)
   return linesOf(bytes.toString(), file).reverse()
 }
 

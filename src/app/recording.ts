@@ -6,12 +6,11 @@ export interface RecordingOptions {
   readonly failed: boolean
   readonly json: boolean
   readonly limit: number
-  readonly showHeaders: readonly string[]
 }
 
 /** Newest first. Throws where the file is none of ours. */
 export function recordingText(file: string, options: RecordingOptions): string {
-  const all = recordedIn(file, options.showHeaders)
+  const all = recordedIn(file)
   const named = options.id === undefined ? all : withId(all, options.id)
   const wanted = options.failed
     ? named.filter((view) => isExchange(view) && (view.error !== undefined || view.status >= 500))

@@ -106,7 +106,8 @@ function headersOf(
   for (const [name, value] of x.requestHeaders ?? []) {
     const lower = name.toLowerCase()
     if (LEFT_OUT.has(lower) || nominated.has(lower) || replaced.has(lower)) continue
-    if (value === REDACTED || value.includes(`=${REDACTED}`)) left.push(`${lower}: not recorded`)
+    if (value === REDACTED || value.includes(`=${REDACTED}`) || value.includes('***'))
+      left.push(`${lower}: not recorded`)
     else headers[lower] = [...[headers[lower] ?? []].flat(), value]
   }
   for (const [name, value] of own) headers[name.toLowerCase()] = value

@@ -2,8 +2,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { type HostPort, parseHostPort } from '../config/values.ts'
 
-const collect = (value: string, before: readonly string[]): string[] => [...before, value]
-
 function targetOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const isPlain = url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === ''
@@ -43,7 +41,6 @@ interface RecordingFlags {
   readonly failed?: boolean
   readonly json?: boolean
   readonly limit: number
-  readonly showHeader: readonly string[]
 }
 
 /** Add `recording` and `replay`. */
@@ -56,10 +53,9 @@ export function addRecorderCommands(program: Command): void {
     .option('--failed', 'only what failed')
     .option('--json', 'all that is known, a line each')
     .option('--limit <n>', 'so many, the newest', countOf, 1000)
-    .option('--show-header <name>', 'show the values of this field as well (again for more)', collect, [])
-    .action(async (file: string, { id, failed, json, limit, showHeader }: RecordingFlags) => {
+    .action(async (file: string, { id, failed, json, limit }: RecordingFlags) => {
       const { recordingText } = await import('../app/recording.ts')
-      const options = { id, failed: failed === true, json: json === true, limit, showHeaders: showHeader }
+      const options = { id, failed: failed === true, json: json === true, limit }
       console.log(recordingText(file, options))
     })
   program

@@ -90,7 +90,7 @@ test('a killed proxy leaves its last exchanges, and they can be sent again', asy
   await until('all of it is in the file', () => recordedIn(file).length === 6)
   await proxy.stop('SIGKILL')
   got.length = 0
-  const options = { id: undefined, failed: true, json: false, limit: 10, showHeaders: [] }
+  const options = { id: undefined, failed: true, json: false, limit: 10 }
   assert.match(
     recordingText(file, options),
     /^\S+ {2}[0-9a-f]{16} {2}edge {6}503 {2}\S+ ms {2}GET \S+\/fail\?page=2 {2}read-failed$/,

@@ -20,6 +20,12 @@ export function detailRedaction(
   return { query, headers: new HeaderRedactor(query, showHeaders, hideHeaders) }
 }
 
+/** For what was masked when it was written. */
+export function maskedRedaction(): DetailRedaction {
+  const query = new Redactor()
+  return { query, headers: new HeaderRedactor(query, [], [], true) }
+}
+
 /** Fields in order, names as they came, values `REDACTED` where they are not shown. */
 export type FieldViews = readonly (readonly [string, string])[]
 

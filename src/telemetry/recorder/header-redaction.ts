@@ -23,6 +23,8 @@ const HARMLESS = (
 
 const NEVER =
   /auth|cookie|token|secret|passw|passphrase|credential|session|signature|jwt|csrf|xsrf|idempotency|(?:^|[-_])(?:key|apikey|sig|pass|pwd|otp)(?:$|[-_])/
+/** What masking leaves of a value. */
+const MASK = /^\*+$/
 /** Their values are, or have, URLs. */
 const URLS: ReadonlySet<string> = new Set(['location', 'referer', 'origin'])
 
@@ -34,9 +36,14 @@ export class HeaderRedactor {
   /** Those by a hash of their bytes, for names that are not made into strings. */
   readonly #byHash = new Map<number, string[]>()
   readonly #query: Redactor
+  readonly #masked: boolean
 
-  /** `more`: further names whose values are shown; `never`: those of which they are not, whatever else holds. */
-  constructor(query: Redactor, more: readonly string[] = [], never: readonly string[] = []) {
+  /**
+   * `more`: further names whose values are shown; `never`: those of which they are not, whatever else holds. `masked`: what
+   * is read was masked when it was written, and what is not masked may be shown.
+   */
+  constructor(query: Redactor, more: readonly string[] = [], never: readonly string[] = [], masked = false) {
+    this.#masked = masked
     const hidden = new Set(never.map((name) => name.toLowerCase()))
     const asked = more.map((name) => name.toLowerCase()).filter((name) => !isNeverShown(name))
     this.#shown = new Set([...HARMLESS, ...asked].filter((name) => !hidden.has(name)))
@@ -65,10 +72,14 @@ export class HeaderRedactor {
   /** Name as it came, and its value or {@link REDACTED}. */
   field(name: string, value: string): readonly [string, string] {
     const lower = name.toLowerCase()
-    if (!this.#shown.has(lower)) return [name, REDACTED]
+    if (!this.#isShown(lower, value)) return [name, REDACTED]
     if (URLS.has(lower)) return [name, this.url(value)]
     if (lower === 'host') return [name, withoutUserinfo(value)]
     return [name, value]
+  }
+
+  #isShown(lower: string, value: string): boolean {
+    return this.#masked ? !isNeverShown(lower) && !MASK.test(value) : this.#shown.has(lower)
   }
 
   /** Without user, password and fragment (which OAuth puts tokens in), and without secrets in the query. */

@@ -6,7 +6,7 @@ import * as L from '../record-layout.ts'
 import { viewExchange } from '../record-view.ts'
 import { type RingMemory, ringOver, walkLeft } from '../ring.ts'
 import { readTunnel } from '../tunnel-record.ts'
-import { type DetailRedaction, viewDetails } from './details.ts'
+import { type DetailRedaction, maskedRedaction, viewDetails } from './details.ts'
 import { H_LAST_WORDS, H_LAYOUT, H_MAGIC, layoutMark, MAGIC, W_ORIGIN } from './mapped-ring.ts'
 
 const HEADER_WORDS = 16
@@ -19,7 +19,8 @@ export const isMapped = (bytes: Buffer): boolean =>
  * Newest first. Throws where the file is of another version of this program, or is none. Records that cannot be read, as of
  * a file that was damaged, are left out.
  */
-export function readMapped(file: Buffer, redaction: DetailRedaction): RecordedView[] {
+export function readMapped(file: Buffer): RecordedView[] {
+  const redaction = maskedRedaction()
   if (!isMapped(file)) throw new Error('not a file of the flight recorder')
   const words = Math.floor(file.length / 8) - HEADER_WORDS
   if (words < 512 || (words & (words - 1)) !== 0) throw new Error('a file of the flight recorder, but cut')
