@@ -69,6 +69,15 @@ export function faultsOf(kind: FaultKind, random: Random): Fault[] {
   }
 }
 
+/** Clocks are seen by sidecars alone: that of a service without one is set wrong at another. */
+export function seeable(faults: readonly Fault[], bare: ReadonlySet<string>): Fault[] {
+  const seen = CALLED.filter((name) => MESHED.includes(name) && !bare.has(name))
+  return faults.map((fault) => {
+    if (fault.kind !== 'clock-skew' || !bare.has(fault.service)) return fault
+    return { ...fault, service: seen[Math.floor(fault.size) % seen.length]! }
+  })
+}
+
 function faultOf(kind: SingleKind, random: Random): Fault {
   const { size } = KINDS[kind]
   const [from, service] = placeOf(kind, random)

@@ -4,18 +4,18 @@ import type { Random } from './random.ts'
 interface Item {
   readonly text: string
   readonly numbers: readonly number[]
-  next: Item | undefined
+  readonly more: { readonly of: number }
 }
 
 const ITEM_BYTES = 160
 const STEP_MS = 20
 /** Items a step until it is full; then so many are replaced. */
-const GROWTH = 60_000
-const CHURN = 15_000
+const GROWTH = 30_000
+const CHURN = 4000
 
 export class Hoard {
   readonly #random: Random
-  #items: (Item | undefined)[] = []
+  #items: Item[] = []
   #timer: NodeJS.Timeout | undefined
 
   constructor(random: Random) {
@@ -40,6 +40,6 @@ export class Hoard {
   }
 
   #item(i: number): Item {
-    return { text: `item ${i}`, numbers: [i, i + 1, i + 2], next: this.#items[this.#random.below(i + 1)] }
+    return { text: `item ${i}`, numbers: [i, i + 1, i + 2], more: { of: i } }
   }
 }

@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Incident, IncidentCause } from '../../src/aggregator/diagnosis/incidents.ts'
 import { type Distraction, distractionOf, distractionText, slowOf } from './distractions.ts'
-import { FAULT_KINDS, type Fault, type FaultKind, faultsOf, faultText } from './faults.ts'
+import { FAULT_KINDS, type Fault, type FaultKind, faultsOf, faultText, seeable } from './faults.ts'
 import { distract, inject } from './inject.ts'
 import { Random } from './random.ts'
 import { CAN_SKEW, Range, sidecars } from './range.ts'
@@ -56,15 +56,15 @@ interface Plan {
   readonly beside: Distraction
 }
 
+const bare = values.half ? halfBare(new Random(first * 31)) : new Set<string>()
 const plans = Array.from({ length: count }, (_, i): Plan => {
   const [kind, seed] = [kinds[i % kinds.length]!, first + i]
-  const faults = faultsOf(kind, new Random(seed * 104_729 + kind.length))
+  const faults = seeable(faultsOf(kind, new Random(seed * 104_729 + kind.length)), bare)
   return { kind, seed, faults, beside: distractionOf(new Random(seed * 15_485_863 + kind.length), faults) }
 })
 const skewed = plans.flatMap(({ faults }) => faults.filter(({ kind }) => kind === 'clock-skew'))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
-const bare = values.half ? halfBare(new Random(first * 31)) : new Set<string>()
 const range = await Range.start({
   ...{ rate: Number(values.rate), bare, slow: slowOf(new Random(first * 613)) },
   skewed: new Set(skewed.map(({ service }) => service)),

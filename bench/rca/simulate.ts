@@ -2,7 +2,7 @@
 import type { Incident } from '../../src/aggregator/diagnosis/incidents.ts'
 import { Watch } from '../../src/aggregator/diagnosis/watch.ts'
 import { type Distraction, distractionOf, slowOf } from './distractions.ts'
-import { type Fault, type FaultKind, faultsOf } from './faults.ts'
+import { type Fault, type FaultKind, faultsOf, seeable } from './faults.ts'
 import { Random } from './random.ts'
 import { foundIn, type Result, rankOf, resultOf } from './score.ts'
 import { halfBare, SimulatedMesh } from './simulated.ts'
@@ -69,7 +69,7 @@ export function simulateFault(kind: FaultKind, options: SimulationOptions): Resu
   const { seed, faultS = FAULT_S } = options
   const run = new Simulation(options)
   const { mesh, watch, bare } = run
-  const faults = faultsOf(kind, new Random(seed * 104_729 + kind.length))
+  const faults = seeable(faultsOf(kind, new Random(seed * 104_729 + kind.length)), bare)
   const beside = distractionOf(new Random(seed * 15_485_863 + kind.length), faults)
   const onsetMs = run.nowMs + LEARN_S * 1000
   run.pass(LEARN_S - 60)

@@ -52,7 +52,9 @@ const minutes = Number(values['quiet-minutes'])
 const quiet = minutes === 0 ? undefined : simulateQuiet(minutes, { ...shared, seed: first })
 if (quiet !== undefined) {
   const { hours, distractions, incidents } = quiet
-  console.log(`${hours.toFixed(1)} h without a fault, ${distractions} batch jobs and deploys: ${incidents.length} incidents`)
+  console.log(
+    `${hours.toFixed(1)} h without a fault, ${distractions} batch jobs and deploys: ${incidents.length} incidents`,
+  )
   for (const one of incidents) console.log(`  ${one}`)
 }
 if (values.out !== undefined) {

@@ -199,12 +199,12 @@ export class Judge {
 const RESENT_US = 40_000
 
 function harm({ entry, failing, slower, losing }: Sight, { perSecond, usualUs }: Load): number {
-  // Where most failures turn out to be another's when the rest of the trace comes, those of now will too.
-  const own = 1 - Math.min(1, entry.explained / Math.max(1, entry.failures))
-  const failures = ((failing?.excess ?? 0) * own) / Math.max(0.1, perSecond)
+  // Where most failures turn out to be another's when the rest of the trace comes, those of now will too, and their time.
+  const own = failing === undefined ? 1 : 1 - Math.min(1, entry.explained / Math.max(1, entry.failures))
+  const failures = (failing?.excess ?? 0) / Math.max(0.1, perSecond)
   const lostUs = slower === undefined && losing !== undefined ? losing.excess * RESENT_US : 0
   const time = (slower === undefined ? lostUs : slower.excessUs * slower.rate) / Math.max(0.1, perSecond)
-  return failures + Math.min(1, time / (usualUs + 50_000))
+  return (failures + Math.min(1, time / (usualUs + 50_000))) * own
 }
 
 /** Failures by which an exchange that stalls ends. */
