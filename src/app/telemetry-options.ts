@@ -46,11 +46,12 @@ export function telemetryOptions(config: Config, logger: Logger): TelemetryOptio
 
 function recorderOptions({ recorder, idempotency, concurrency }: Config): RecorderOptions {
   const { dumpDir, file } = recorder
-  const { principal } = idempotency
+  const principals = [idempotency.principal, ...idempotency.rules.map(({ principal = '' }) => principal)]
+  const named = principals.filter((principal) => principal.startsWith('header:'))
   return {
     sections: recorder.headers,
     showHeaders: recorder.showHeaders,
-    hideHeaders: principal.startsWith('header:') ? [principal.slice('header:'.length)] : [],
+    hideHeaders: named.map((principal) => principal.slice('header:'.length)),
     tracesPerSecond: recorder.tracesPerSecond,
     ask: recorder.ask,
     dump: dumpDir === undefined ? undefined : { folder: dumpDir, files: recorder.dumpFiles, bytes: recorder.dumpBytes },
