@@ -46,7 +46,7 @@ export function telemetryOptions(config: Config, logger: Logger): TelemetryOptio
 
 function recorderOptions({ recorder, idempotency, concurrency }: Config): RecorderOptions {
   const { dumpDir, file } = recorder
-  const principals = [idempotency.principal, ...idempotency.rules.map(({ principal = '' }) => principal)]
+  const principals = [idempotency.principal, ...idempotency.routes.map(({ principal = '' }) => principal)]
   const named = principals.filter((principal) => principal.startsWith('header:'))
   return {
     sections: recorder.headers,
