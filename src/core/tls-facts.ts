@@ -14,6 +14,7 @@ export interface PeerIdentity {
   /** SHA-256 of the certificate, hex. */
   readonly sha256: string
   /** ISO 8601. */
+  readonly notBefore: string
   readonly notAfter: string
 }
 

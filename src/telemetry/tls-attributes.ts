@@ -60,6 +60,7 @@ function accepted({ handshakeUs }: DownstreamTls, peer: PeerIdentity | undefined
     ['tls.client.subject', bounded(peer.subject)],
     ['tls.client.issuer', bounded(peer.issuer)],
     ['tls.client.hash.sha256', peer.sha256.toUpperCase()],
+    ['tls.client.not_before', peer.notBefore],
     ['tls.client.not_after', peer.notAfter],
   ]
 }

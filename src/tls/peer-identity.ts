@@ -20,6 +20,7 @@ export function identityOf(certificate: X509Certificate): PeerIdentity {
     subject,
     issuer: oneLine(certificate.issuer),
     sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    notBefore: new Date(certificate.validFrom).toISOString(),
     notAfter: new Date(certificate.validTo).toISOString(),
   }
 }

@@ -11,7 +11,9 @@ import {
   type TLSSocket,
 } from 'node:tls'
 import { LRUCache } from 'lru-cache'
+import type { Validity } from '../core/tls-facts.ts'
 import type { OnRead } from '../net/wire.ts'
+import { validityOf } from './facts.ts'
 import { signatureOf } from './file-signature.ts'
 
 export interface UpstreamTlsOptions {
@@ -37,6 +39,9 @@ export class UpstreamTls {
   #context: SecureContext
   #signature: string
   readonly #sessions = new LRUCache<string, Buffer>({ max: MAX_SESSIONS })
+  /** Dates of certificates: a session that is resumed does not show one again. */
+  readonly #shown = new LRUCache<string, Validity>({ max: MAX_SESSIONS })
+  readonly #keys = new WeakMap<TLSSocket, string>()
 
   /** Throws where a file cannot be read or used. */
   constructor(options: UpstreamTlsOptions = {}) {
@@ -92,8 +97,18 @@ export class UpstreamTls {
     }
     const socket = connect(options)
     socket.setNoDelay(true)
+    this.#keys.set(socket, key)
     socket.on('session', (fresh) => this.#sessions.set(key, fresh))
     return socket
+  }
+
+  /** Dates of the certificate that the upstream of a finished handshake showed, now or when the session began. */
+  validity(socket: TLSSocket): Validity | undefined {
+    const key = this.#keys.get(socket) ?? ''
+    const shown = validityOf(socket.getPeerX509Certificate())
+    if (shown === undefined) return this.#shown.get(key)
+    this.#shown.set(key, shown)
+    return shown
   }
 }
 

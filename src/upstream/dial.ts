@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { nowUs } from '../core/clock.ts'
 import { type ErrorCode, type ErrorPhase, errnoOf, ProxyError } from '../core/errors.ts'
 import { Wire } from '../net/wire.ts'
-import { factsOf, validityOf } from '../tls/facts.ts'
+import { factsOf } from '../tls/facts.ts'
 import { upstreamFailure } from '../tls/failures.ts'
 import { UpstreamTls } from '../tls/upstream-tls.ts'
 import type { NameResolver, ResolvedAddress } from './resolver.ts'
@@ -123,8 +123,7 @@ export class Dial {
   #secureWire(target: TcpNetConnectOpts): Wire {
     const { host, serverName } = this.#destination
     const { highWater, alpn = HTTP1_ONLY } = this.#options
-    plainTls ??= new UpstreamTls()
-    const tls = this.#options.tls ?? plainTls
+    const tls = this.#tls
     let socket: TLSSocket | undefined
     const wire = Wire.dialSecure((onread) => {
       socket = tls.connect(target, host, serverName, alpn, onread)
@@ -140,10 +139,15 @@ export class Dial {
     return wire
   }
 
+  get #tls(): UpstreamTls {
+    plainTls ??= new UpstreamTls()
+    return this.#options.tls ?? plainTls
+  }
+
   #secured(wire: Wire, socket: TLSSocket, offered: readonly string[]): void {
     if (this.#over) return
     const agreed = factsOf(socket, typeof socket.servername === 'string' ? socket.servername : '')
-    const facts = { ...agreed, certificate: validityOf(socket.getPeerX509Certificate()) }
+    const facts = { ...agreed, certificate: this.#tls.validity(socket) }
     wire.tls = facts
     // A server without ALPN speaks HTTP/1.1; where that was not offered, it is not what is wanted.
     if (facts.alpn === '' && !offered.includes('http/1.1')) {

@@ -74,3 +74,21 @@ test('what one alone says stays as it is', () => {
   const state = watching(incident('a', 1000, null, [cause('web', 1)]))
   assert.equal(mergedStates([state]), state)
 })
+
+test('a warning has one id everywhere: the one that stands counts, beside what fails', () => {
+  const warning = (closedMs: number | null): Incident => ({
+    ...incident('w1', 1000, closedMs, [cause('shop', 1)]),
+    severity: 'warning',
+  })
+  const state = mergedStates([
+    watching(warning(5000), incident('a', 2000, null, [cause('stock', 1)])),
+    watching(warning(null)),
+  ])
+  assert.deepEqual(
+    state.incidents.map(({ id, severity, state }) => [id, severity, state]),
+    [
+      ['a', 'fault', 'open'],
+      ['w1', 'warning', 'open'],
+    ],
+  )
+})

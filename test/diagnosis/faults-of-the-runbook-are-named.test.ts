@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:http2'
+import { get } from 'node:https'
 import { createServer } from 'node:net'
-import { type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
+import { until } from '../aggregator/running.ts'
 import { startRawServer } from '../grpc/raw-server.ts'
+import { DnsServer } from '../support/dns-server.ts'
+import { Origin, ok } from '../support/origin.ts'
 import { Ca, type Dates } from '../tls/certificates.ts'
 import { secureOrigin } from '../tls/secure-origin.ts'
 import { Range } from './real-hops.ts'
@@ -17,80 +21,130 @@ async function overTls(t: TestContext, dates: Dates, options: TlsOptions = {}): 
   return [`https://localhost:${origin.port}`, { 'upstream.tls.ca': ca.cert }]
 }
 
-test('TLS, names, connects and deadlines: a single failed trace says which', async (t) => {
-  const range = await Range.start(t)
-  const refused = createServer().listen(0, '127.0.0.1')
-  await once(refused, 'listening')
-  const { port: deadPort } = refused.address() as { port: number }
-  refused.close()
-  const hanging = createServer(() => {}).listen(0, '127.0.0.1')
-  await once(hanging, 'listening')
-  t.after(() => hanging.close())
-  const silent = `http://127.0.0.1:${(hanging.address() as { port: number }).port}`
-  const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' } as const
-  const cases: readonly (readonly [name: string, url: string, settings: object])[] = [
-    ['tls_certificate_expired', ...(await overTls(t, { from: -9, to: -1 }))],
-    ['tls_version_mismatch', ...(await overTls(t, {}, old))],
-    ['dns_failing', 'http://nowhere.invalid', {}],
-    ['connection_refused', `http://127.0.0.1:${deadPort}`, {}],
-    ['upstream_timeout', silent, { 'timeouts.firstByteMs': '150' }],
-  ]
-  const said = await Promise.all(
-    cases.map(async ([name, url, settings]) => {
-      const port = await range.hop(name.replaceAll('_', '-'), url, { ...settings })
-      await (await fetch(`http://127.0.0.1:${port}/x`)).arrayBuffer()
-      const { verdict, causes } = await range.diagnosis(name.replaceAll('_', '-'))
-      return [name, verdict, causes[0]?.diagnosis]
-    }),
-  )
-  assert.deepEqual(
-    said,
-    cases.map(([name]) => [name, 'failed', name]),
-  )
-})
-
-test('a gRPC deadline that passes', async (t) => {
-  const range = await Range.start(t)
-  const upstream = await startRawServer(t, () => {})
-  const port = await range.hop('ledger', `http://127.0.0.1:${upstream.port}`, { 'upstream.protocol': 'h2' })
-  const session = connect(`http://127.0.0.1:${port}`)
-  t.after(() => session.destroy())
-  const headers = { ':method': 'POST', ':path': '/a.B/C', 'content-type': 'application/grpc', te: 'trailers' }
-  const call = session.request({ ...headers, 'grpc-timeout': '150m' })
-  await once(call, 'response')
-  const { verdict, causes } = await range.diagnosis('ledger')
-  assert.deepEqual([verdict, causes[0]?.diagnosis], ['failed', 'deadline_exceeded'])
-})
-
-test('a certificate that ends in three days: a warning, once, however often it is shown, and its trace says so', async (t) => {
-  const range = await Range.start(t)
-  const [url, settings] = await overTls(t, { from: -87, to: 3 })
-  const port = await range.hop('shop', url, { ...settings })
-  for (let i = 0; i < 5; i++) assert.equal((await fetch(`http://127.0.0.1:${port}/x`)).status, 200)
-  const warning = await range.incident('a warning', ({ severity }) => severity === 'warning')
-  const [cause] = warning.causes
-  assert.deepEqual([cause?.diagnosis, cause?.service, warning.state], ['tls_certificate_expiring', 'localhost', 'open'])
-  assert.match(cause!.evidence.join(), /in (2 days|71 hours).*it is good for 90 days in all|in 3 days/)
-  for (let i = 0; i < 5; i++) await fetch(`http://127.0.0.1:${port}/x`)
-  assert.match((await range.diagnosis('shop')).note, /the certificate at .* ends 20/)
-  assert.equal((await range.watching()).incidents.length, 1)
-})
-
-test('our own certificate too; one that is good for long is no news', async (t) => {
-  const range = await Range.start(t)
-  const ca = await Ca.make(t)
-  const fresh = await secureOrigin(t, await ca.issue('fresh', ['localhost'], { from: -1, to: 80 }))
-  const own = await ca.issue('own', ['localhost'], { from: -30, to: 1 })
-  const front = await range.hop('front', `https://localhost:${fresh.port}`, {
-    ...{ 'tls.cert': own.cert, 'tls.key': own.key },
-    'upstream.tls.ca': ca.cert,
+// Most of the time is waiting.
+describe('faults made for real', { concurrency: 3 }, () => {
+  test('TLS, names, connects and deadlines: a single failed trace says which', async (t) => {
+    const range = await Range.start(t)
+    const refused = createServer().listen(0, '127.0.0.1')
+    await once(refused, 'listening')
+    const { port: deadPort } = refused.address() as { port: number }
+    refused.close()
+    const hanging = createServer(() => {}).listen(0, '127.0.0.1')
+    await once(hanging, 'listening')
+    t.after(() => hanging.close())
+    const silent = `http://127.0.0.1:${(hanging.address() as { port: number }).port}`
+    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' } as const
+    const cases: readonly (readonly [name: string, url: string, settings: object])[] = [
+      ['tls_certificate_expired', ...(await overTls(t, { from: -9, to: -1 }))],
+      ['tls_version_mismatch', ...(await overTls(t, {}, old))],
+      ['dns_failing', 'http://nowhere.invalid', {}],
+      ['connection_refused', `http://127.0.0.1:${deadPort}`, {}],
+      ['upstream_timeout', silent, { 'timeouts.firstByteMs': '150' }],
+    ]
+    const said = await Promise.all(
+      cases.map(async ([name, url, settings]) => {
+        const port = await range.hop(name.replaceAll('_', '-'), url, { ...settings })
+        await (await fetch(`http://127.0.0.1:${port}/x`)).arrayBuffer()
+        const { verdict, causes } = await range.diagnosis(name.replaceAll('_', '-'))
+        return [name, verdict, causes[0]?.diagnosis]
+      }),
+    )
+    assert.deepEqual(
+      said,
+      cases.map(([name]) => [name, 'failed', name]),
+    )
   })
-  const { get } = await import('node:https')
-  for (let i = 0; i < 3; i++) {
-    const [answer] = await once(get({ port: front, host: 'localhost', path: '/', ca: ca.files.pem.cert }), 'response')
+
+  test('a gRPC deadline that passes', async (t) => {
+    const range = await Range.start(t)
+    const upstream = await startRawServer(t, () => {})
+    const port = await range.hop('ledger', `http://127.0.0.1:${upstream.port}`, { 'upstream.protocol': 'h2' })
+    const session = connect(`http://127.0.0.1:${port}`)
+    t.after(() => session.destroy())
+    const headers = { ':method': 'POST', ':path': '/a.B/C', 'content-type': 'application/grpc', te: 'trailers' }
+    const call = session.request({ ...headers, 'grpc-timeout': '150m' })
+    await once(call, 'response')
+    const { verdict, causes } = await range.diagnosis('ledger')
+    assert.deepEqual([verdict, causes[0]?.diagnosis], ['failed', 'deadline_exceeded'])
+  })
+
+  test('a certificate that ends in three days: a warning, once, however often it is shown, and its trace says so', async (t) => {
+    const range = await Range.start(t)
+    const [url, settings] = await overTls(t, { from: -87, to: 3 })
+    const port = await range.hop('shop', url, { ...settings })
+    for (let i = 0; i < 5; i++) assert.equal((await fetch(`http://127.0.0.1:${port}/x`)).status, 200)
+    const warning = await range.incident('a warning', ({ severity }) => severity === 'warning')
+    const [cause] = warning.causes
+    assert.deepEqual(
+      [cause?.diagnosis, cause?.service, warning.state],
+      ['tls_certificate_expiring', 'localhost', 'open'],
+    )
+    assert.match(cause!.evidence.join(), /in (2 days|71 hours).*it is good for 90 days in all|in 3 days/)
+    for (let i = 0; i < 5; i++) await fetch(`http://127.0.0.1:${port}/x`)
+    const said = await range.diagnosis('shop')
+    assert.match(said.note, /the certificate at .* ends 20/, JSON.stringify(said))
+    assert.equal((await range.watching()).incidents.length, 1)
+  })
+
+  test('our own certificate too; one that is good for long is no news', async (t) => {
+    const range = await Range.start(t)
+    const ca = await Ca.make(t)
+    const fresh = await secureOrigin(t, await ca.issue('fresh', ['localhost'], { from: -1, to: 80 }))
+    const own = await ca.issue('own', ['localhost'], { from: -30, to: 1 })
+    const front = await range.hop('front', `https://localhost:${fresh.port}`, {
+      ...{ 'tls.cert': own.cert, 'tls.key': own.key },
+      'upstream.tls.ca': ca.cert,
+    })
+    for (let i = 0; i < 3; i++) {
+      const [answer] = await once(get({ port: front, host: 'localhost', path: '/', ca: ca.files.pem.cert }), 'response')
+      answer.resume()
+    }
+    const warning = await range.incident('a warning', ({ severity }) => severity === 'warning')
+    assert.deepEqual([warning.causes[0]?.diagnosis, warning.causes[0]?.service], ['tls_certificate_expiring', 'front'])
+    assert.equal((await range.watching()).incidents.length, 1)
+  })
+
+  test('and that of a client', async (t) => {
+    const range = await Range.start(t)
+    const ca = await Ca.make(t)
+    const origin = await Origin.answering(() => ok('x'))
+    t.after(() => origin.close())
+    const own = await ca.issue('own', ['localhost'])
+    const client = await ca.issue('web', ['web.example'], { from: -40, to: 2 })
+    const front = await range.hop('front', `http://127.0.0.1:${origin.port}`, {
+      ...{ 'tls.cert': own.cert, 'tls.key': own.key, 'tls.clientCa': ca.cert, 'tls.clientAuth': 'require' },
+    })
+    const trusted = { port: front, host: 'localhost', path: '/', ca: ca.files.pem.cert }
+    const [answer] = await once(get({ ...trusted, cert: client.pem.cert, key: client.pem.key }), 'response')
     answer.resume()
-  }
-  const warning = await range.incident('a warning', ({ severity }) => severity === 'warning')
-  assert.deepEqual([warning.causes[0]?.diagnosis, warning.causes[0]?.service], ['tls_certificate_expiring', 'front'])
-  assert.equal((await range.watching()).incidents.length, 1)
+    const { causes } = await range.incident('a warning', ({ severity }) => severity === 'warning')
+    assert.deepEqual([causes[0]?.diagnosis, causes[0]?.service], ['tls_certificate_expiring', 'web.example'])
+  })
+
+  test('slow DNS: calls wait for the resolver now, and never did', async (t) => {
+    const range = await Range.start(t, 1500)
+    const dns = await DnsServer.start()
+    t.after(() => dns.close())
+    dns.behaviour = { ...dns.behaviour, ttlS: 1 }
+    // Each call has a connection of its own.
+    const origin = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx'))
+    }).listen(0, '127.0.0.1')
+    await once(origin, 'listening')
+    t.after(() => origin.close())
+    const upstream = `http://slow.example:${(origin.address() as { port: number }).port}`
+    const port = await range.hop('shop', upstream, { 'upstream.dnsServers': dns.address })
+    const load = setInterval(() => {
+      fetch(`http://127.0.0.1:${port}/x`)
+        .then((one) => one.text())
+        // At the end of the test some are under way.
+        .catch(() => {})
+    }, 40)
+    t.after(() => clearInterval(load))
+    await until('what is usual is known', async () => (await range.watching()).ready > 0, 12_000)
+    dns.behaviour = { ...dns.behaviour, delayMs: 450 }
+    const { causes } = await range.incident('an incident', () => true)
+    assert.deepEqual([causes[0]?.diagnosis, causes[0]?.service], ['dns_slow', 'shop'], JSON.stringify(causes))
+  })
 })

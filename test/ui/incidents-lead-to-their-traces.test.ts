@@ -40,12 +40,18 @@ const INCIDENT: Incident = {
   timeline: [{ atMs: 1_790_000_006_000, text: 'opened: payments: slow by itself' }],
 }
 
+const WARNING: Incident = {
+  ...INCIDENT,
+  ...{ id: 'w1', severity: 'warning', key: 'certificate shop 1', keepMs: 60_000 },
+  summary: 'shop: certificate about to expire',
+}
+
 test('an incident with its cause, evidence and times, and one click to a trace, which has its diagnosis', {
   skip,
   timeout: 100_000,
 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'hopscope-test-'))
-  writeFileSync(join(folder, 'incidents.json'), JSON.stringify([INCIDENT]))
+  writeFileSync(join(folder, 'incidents.json'), JSON.stringify([INCIDENT, WARNING]))
   const ui = await startUi(t, folder)
   await sendSpans(ui.aggregator.grpcPort, checkout('3', 0, { failed: true }))
   await ui.aggregator.stored()
@@ -53,7 +59,7 @@ test('an incident with its cause, evidence and times, and one click to a trace, 
   await page.keyboard.press('g')
   await page.keyboard.press('n')
   await page.waitForURL(/incidents/)
-  const card = page.locator('.incident')
+  const card = page.locator('.incident:not(.warning)')
   await card.waitFor()
   const text = await card.innerText()
   for (const part of [
@@ -65,6 +71,7 @@ test('an incident with its cause, evidence and times, and one click to a trace, 
   ]) {
     assert.ok(text.includes(part), `${part} in ${text}`)
   }
+  assert.equal(await page.locator('.incident.warning h2').innerText(), 'Warning: shop: certificate about to expire')
   assert.match(await page.locator('.statusline').innerText(), /still learning what is usual/)
   await card.locator('a').first().click()
   await page.waitForURL(new RegExp(`/trace/${id('3')}`))

@@ -193,16 +193,22 @@ export function stallsBySize(
   return Math.max(0, failed - stalled) > small * PASSING ? undefined : { large, stalled, small }
 }
 
-/** Of the slow ones among the last calls: whether most of what they took over the usual was of the proxy itself. */
-export function slowByProxy(of: Signature, nowS: number): boolean {
+/** The phase that has most of what the slow ones among the last calls took over the usual; undefined where none has. */
+export function phaseOfSlow(of: Signature, nowS: number): PhaseExcess | undefined {
   const usual = of.usual(OWN, 0.95)
-  const [own, self] = [OWN, MEASURES.indexOf('self')]
-  let [excessUs, selfUs] = [0, 0]
+  const excesses = MEASURES.map(() => 0)
+  let slow = 0
   for (let i = 0; i < RECENT; i++) {
     const atS = of.sampleAtS(i)
-    if (atS === 0 || nowS - atS > WINDOW_S || of.sample(i, own) <= usual + LEAST_EXCESS_US) continue
-    excessUs += of.sample(i, own) - usual
-    selfUs += Math.max(0, of.sample(i, self) - of.usual(self, 0.5))
+    if (atS === 0 || nowS - atS > WINDOW_S || of.sample(i, OWN) <= usual + LEAST_EXCESS_US) continue
+    slow++
+    excesses[OWN]! += of.sample(i, OWN) - usual
+    for (let measure = FIRST_PHASE; measure < MEASURES.length; measure++) {
+      excesses[measure]! += Math.max(0, of.sample(i, measure) - of.usual(measure, 0.5))
+    }
   }
-  return excessUs > 0 && selfUs > excessUs / 2
+  const most = Math.max(...excesses.slice(FIRST_PHASE))
+  if (slow === 0 || most <= excesses[OWN]! / 2) return undefined
+  const measure = MEASURES[excesses.indexOf(most, FIRST_PHASE)]!
+  return { measure, excessUs: most / slow, us: most / slow }
 }

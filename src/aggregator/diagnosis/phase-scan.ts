@@ -20,7 +20,8 @@ const INTEGERS = [
 const TEXTS = [
   ...['tls.server.not_after', 'tls.server.not_before', 'hopscope.error.errno'],
   ...['hopscope.upstream.tls.server.not_after', 'hopscope.upstream.tls.server.not_before'],
-  'hopscope.upstream.tls.client.server_name',
+  ...['hopscope.upstream.tls.client.server_name', 'tls.client.not_after', 'tls.client.not_before'],
+  'hopscope.tls.client.identity',
 ] as const
 const PHASES = 6
 const REQUEST_SIZE = 6
@@ -44,6 +45,10 @@ export interface Rare {
   readonly upstreamNotAfterMs: number
   readonly upstreamNotBeforeMs: number
   readonly upstreamName: string
+  /** The same of a client that showed one. */
+  readonly clientNotAfterMs: number
+  readonly clientNotBeforeMs: number
+  readonly clientName: string
   readonly descriptors: number
   readonly descriptorsLimit: number
   readonly conntrack: number
@@ -108,17 +113,20 @@ export class PhaseScan {
 
   #rareOf(numbers: readonly number[]): Rare {
     const texts = this.#texts
-    const [errno, upstreamName] = [texts[2]!, texts[5]!]
-    const dates = [0, 1, 3, 4].map((i) => this.#date(texts[i]!)) as [number, number, number, number]
+    const [errno, upstreamName, clientName] = [texts[2]!, texts[5]!, texts[8]!]
+    const dates = [0, 1, 3, 4, 6, 7].map((i) => this.#date(texts[i]!))
     texts.fill('')
     return {
       pauseUs: numbers[PAUSE]!,
       pauseBeforeUs: numbers[PAUSE_BEFORE]!,
-      notAfterMs: dates[0],
-      notBeforeMs: dates[1],
-      upstreamNotAfterMs: dates[2],
-      upstreamNotBeforeMs: dates[3],
+      notAfterMs: dates[0]!,
+      notBeforeMs: dates[1]!,
+      upstreamNotAfterMs: dates[2]!,
+      upstreamNotBeforeMs: dates[3]!,
       upstreamName,
+      clientNotAfterMs: dates[4]!,
+      clientNotBeforeMs: dates[5]!,
+      clientName,
       descriptors: numbers[DESCRIPTORS]!,
       descriptorsLimit: numbers[DESCRIPTORS + 1]!,
       conntrack: numbers[CONNTRACK]!,

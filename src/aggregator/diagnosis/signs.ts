@@ -68,6 +68,11 @@ export function certificatesOf(shown: string, rare: Rare): Shown[] {
     const by = upstreamName || `the upstream of ${shown}`
     found.push({ by, notAfterMs: upstreamNotAfterMs, notBeforeMs: upstreamNotBeforeMs })
   }
+  const { clientNotAfterMs, clientNotBeforeMs, clientName } = rare
+  if (clientNotAfterMs > 0) {
+    const by = clientName || `a client of ${shown}`
+    found.push({ by, notAfterMs: clientNotAfterMs, notBeforeMs: clientNotBeforeMs })
+  }
   return found
 }
 

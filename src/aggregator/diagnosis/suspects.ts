@@ -9,8 +9,8 @@ import {
   isReady,
   type Losing,
   losing,
+  phaseOfSlow,
   type Slower,
-  slowByProxy,
   slower,
   stallsBySize,
 } from './deviation.ts'
@@ -177,7 +177,9 @@ export class Judge {
     }
     if (slower !== undefined) said.push(`${what}: ${slowText(slower, kind === CALL)}`)
     const phase = slower === undefined ? undefined : grownPhase(signature, nowS)
-    if (phase !== undefined && phase.excessUs > slower!.excessUs / 2) {
+    const ofSlow = slower?.kind === 'unsteady' ? phaseOfSlow(signature, nowS) : undefined
+    if (ofSlow !== undefined) said.push(`of the slow ones ${microseconds(ofSlow.us)} each in ${ofSlow.measure}`)
+    else if (phase !== undefined && phase.excessUs > slower!.excessUs / 2) {
       said.push(`${microseconds(phase.us)} of it in ${phase.measure}`)
     }
     if (losing !== undefined) {
@@ -228,9 +230,11 @@ function nameOf(sight: Sight, nowS: number): DiagnosisName {
   }
   if (losing !== undefined) return 'retransmissions'
   if (slower === undefined) return 'server_error'
-  if (slowByProxy(signature, nowS)) return 'proxy_slow'
-  const phase = grownPhase(signature, nowS)
-  const { excessUs } = slower
+  const ofSlow = phaseOfSlow(signature, nowS)
+  if (ofSlow?.measure === 'self') return 'proxy_slow'
+  // What hits some of the calls shows in those, and not in all.
+  const phase = slower.kind === 'unsteady' ? (ofSlow ?? grownPhase(signature, nowS)) : grownPhase(signature, nowS)
+  const excessUs = slower.kind === 'unsteady' && ofSlow !== undefined ? ofSlow.excessUs : slower.excessUs
   const named = nameSlowness({
     ...{ isCall, unseen: isCall && entry.callee === 0, excessUs },
     phases:

@@ -127,7 +127,7 @@ export class Watch {
     const nowMs = this.#originMs + nowS * 1000
     const { names } = this.#options
     const isShort = rare.descriptorsLimit > 0 || rare.conntrackLimit > 0 || rare.dropped > 0
-    if (!isShort && rare.notAfterMs === 0 && rare.upstreamNotAfterMs === 0) return
+    if (!isShort && rare.notAfterMs + rare.upstreamNotAfterMs + rare.clientNotAfterMs === 0) return
     const shown = certificatesOf(names.text(at), rare)
     const ending = shown.filter(({ notAfterMs, notBeforeMs }) => endsSoon(notAfterMs, notBeforeMs, nowMs))
     if (!isShort && ending.length === 0) {
