@@ -5,6 +5,7 @@
 import { RPC_NONE } from '../core/grpc.ts'
 import type { KnownName } from '../core/known-names.ts'
 import { knownId } from '../core/known-names.ts'
+import { writeLatin1 } from '../core/latin1.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { ConnectionFactsTable } from './connection-facts.ts'
 import * as L from './record-layout.ts'
@@ -172,11 +173,11 @@ export class SpanRecorder {
   #write(at: number, strings: string, request: string, response: string, bodies: KeptBodies | undefined): void {
     const bytes = this.#bytes
     let to = (at + L.W_STRINGS) * 8
-    bytes.write(strings, to, strings.length, 'latin1')
+    writeLatin1(bytes, strings, to)
     to += strings.length
-    if (request !== '') bytes.write(request, to, request.length, 'latin1')
+    if (request !== '') writeLatin1(bytes, request, to)
     to += request.length
-    if (response !== '') bytes.write(response, to, response.length, 'latin1')
+    if (response !== '') writeLatin1(bytes, response, to)
     bodies?.copyTo(bytes, to + response.length)
   }
 }
