@@ -5,9 +5,7 @@ import { connect } from 'node:http2'
 import { get } from 'node:https'
 import { createServer } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
-import { until } from '../aggregator/running.ts'
 import { startRawServer } from '../grpc/raw-server.ts'
-import { DnsServer } from '../support/dns-server.ts'
 import { Origin, ok } from '../support/origin.ts'
 import { Ca, type Dates } from '../tls/certificates.ts'
 import { secureOrigin } from '../tls/secure-origin.ts'
@@ -119,32 +117,5 @@ describe('faults made for real', { concurrency: 3 }, () => {
     answer.resume()
     const { causes } = await range.incident('a warning', ({ severity }) => severity === 'warning')
     assert.deepEqual([causes[0]?.diagnosis, causes[0]?.service], ['tls_certificate_expiring', 'web.example'])
-  })
-
-  test('slow DNS: calls wait for the resolver now, and never did', async (t) => {
-    const range = await Range.start(t, 1500)
-    const dns = await DnsServer.start()
-    t.after(() => dns.close())
-    dns.behaviour = { ...dns.behaviour, ttlS: 1 }
-    // Each call has a connection of its own.
-    const origin = createServer((socket) => {
-      socket.on('error', () => {})
-      socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx'))
-    }).listen(0, '127.0.0.1')
-    await once(origin, 'listening')
-    t.after(() => origin.close())
-    const upstream = `http://slow.example:${(origin.address() as { port: number }).port}`
-    const port = await range.hop('shop', upstream, { 'upstream.dnsServers': dns.address })
-    const load = setInterval(() => {
-      fetch(`http://127.0.0.1:${port}/x`)
-        .then((one) => one.text())
-        // At the end of the test some are under way.
-        .catch(() => {})
-    }, 40)
-    t.after(() => clearInterval(load))
-    await until('what is usual is known', async () => (await range.watching()).ready > 0, 12_000)
-    dns.behaviour = { ...dns.behaviour, delayMs: 450 }
-    const { causes } = await range.incident('an incident', () => true)
-    assert.deepEqual([causes[0]?.diagnosis, causes[0]?.service], ['dns_slow', 'shop'], JSON.stringify(causes))
   })
 })

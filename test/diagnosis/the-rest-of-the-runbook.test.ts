@@ -184,3 +184,16 @@ test('limits that are near, and spans that were lost: a warning each, over when 
   assert.deepEqual([...new Set(stream.incidents.map(({ state }) => state))], ['closed'])
   assert.equal(stream.changes.length, 6)
 })
+
+test('a phase that some of the calls spend names them: slow DNS is not a service that is slow now and then', () => {
+  const { stream } = learnt(() => ({}), 30)
+  stream.pass(12, () => {
+    for (let n = 0; n < 30; n++) {
+      const attributes = { 'hopscope.phase.dns_us': 280_000 }
+      stream.call(n % 4 === 0 ? { wayMs: 290, caller: { attributes } } : {})
+    }
+  })
+  const cause = first(stream, 'fault')
+  assert.equal(said(cause), 'dns_slow web shop')
+  assert.match(cause.evidence.join(), /of the slow ones 2\d\d\.\d ms each in dns/)
+})

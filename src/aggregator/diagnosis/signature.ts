@@ -14,7 +14,7 @@ const FIRST_PHASE = 2
 /** Samples of the last seconds. */
 export const RECENT = 64
 /** Seconds of which counts are kept. */
-export const SECONDS = 32
+export const SECONDS = 28
 const HOURS = 24
 /** Powers of two of calls a second, from a quarter. */
 const LOADS = 12
