@@ -37,8 +37,8 @@ if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`)
   process.exit(1)
 }
-// Many wait for time to pass: one more than there are cores.
-const suspects = await failing(files, availableParallelism() + 1)
+// Many wait for time to pass: two more than there are cores.
+const suspects = await failing(files, availableParallelism() + 2)
 const failed = suspects.length === 0 ? [] : await failing(suspects, 1)
 for (const file of suspects) {
   console.log(`# ${failed.includes(file) ? 'failed twice' : 'flaky: passed alone'}: ${relative('build', file)}`)

@@ -6,7 +6,7 @@ import { freePort, noRedis, type RedisServer, startRedis } from '../stores/redis
 import { tempFolder } from '../stores/temp-folder.ts'
 import { Storm, seedOf } from './storm.ts'
 
-const ROUNDS = Number(process.env.TEST_CRASH_ROUNDS ?? 4)
+const ROUNDS = Number(process.env.TEST_CRASH_ROUNDS ?? 3)
 const options = { timeout: 60_000 + ROUNDS * 5000 }
 
 test('a proxy with a file store is killed', options, (t) => killed(t, 1))

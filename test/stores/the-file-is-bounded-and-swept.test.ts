@@ -103,7 +103,7 @@ test('a disk without space is a store error, not the end', { skip: !mountable &&
   mkdirSync(disk)
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk])
   try {
-    const store = await FileStore.open({ folder: join(disk, 'store'), sync: false, maxBytes: 64 * MIB })
+    const store = await FileStore.open({ folder: disk, sync: false, maxBytes: 64 * MIB })
     const ids: string[] = []
     await assert.rejects(
       async () => {

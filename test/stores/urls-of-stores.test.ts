@@ -9,7 +9,7 @@ test('each kind of store has its form', () => {
   const MIB = 2 ** 20
   assert.deepEqual(parseStoreUrl('memory'), { kind: 'memory', maxBytes: 64 * MIB })
   assert.deepEqual(parseStoreUrl('memory?maxBytes=8MiB'), { kind: 'memory', maxBytes: 8 * MIB })
-  const file = { kind: 'file', folder: '/var/lib/h', sync: false, maxBytes: 1024 * MIB, shared: false }
+  const file = { kind: 'file', folder: '/var/lib/h', sync: false, maxBytes: 1024 * MIB }
   assert.deepEqual(parseStoreUrl('file:/var/lib/h'), file)
   assert.deepEqual(parseStoreUrl('file:///var/lib/h'), file)
   assert.deepEqual(parseStoreUrl('file:rel%3Fative?sync=true&maxBytes=4MiB'), {
@@ -17,7 +17,6 @@ test('each kind of store has its form', () => {
     folder: 'rel?ative',
     sync: true,
     maxBytes: 4 * MIB,
-    shared: false,
   })
 })
 
