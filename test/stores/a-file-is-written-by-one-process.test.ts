@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -172,6 +172,30 @@ test('a file that could not be opened at first is opened later: the failed try d
   await claims(store)
   assert.ok(readFileSync(join(folder, 'data.mdb')).length > 0)
 })
+
+test('an owner that cannot be spoken to is none: it lets the file go with the folder', async (t) => {
+  const folder = folderOf(t)
+  mkdirSync(join(folder, 'owner', 'socket'), { recursive: true })
+  await assert.rejects(open(t, folder))
+  assert.deepEqual(
+    openFiles().filter((path) => path.startsWith(folder)),
+    [],
+  )
+  rmSync(join(folder, 'owner', 'socket'), { recursive: true })
+  const [owner, guest] = [await open(t, folder), await open(t, folder)]
+  assert.deepEqual([owner.isOwner, guest.isOwner], [true, false])
+})
+
+/** Paths of this process's descriptors. */
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)]
+    } catch {
+      return [] // the one of the listing itself
+    }
+  })
+}
 
 /** Waits until a claim is taken. */
 async function claims(store: IdempotencyStore): Promise<void> {

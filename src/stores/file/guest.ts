@@ -50,7 +50,8 @@ export class Guest {
       const timer = setTimeout(() => failed(new StoreError('down', 'the process that has it is silent')), GREETING_MS)
       this.#socket.on('error', failed)
       this.#socket.on('close', () => {
-        failed(new StoreError('down', 'the process that has it hung up'))
+        // It is about to end, or has just: not a reason to refuse calls, as a misfit is.
+        failed(Object.assign(new Error('the process that has it hung up'), { code: 'ECONNRESET' }))
         this.#events?.onClose()
       })
       let greeted = false

@@ -94,11 +94,13 @@ export class SharedFileStore implements IdempotencyStore {
     const { sync } = this.#options
     const lock = this.#folder.lock()
     if (lock === undefined) return this.#visit()
+    let store: FileStore | undefined
     try {
-      const store = await FileStore.open(this.#options)
+      store = await FileStore.open(this.#options)
       return await Owner.start(store, lock, this.#folder.socketPath, { sync })
     } catch (error) {
-      // The next try is not to find the folder taken, by this one.
+      // Whoever locks the folder next must be the only one that has the file.
+      await store?.close()
       lock.release()
       throw error
     }
