@@ -2,7 +2,7 @@
  * What was recorded of failed and slow traces, in a folder: a file a trace and process, JSON lines, the first of which
  * says what it is. Bounded in files and bytes, the oldest go; what cannot be written is counted and dropped.
  */
-import { appendFile, mkdir, readdir, stat, unlink } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** Lines that wait for the disk. */
@@ -95,7 +95,7 @@ export class DumpFolder {
       }
       this.#begun.delete(name)
       // Another process may have been quicker.
-      await unlink(join(folder, name)).catch(() => {})
+      await rm(join(folder, name), { force: true }).catch(this.#options.onFault)
     }
     const there = new Set(names)
     for (const name of this.#begun) if (!there.has(name)) this.#begun.delete(name)
