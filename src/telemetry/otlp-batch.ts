@@ -10,7 +10,7 @@ const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.44.0'
 /** Receivers take 4 MiB; stay clear of it. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024 - 65_536
 /** What a usual span takes, to size the buffer by. */
-const SPAN_BYTES = 1024
+const SPAN_BYTES = 768
 
 /** A finished request. */
 export interface Batch {
@@ -35,8 +35,11 @@ export interface BatchMarks {
   readonly spans: Uint16Array
 }
 
-/** Share of its buffer that a request must fill for the buffer to go with it; emptier ones are copied out. */
-const WORTH_HANDING_OVER = 0.7
+/**
+ * Share of its buffer that a request must fill for the buffer to go with it; emptier ones are copied out. A full batch of
+ * usual spans takes 0.7 of it: a copy of each would be as much again to collect.
+ */
+const WORTH_HANDING_OVER = 0.6
 /** Free buffers kept: large ones made anew for each request cost page faults and major collections. */
 const MAX_SPARE = 3
 

@@ -11,8 +11,12 @@ const RESTART_FIRST_MS = 1000
 const RESTART_MAX_MS = 60_000
 /** What a close may take beyond its deadline before the thread is ended by force. */
 const CLOSE_GRACE_MS = 500
-/** Heap of the thread; batches and queue live outside it and have their own bounds. */
-const LIMITS = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 16 }
+/**
+ * Heap of the thread; batches and queue live outside it and have their own bounds. The young generation is small: exports
+ * leave large buffers that are free only once it is collected, and until then drive the old one to collections, which
+ * cost ten times as much.
+ */
+const LIMITS = { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 2 }
 
 export interface ThreadOptions {
   readonly worker: WorkerOptions

@@ -197,10 +197,13 @@ function followClock(): void {
   if (Math.abs(originUs - encoder.originUs) > CLOCK_STEP_US) encoder.originUs = originUs
 }
 
-/** Records in one go, some tenths of a millisecond: between them exports may leave, and the data thread may have the core. */
-const TURN_RECORDS = 64
+/**
+ * Records in one go, half a millisecond: between them exports may leave, and the data thread may have the core. Shorter
+ * turns cost both threads more, who find their caches cold after each.
+ */
+const TURN_RECORDS = 256
 /** Where both threads share a core, the data thread is not to wait for the end of a burst: a pause after each turn. */
-const PAUSE_MS = 1
+const PAUSE_MS = 4
 /** From this share of the ring on there is no time for pauses. */
 const HURRY = 0.5
 let draining = false
