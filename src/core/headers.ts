@@ -200,6 +200,16 @@ export class HeaderBlock {
     return undefined
   }
 
+  /** All values of a known field as received and not dropped, in their order, with `between` between them. */
+  joined(id: number, between: string): string {
+    if (this.#counts[id]! <= 1) return this.known(id) ?? ''
+    const values: string[] = []
+    for (let i = this.#first[id]!; i < this.count; i++) {
+      if (this.#ids[i] === id && this.#edits[i] !== DROPPED) values.push(this.valueAt(i))
+    }
+    return values.join(between)
+  }
+
   /** All values of the fields named `name` (lower case) as received and not dropped, in their order. */
   values(name: string): string[] {
     const values: string[] = []

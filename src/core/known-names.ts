@@ -34,6 +34,9 @@ export const KNOWN_NAMES = [
   'x-real-ip',
   'baggage',
   'content-type',
+  'content-encoding',
+  'authorization',
+  'idempotency-key',
   'grpc-timeout',
 ] as const
 

@@ -2,6 +2,7 @@
  * Moves one exchange from head to finish: stages, the attempt and its one safe replay, the response, the end. It owns
  * flow control and the word "finished", which it says exactly once for every exchange, whatever happens.
  */
+import { copyOf } from '../core/bytes.ts'
 import { nowUs } from '../core/clock.ts'
 import { errnoOf, ProxyError } from '../core/errors.ts'
 import { RPC_GRPC } from '../core/grpc.ts'
@@ -230,7 +231,7 @@ export class Driver implements AttemptEvents {
       this.#runner.guard(x, x.guard, responseRead, buf.subarray(start, end))
       if (x.finished) return
     }
-    if (this.#holdsEnd(x)) x.heldBack = Buffer.from(buf.subarray(start, end))
+    if (this.#holdsEnd(x)) x.heldBack = copyOf(buf, start, end)
     else if (!x.down.data(buf, start, end)) attempt.pauseResponse()
   }
 

@@ -1,10 +1,11 @@
 /**
- * Many small records in few buffers: blocks of 256 bytes, chained by number. The engine has no object for a record, so
+ * Many small records in few buffers: blocks of 288 bytes, chained by number. The engine has no object for a record, so
  * that its collector need not look at them, move them, or give them back. Blocks are used again, never returned: the
  * arena stays as large as it was at its fullest.
  */
 
-const BLOCK_BYTES = 256
+/** What remains of a usual record without its body is one block. */
+const BLOCK_BYTES = 288
 const BLOCK_WORDS = BLOCK_BYTES / 4
 /** Blocks are made so many at a time. */
 const SEGMENT_BLOCKS = 1024
@@ -18,7 +19,7 @@ export function arenaBytes(bytes: number): number {
   return blocksFor(bytes) * (BLOCK_BYTES + 8)
 }
 
-/** Where records are written before they are put: 16 KiB at most. */
+/** Where records are written before they are put: 18 KiB at most. */
 export class Staging {
   readonly bytes = Buffer.allocUnsafeSlow(64 * BLOCK_BYTES)
   readonly words = new Int32Array(this.bytes.buffer)
@@ -59,6 +60,26 @@ export class BlockArena {
   /** The first four bytes of a record as an unsigned little-endian number. */
   headOf(record: number): number {
     return this.#words[Math.floor(record / SEGMENT_BLOCKS)]![(record % SEGMENT_BLOCKS) * BLOCK_WORDS]! >>> 0
+  }
+
+  /** Whether `text` stands at `at` of a record, a multiple of four in its first block: the length as u32, then latin1. */
+  hasString(record: number, at: number, text: string): boolean {
+    const words = this.#words[Math.floor(record / SEGMENT_BLOCKS)]!
+    if (words[(record % SEGMENT_BLOCKS) * BLOCK_WORDS + at / 4]! >>> 0 !== text.length) return false
+    let left = BLOCK_BYTES - at - 4
+    let block = record
+    let bytes = this.#bytes[Math.floor(block / SEGMENT_BLOCKS)]!
+    let from = (block % SEGMENT_BLOCKS) * BLOCK_BYTES + at + 4
+    for (let i = 0; i < text.length; i++) {
+      if (left-- === 0) {
+        block = this.#next[block]!
+        bytes = this.#bytes[Math.floor(block / SEGMENT_BLOCKS)]!
+        from = (block % SEGMENT_BLOCKS) * BLOCK_BYTES - i
+        left = BLOCK_BYTES - 1
+      }
+      if (bytes[from + i] !== text.charCodeAt(i)) return false
+    }
+    return true
   }
 
   /** A copy of a record. */

@@ -1,5 +1,7 @@
 /** Writing and reading of the stores' own binary form: little endian, strings latin1 as on the wire, led by their length. */
 
+import { writeLatin1 } from '../core/latin1.ts'
+
 type Fields = readonly (readonly [string, string])[]
 
 /** Thrown by {@link ByteReader} where the bytes end before the form does; never leaves the codec. */
@@ -18,39 +20,44 @@ export function fieldsSize(fields: Fields): number {
 /** Into a buffer that is large enough: sizes are reckoned before. */
 export class ByteWriter {
   readonly bytes: Buffer
-  #at = 0
+  readonly #view: DataView
+  at = 0
 
   constructor(bytes: Buffer) {
     this.bytes = bytes
-  }
-
-  get at(): number {
-    return this.#at
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   }
 
   u8(value: number): void {
-    this.#at = this.bytes.writeUInt8(value, this.#at)
+    this.#view.setUint8(this.at, value)
+    this.at += 1
   }
 
   u16(value: number): void {
-    this.#at = this.bytes.writeUInt16LE(value, this.#at)
+    this.#view.setUint16(this.at, value, true)
+    this.at += 2
   }
 
   u32(value: number): void {
-    this.#at = this.bytes.writeUInt32LE(value, this.#at)
+    this.#view.setUint32(this.at, value, true)
+    this.at += 4
   }
 
   f64(value: number): void {
-    this.#at = this.bytes.writeDoubleLE(value, this.#at)
+    this.#view.setFloat64(this.at, value, true)
+    this.at += 8
   }
 
   string(text: string): void {
     this.u32(text.length)
-    this.#at += this.bytes.write(text, this.#at, 'latin1')
+    if (text.length > this.bytes.length - this.at) throw new RangeError('a string has no room where it is written')
+    writeLatin1(this.bytes, text, this.at)
+    this.at += text.length
   }
 
   raw(bytes: Buffer): void {
-    this.#at += bytes.copy(this.bytes, this.#at)
+    this.bytes.set(bytes, this.at)
+    this.at += bytes.length
   }
 
   fields(fields: Fields): void {

@@ -1,11 +1,13 @@
 /**
  * Finished records in memory, as bytes:
  *
- *     length of what remains without the body u32 | entry | status u16, completed, body bytes f64 || headers, trailers, body
+ *     length of what remains without the body u32 | id | entry | status u16, completed, body bytes f64 || headers, trailers,
+ *     body
  */
+import { latin1 } from '../core/latin1.ts'
 import type { StoredResponse } from '../exchange/idempotency-store.ts'
 import { arenaBytes, BlockArena, Staging } from './block-arena.ts'
-import { ByteReader, ByteWriter, fieldsSize } from './byte-cursor.ts'
+import { ByteReader, ByteWriter, fieldsSize, stringSize } from './byte-cursor.ts'
 import { entrySize, readEntry, writeEntry } from './entry-codec.ts'
 import type { Entry } from './lifecycle.ts'
 
@@ -17,12 +19,16 @@ const HEAD_BYTES = 4 + 2 + 2 * 8
 const STRING_BYTES = 16
 /** A claim at work: the objects, their numbers, their place in a map. */
 const WORKING_BYTES = 640
-/** The id, and its place in a map and in the list of use. */
-const LISTED_BYTES = 120
+/** Its row in the table: twice what it is, for the half of the table that waits for more. */
+const LISTED_BYTES = 72
 /** A buffer, and what the engine keeps of memory outside of its heap. */
 const BUFFER_BYTES = 200
 
+/** Where the length of the id stands. */
+const ID_AT = 4
+
 const staging = new Staging()
+const staged = new ByteWriter(staging.bytes)
 
 /** Bytes of a claim at work. */
 export function workingSize({ fingerprint, requestId, traceparent, owner }: Entry, id: string): number {
@@ -34,14 +40,16 @@ export class MemoryRecords {
   readonly #arena = new BlockArena()
 
   /** To be given up by {@link drop}, once. */
-  keep(entry: Entry): Kept {
+  keep(id: string, entry: Entry): Kept {
     const { response } = entry
-    const remains = HEAD_BYTES + entrySize(entry)
+    const remains = HEAD_BYTES + stringSize(id) + entrySize(entry)
     const body = response?.body
     const more = body === undefined ? 0 : fieldsSize(response!.headers) + fieldsSize(response!.trailers) + body.length
     const size = remains + more
-    const to = new ByteWriter(size <= staging.bytes.length ? staging.bytes : Buffer.allocUnsafeSlow(size))
+    const to = size <= staging.bytes.length ? staged : new ByteWriter(Buffer.allocUnsafeSlow(size))
+    to.at = 0
     to.u32(remains)
+    to.string(id)
     writeEntry(to, entry)
     to.u16(response?.status ?? 0)
     to.f64(response?.completedMs ?? 0)
@@ -51,19 +59,27 @@ export class MemoryRecords {
       to.fields(response!.trailers)
       to.raw(body)
     }
-    return to.bytes === staging.bytes ? this.#arena.put(staging, size) : to.bytes
+    return to === staged ? this.#arena.put(staging, size) : to.bytes
+  }
+
+  /** Whether it is the record of this id. */
+  isOf(kept: Kept, id: string): boolean {
+    if (typeof kept === 'number') return this.#arena.hasString(kept, ID_AT, id)
+    return kept.readUInt32LE(ID_AT) === id.length && latin1(kept, ID_AT + 4, ID_AT + 4 + id.length) === id
   }
 
   /** The entry again. Its body may be a view of the record: not to be written to. */
   read(kept: Kept): Entry {
-    const from = new ByteReader(typeof kept === 'number' ? this.#arena.get(kept) : kept, 4)
+    const bytes = typeof kept === 'number' ? this.#arena.get(kept) : kept
+    const from = new ByteReader(bytes, ID_AT + 4 + bytes.readUInt32LE(ID_AT))
     return readEntry(from, () => readResponse(from))
   }
 
   /** Bytes of a record with all that it alone keeps alive; held against the heap by a test. */
-  sizeOf(kept: Kept, id: string): number {
-    const bytes = typeof kept === 'number' ? arenaBytes(this.#arena.lengthOf(kept)) : BUFFER_BYTES + kept.length
-    return LISTED_BYTES + STRING_BYTES + id.length + bytes
+  sizeOf(kept: Kept): number {
+    return (
+      LISTED_BYTES + (typeof kept === 'number' ? arenaBytes(this.#arena.lengthOf(kept)) : BUFFER_BYTES + kept.length)
+    )
   }
 
   /** Whether the body of the response is there. */

@@ -4,8 +4,8 @@
  * gives up its body first, so that repeats learn that it ran. An eighth is for such remains and for outcomes in doubt;
  * only there is an id forgotten before its time, and counted.
  */
-import { LRUCache } from 'lru-cache'
 import { wallNowMs } from '../core/clock.ts'
+import { PassingMap } from '../core/passing-map.ts'
 import type {
   Claim,
   ClaimRequest,
@@ -30,6 +30,7 @@ import {
   standingOf,
 } from './lifecycle.ts'
 import { type Kept, MemoryRecords, workingSize } from './memory-records.ts'
+import { NONE, REMAINS, RESPONSES, RecordTable } from './record-table.ts'
 import { StoreError } from './store-error.ts'
 import { Waiters } from './waiters.ts'
 
@@ -40,24 +41,20 @@ export interface MemoryStoreOptions {
   readonly now?: () => number
 }
 
-/** No record takes less: with their number bounded the lists are arrays of numbers. */
-const LEAST_RECORD_BYTES = 400
-
 export class MemoryStore implements IdempotencyStore {
   readonly name = 'memory'
   readonly #now: () => number
   /** Claimed or dispatched, or with their lease over and not asked for since. */
-  readonly #working = new Map<string, Entry>()
+  readonly #working = new PassingMap<string, Entry>()
   #workingBytes = 0
   readonly #maxWorkingBytes: number
   /** No lease of {@link #working} is over before this; wall-clock milliseconds. */
   #leaseOverMs = Number.POSITIVE_INFINITY
   /** All that is at work no more. */
-  readonly #records = new MemoryRecords()
-  /** Completed, with their body. */
-  readonly #responses: LRUCache<string, Kept>
-  /** Completed without a body, unknown, expired. */
-  readonly #remains: LRUCache<string, Kept>
+  #records = new MemoryRecords()
+  readonly #table = new RecordTable((kept, id) => this.#records.isOf(kept, id))
+  readonly #maxResponsesBytes: number
+  readonly #maxRemainsBytes: number
   readonly #waiters = new Waiters()
   #fence = 0
   #forgotten = 0
@@ -66,25 +63,8 @@ export class MemoryStore implements IdempotencyStore {
     this.#now = options.now ?? wallNowMs
     const eighth = Math.max(1, Math.floor(options.maxBytes / 8))
     this.#maxWorkingBytes = eighth
-    const sizeCalculation = (kept: Kept, id: string): number => this.#records.sizeOf(kept, id)
-    this.#remains = new LRUCache<string, Kept>({
-      max: Math.ceil(eighth / LEAST_RECORD_BYTES),
-      maxSize: eighth,
-      sizeCalculation,
-      dispose: (kept, _id, why) => {
-        if (why === 'evict') this.#forgotten++
-        this.#records.drop(kept)
-      },
-    })
-    this.#responses = new LRUCache<string, Kept>({
-      max: Math.ceil((eighth * 6) / LEAST_RECORD_BYTES),
-      maxSize: eighth * 6,
-      sizeCalculation,
-      dispose: (kept, id, why) => {
-        if (why === 'evict') this.#keepRemains(id, this.#records.withoutBody(kept))
-        else this.#records.drop(kept)
-      },
-    })
+    this.#maxResponsesBytes = eighth * 6
+    this.#maxRemainsBytes = eighth
   }
 
   /** Ids that were forgotten before their time, for want of room. */
@@ -94,7 +74,7 @@ export class MemoryStore implements IdempotencyStore {
 
   /** Bytes held, as they are counted. */
   get bytes(): number {
-    return this.#workingBytes + this.#responses.calculatedSize + this.#remains.calculatedSize
+    return this.#workingBytes + this.#table.bytesOf(RESPONSES) + this.#table.bytesOf(REMAINS)
   }
 
   claim(request: ClaimRequest): Soon<ClaimResult> {
@@ -166,8 +146,8 @@ export class MemoryStore implements IdempotencyStore {
       if (standing !== 'free') counts[standing] = (counts[standing] ?? 0) + 1
     }
     for (const entry of this.#working.values()) count(entry)
-    for (const records of [this.#responses, this.#remains]) {
-      for (const kept of records.values()) count(this.#records.read(kept))
+    for (const list of [RESPONSES, REMAINS] as const) {
+      for (const kept of this.#table.values(list)) count(this.#records.read(kept))
     }
     return counts
   }
@@ -176,26 +156,27 @@ export class MemoryStore implements IdempotencyStore {
     this.#waiters.close()
     this.#working.clear()
     this.#workingBytes = 0
-    this.#responses.clear()
-    this.#remains.clear()
+    this.#table.clear()
+    this.#records = new MemoryRecords()
   }
 
   #find(id: string): Entry | undefined {
     const working = this.#working.get(id)
     if (working !== undefined) return working
-    const kept = this.#responses.get(id) ?? this.#remains.get(id)
-    return kept === undefined ? undefined : this.#records.read(kept)
+    const row = this.#table.find(id)
+    if (row === NONE) return undefined
+    this.#table.use(row)
+    return this.#records.read(this.#table.keptAt(row))
   }
 
   #remove(id: string): void {
-    const working = this.#working.get(id)
-    if (working === undefined) {
-      this.#responses.delete(id)
-      this.#remains.delete(id)
+    const working = this.#working.delete(id)
+    if (working !== undefined) {
+      this.#workingBytes -= workingSize(working, id)
       return
     }
-    this.#working.delete(id)
-    this.#workingBytes -= workingSize(working, id)
+    const row = this.#table.find(id)
+    if (row !== NONE) this.#drop(row)
   }
 
   /** Change an entry that goes on working. */
@@ -221,30 +202,47 @@ export class MemoryStore implements IdempotencyStore {
     const before = entry.state
     if (!change(entry, this.#now())) return false
     if (before === 'completed') return true
-    if (this.#working.delete(id)) this.#workingBytes -= bytes
+    if (this.#working.delete(id) !== undefined) this.#workingBytes -= bytes
     else this.#remove(id)
-    this.#keep(id, this.#records.keep(entry))
-    // The table of a map that was outgrown keeps what was in it until the next full collection.
-    entry.response = undefined
+    this.#keep(id, this.#records.keep(id, entry))
     this.#waiters.notify(id)
     return true
   }
 
-  #keep(id: string, kept: Kept): void {
-    const records = this.#records
-    const fits = records.hasBody(kept) && records.sizeOf(kept, id) <= this.#responses.maxSize
-    if (fits) this.#responses.set(id, kept)
-    else this.#keepRemains(id, records.withoutBody(kept))
+  #drop(row: number): void {
+    this.#records.drop(this.#table.keptAt(row))
+    this.#table.remove(row)
   }
 
-  /** An entry that is larger than all the room is forgotten, and counted as that. */
-  #keepRemains(id: string, kept: Kept): void {
-    if (this.#records.sizeOf(kept, id) <= this.#remains.maxSize) {
-      this.#remains.set(id, kept)
+  #keep(id: string, kept: Kept): void {
+    const records = this.#records
+    const bytes = records.sizeOf(kept)
+    if (!records.hasBody(kept) || bytes > this.#maxResponsesBytes) {
+      this.#keepRemains(id, records.withoutBody(kept))
       return
     }
-    this.#forgotten++
-    this.#records.drop(kept)
+    this.#table.add(id, kept, RESPONSES, bytes)
+    while (this.#table.bytesOf(RESPONSES) > this.#maxResponsesBytes) this.#giveUpBody(this.#table.oldest(RESPONSES))
+  }
+
+  #giveUpBody(row: number): void {
+    const kept = this.#records.withoutBody(this.#table.keptAt(row))
+    this.#table.move(row, kept, REMAINS, this.#records.sizeOf(kept))
+    this.#trimRemains(row)
+  }
+
+  #keepRemains(id: string, kept: Kept): void {
+    this.#trimRemains(this.#table.add(id, kept, REMAINS, this.#records.sizeOf(kept)))
+  }
+
+  /** Make room for the last one; where it is larger than all the room, it is the one to go. Either is counted. */
+  #trimRemains(last: number): void {
+    const table = this.#table
+    const first = this.#records.sizeOf(table.keptAt(last)) > this.#maxRemainsBytes ? last : NONE
+    while (table.bytesOf(REMAINS) > this.#maxRemainsBytes) {
+      this.#forgotten++
+      this.#drop(first === NONE ? table.oldest(REMAINS) : first)
+    }
   }
 
   /** Whether a claim of so many bytes fits, after those whose lease is over have made room. */
@@ -256,7 +254,7 @@ export class MemoryStore implements IdempotencyStore {
 
   #sweep(now: number): void {
     this.#leaseOverMs = Number.POSITIVE_INFINITY
-    for (const [id, entry] of this.#working) {
+    for (const [id, entry] of this.#working.entries()) {
       if (now < entry.leaseUntilMs) {
         this.#leaseOverMs = Math.min(this.#leaseOverMs, entry.leaseUntilMs)
         continue
@@ -264,7 +262,7 @@ export class MemoryStore implements IdempotencyStore {
       this.#remove(id)
       if (entry.state !== 'dispatched') continue
       entry.state = 'unknown'
-      this.#keepRemains(id, this.#records.keep(entry))
+      this.#keepRemains(id, this.#records.keep(id, entry))
     }
   }
 }

@@ -5,6 +5,7 @@
 import { ProxyError } from '../../src/core/errors.ts'
 import { HeaderBlock } from '../../src/core/headers.ts'
 import { newSpanId, newTraceId } from '../../src/core/ids.ts'
+import { knownId } from '../../src/core/known-names.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { CHUNKED, RequestHead, ResponseHead } from '../../src/core/message.ts'
 import { type Deadlined, Sweeper } from '../../src/core/timers.ts'
@@ -251,7 +252,8 @@ function requestHead(key: string, bodyLength: number): RequestHead {
   head.host = 'here'
   head.bodyLength = bodyLength
   const name = 'Idempotency-Key'
-  head.headers.push(0, name.length, name.length + 2, name.length + 2 + key.length, 0, true)
+  const id = knownId('idempotency-key')
+  head.headers.push(0, name.length, name.length + 2, name.length + 2 + key.length, id, true)
   head.headers.seal(`${name}: ${key}\r\n`)
   return head
 }

@@ -20,13 +20,18 @@ export interface Instance {
 /** Longest wait for a start. */
 const START_MS = 10_000
 
-/** A port that was free a moment ago. */
+/** Given to this process before: the kernel may give one again at once. */
+const given = new Set<number>()
+
+/** A port that was free a moment ago, each time another one. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
   server.close()
   await once(server, 'close')
+  if (given.has(port)) return freePort()
+  given.add(port)
   return port
 }
 

@@ -112,3 +112,16 @@ test('bytes are counted as they weigh', async () => {
     assert.ok(ratio > 0.5 && ratio < 1.05, `${bytes} bytes: weighs ${ratio.toFixed(2)} of what is counted`)
   }
 })
+
+test('an id of any length is told from one that differs in its last letter', async () => {
+  const store = new MemoryStore({ maxBytes: 8 * MIB })
+  for (const length of [1, 3, 280, 281, 284, 285, 575, 2000, 30_000]) {
+    const ids = ['a', 'b'].map((last) => 'x'.repeat(length - 1) + last)
+    for (const [i, id] of ids.entries()) {
+      assert.equal(store.read(id), undefined, `${length}`)
+      const claim = await claimed(store, claimRequest(id))
+      await store.complete(claim, '', response({ status: 200 + i }))
+    }
+    for (const [i, id] of ids.entries()) assert.equal(store.read(id)?.response?.status, 200 + i, `${length}`)
+  }
+})

@@ -2,7 +2,9 @@
  * Packets of one direction of an MQTT connection. The fixed header (MQTT 5.0 §2.1) tells type and length; of a PUBLISH
  * only what stands before its payload is kept, and nothing at all of one that gets no reply.
  */
+
 import type { IPublishPacket, Packet } from 'mqtt-packet'
+import { copyOf } from '../../core/bytes.ts'
 import type { MqttPackets } from './mqtt-packets.ts'
 import { DOUBT, MORE, UnitReader } from './unit-reader.ts'
 
@@ -150,11 +152,6 @@ function shortPacket(first: number, buf: Buffer, at: number, length: number): Pa
   }
   if (length !== 2 || type < PUBACK || type > PUBCOMP || flags !== (type === PUBREL ? 2 : 0)) return undefined
   return { cmd: ACKS[type]!, messageId: buf.readUInt16BE(at), reasonCode: 0 }
-}
-
-/** The library may keep parts of what it is given, and the memory here is overwritten by the next read. */
-function copyOf(buf: Buffer, start: number, end: number): Buffer {
-  return Buffer.from(buf.subarray(start, end))
 }
 
 /** A PUBLISH that ends where its payload would begin. */

@@ -155,20 +155,29 @@ export class Execution implements Leased {
     const { store } = this.#shared
     if (this.#policy.releases(recording.status))
       return this.#finally(() => store.release(claim), this.#shareable(response))
-    const landing = this.#recordLanding('completed', response)
-    return settle(
-      () => store.complete(claim, fingerprint, response),
-      (held) => {
-        if (!held) this.#shared.log.warn({ store: store.name }, 'an answer came after its claim was lost')
-        return this.#end(landing)
-      },
-      (error) => {
-        if (this.#x.idempotency === 'first') this.#x.idempotency = 'store_error'
-        this.#shared.log.warn({ store: store.name, err: error }, 'an answer could not be stored')
-        this.#storeLate(response, landing)
-        return undefined
-      },
+    let answer: Soon<boolean>
+    try {
+      answer = store.complete(claim, fingerprint, response)
+    } catch (error) {
+      return this.#notStored(response, error)
+    }
+    if (!(answer instanceof Promise)) return this.#stored(response, answer)
+    return answer.then(
+      (held) => this.#stored(response, held),
+      (error) => this.#notStored(response, error),
     )
+  }
+
+  #stored(response: StoredResponse, held: boolean): undefined {
+    if (!held) this.#shared.log.warn({ store: this.#shared.store.name }, 'an answer came after its claim was lost')
+    return this.#end(this.#recordLanding('completed', response))
+  }
+
+  #notStored(response: StoredResponse, error: unknown): undefined {
+    if (this.#x.idempotency === 'first') this.#x.idempotency = 'store_error'
+    this.#shared.log.warn({ store: this.#shared.store.name, err: error }, 'an answer could not be stored')
+    this.#storeLate(response, this.#recordLanding('completed', response))
+    return undefined
   }
 
   /** Those that wait get the answer even where it is not kept: they asked for the same at the same time. */

@@ -3,6 +3,7 @@
  * flight: one claim, and one subscription where another process runs it.
  */
 import type { ProxyError } from '../../core/errors.ts'
+import { PassingMap } from '../../core/passing-map.ts'
 import type { IdempotencyRecord, IdempotencyStore } from '../../exchange/idempotency-store.ts'
 
 /** How a flight ended. */
@@ -51,7 +52,7 @@ export class Flight {
 const LOOK_MS = 1000
 
 export class Flights {
-  readonly #flights = new Map<string, Flight>()
+  readonly #flights = new PassingMap<string, Flight>()
   readonly #store: IdempotencyStore
 
   constructor(store: IdempotencyStore) {

@@ -1,6 +1,11 @@
 /** What makes two requests the same: the id of their record, and the fingerprint that is held against the first one's. */
 import { createHash, type Hash, hash } from 'node:crypto'
+import { knownId } from '../../core/known-names.ts'
+import { writeLatin1 } from '../../core/latin1.ts'
 import type { RequestHead } from '../../core/message.ts'
+
+const CONTENT_TYPE = knownId('content-type')
+const CONTENT_ENCODING = knownId('content-encoding')
 
 /**
  * The record of a key: method, host, path with query, principal and key, hashed. None of them can hold a NUL, so that
@@ -13,8 +18,8 @@ export function recordId(request: RequestHead, principal: string, key: string): 
 
 /** What beside its body a repeat must have in common. Trace, date and agent headers differ and mean nothing. */
 function preamble(request: RequestHead): string {
-  const type = request.headers.values('content-type').join(',')
-  const encoding = request.headers.values('content-encoding').join(',')
+  const type = request.headers.joined(CONTENT_TYPE, ',')
+  const encoding = request.headers.joined(CONTENT_ENCODING, ',')
   return `1\0${request.method}\0${request.path}\0${type}\0${encoding}\0`
 }
 
@@ -38,7 +43,20 @@ export class Fingerprint {
   }
 }
 
+/** Where a small request is put together, to be hashed in one piece. */
+const together = Buffer.allocUnsafeSlow(16 * 1024)
+
 /** The same of a body that is here as a whole. */
 export function fingerprintOf(request: RequestHead, body: readonly Buffer[]): string {
-  return hash('sha256', Buffer.concat([Buffer.from(preamble(request), 'latin1'), ...body]), 'base64url')
+  const before = preamble(request)
+  let length = before.length
+  for (const piece of body) length += piece.length
+  const bytes = length <= together.length ? together : Buffer.allocUnsafeSlow(length)
+  writeLatin1(bytes, before, 0)
+  let at = before.length
+  for (const piece of body) {
+    bytes.set(piece, at)
+    at += piece.length
+  }
+  return hash('sha256', bytes.subarray(0, length), 'base64url')
 }

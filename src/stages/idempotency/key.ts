@@ -3,6 +3,7 @@
  * one: both mean the same key.
  */
 import type { HeaderBlock } from '../../core/headers.ts'
+import { knownId } from '../../core/known-names.ts'
 
 /** What came: no key, a key without its quotes, or why it is none. */
 export type KeyReading =
@@ -10,6 +11,7 @@ export type KeyReading =
   | { readonly kind: 'key'; readonly key: string }
   | { readonly kind: 'fault'; readonly fault: string }
 
+const IDEMPOTENCY_KEY = knownId('idempotency-key')
 const NONE: KeyReading = { kind: 'none' }
 const MAX_LENGTH = 255
 /** Printable without space; a comma may have joined two fields, a quote would be half a string. */
@@ -19,9 +21,9 @@ const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)"(?:[ \t]*;.*)?$/
 const fault = (text: string): KeyReading => ({ kind: 'fault', fault: text })
 
 export function readKey(headers: HeaderBlock): KeyReading {
-  const values = headers.values('idempotency-key')
-  if (values.length === 0) return NONE
-  return values.length > 1 ? fault('there is more than one') : parseKey(values[0]!)
+  if (headers.countOf(IDEMPOTENCY_KEY) > 1) return fault('there is more than one')
+  const value = headers.known(IDEMPOTENCY_KEY)
+  return value === undefined ? NONE : parseKey(value)
 }
 
 /** One field value; parameters behind a quoted key are passed over. */

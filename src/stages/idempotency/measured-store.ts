@@ -10,7 +10,6 @@ import type {
   Soon,
   StoredResponse,
 } from '../../exchange/idempotency-store.ts'
-import { settle } from './soon.ts'
 
 export const STORE_OPERATIONS = ['claim', 'dispatch', 'renew', 'complete', 'markUnknown', 'release', 'read'] as const
 export type StoreOperation = (typeof STORE_OPERATIONS)[number]
@@ -31,17 +30,26 @@ export class MeasuredStore implements IdempotencyStore {
 
   #timed<T>(operation: StoreOperation, ask: () => Soon<T>): Soon<T> {
     const startUs = nowUs()
-    return settle(
-      ask,
-      (value) => {
-        this.#onOperation(operation, nowUs() - startUs, true)
-        return value
-      },
-      (error) => {
-        this.#onOperation(operation, nowUs() - startUs, false)
-        throw error
-      },
-    )
+    try {
+      const answer = ask()
+      if (answer instanceof Promise) return this.#later(operation, startUs, answer)
+      this.#onOperation(operation, nowUs() - startUs, true)
+      return answer
+    } catch (error) {
+      this.#onOperation(operation, nowUs() - startUs, false)
+      throw error
+    }
+  }
+
+  async #later<T>(operation: StoreOperation, startUs: number, answer: Promise<T>): Promise<T> {
+    let ok = false
+    try {
+      const value = await answer
+      ok = true
+      return value
+    } finally {
+      this.#onOperation(operation, nowUs() - startUs, ok)
+    }
   }
 
   claim(request: ClaimRequest): Soon<ClaimResult> {

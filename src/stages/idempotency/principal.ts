@@ -1,12 +1,15 @@
 /** Whose key it is. Keys of different principals are different keys, so that nobody reads another's response. */
+import { knownId } from '../../core/known-names.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
+
+const AUTHORIZATION = knownId('authorization')
 
 /** The principal of a request, undefined where it has none. Never stored or logged: it goes into a hash. */
 export type PrincipalReader = (x: Exchange) => string | undefined
 
 /** `authorization`, `header:NAME`, `jwt:CLAIM`, `mtls` or `address`. */
 export function principalReader(spec: string): PrincipalReader {
-  if (spec === 'authorization') return fieldReader('authorization')
+  if (spec === 'authorization') return (x) => x.request.headers.joined(AUTHORIZATION, '\n') || undefined
   if (spec === 'mtls') return (x) => x.connection.peerIdentity?.principal || undefined
   if (spec === 'address') return (x) => x.connection.peer.address
   const colon = spec.indexOf(':')

@@ -1,6 +1,7 @@
 /** The Idempotency-Key stage: a request with a key runs once, and its repeats get its response. */
 import { nowUs } from '../../core/clock.ts'
 import { type ErrorCode, ProxyError } from '../../core/errors.ts'
+import { knownId } from '../../core/known-names.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Sweeper } from '../../core/timers.ts'
 import type { Exchange, IdempotencyOutcome } from '../../exchange/exchange.ts'
@@ -29,6 +30,7 @@ export interface IdempotencyOptions {
   readonly onOutcome?: (outcome: IdempotencyOutcome) => void
 }
 
+const CONTENT_TYPE = knownId('content-type')
 /** Bytes of responses that are being recorded at once. */
 const RECORDING_BYTES = 64 * 1024 * 1024
 
@@ -108,7 +110,7 @@ export class Idempotency implements Stage {
 
 /** What may leave HTTP or goes on without end is forwarded as it is. */
 function isStream({ request }: Exchange): boolean {
-  return request.upgrade !== '' || (request.headers.get('content-type') ?? '').startsWith('application/grpc')
+  return request.upgrade !== '' || (request.headers.known(CONTENT_TYPE) ?? '').startsWith('application/grpc')
 }
 
 function refuse(x: Exchange, code: ErrorCode, detail = ''): Verdict {
