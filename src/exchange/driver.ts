@@ -19,7 +19,7 @@ import { phaseOf } from './phase.ts'
 import type { Attempt, AttemptEvents, TunnelEnd, Upstream } from './ports.ts'
 import { RequestStages } from './request-stages.ts'
 import type { Guard } from './stage.ts'
-import { StageRunner } from './stage-runner.ts'
+import { type GuardRead, StageRunner } from './stage-runner.ts'
 
 /** What a driver is made of. */
 export interface DriverOptions {
@@ -100,7 +100,7 @@ export class Driver implements AttemptEvents {
   }
 
   requestData(x: Exchange, buf: Buffer, start: number, end: number): void {
-    if (x.guard !== undefined && !this.#guardTakes(x, x.guard, buf.subarray(start, end))) return
+    if (x.guard !== undefined && !this.#guardTakes(x, x.guard, buf, start, end)) return
     if (x.discardsRequest) return
     if (this.#stages.requestData.length > 0) this.#runner.chunk(x, this.#stages.requestData, buf.subarray(start, end))
     const attempt = x.attempt!
@@ -110,8 +110,8 @@ export class Driver implements AttemptEvents {
     if (!attempt.data(buf, start, end)) x.down.pauseRequest()
   }
 
-  #guardTakes(x: Exchange, guard: Guard, chunk: Buffer): boolean {
-    if (!this.#request.guardTakes(x, guard, chunk)) return false
+  #guardTakes(x: Exchange, guard: Guard, buf: Buffer, start: number, end: number): boolean {
+    if (!this.#request.guardTakes(x, guard, buf, start, end)) return false
     if (x.refusal !== undefined && !x.discardsRequest) this.downstreamFailed(x, x.refusal)
     return !x.finished
   }
@@ -228,7 +228,7 @@ export class Driver implements AttemptEvents {
       if (x.finished) return
     }
     if (x.guard !== undefined) {
-      this.#runner.guard(x, x.guard, responseRead, buf.subarray(start, end))
+      this.#runner.guardReads(x, x.guard, responseRead, buf, start, end)
       if (x.finished) return
     }
     if (this.#holdsEnd(x)) x.heldBack = copyOf(buf, start, end)
@@ -363,7 +363,7 @@ export class Driver implements AttemptEvents {
 /** Calls of a guard. */
 const requestEnded = (guard: Guard, x: Exchange): undefined => guard.onRequestEnd(x)
 const responseBegan = (guard: Guard, x: Exchange, head: ResponseHead): undefined => guard.onResponseHead(x, head)
-const responseRead = (guard: Guard, x: Exchange, chunk: Buffer): undefined => guard.onResponseData(x, chunk)
+const responseRead: GuardRead = (guard, x, buf, start, end) => guard.onResponseData(x, buf, start, end)
 const responseEnded = (guard: Guard, x: Exchange, trailers: HeaderBlock | undefined): undefined | Promise<undefined> =>
   guard.onResponseEnd(x, trailers)
 const exchangeFinished = (guard: Guard, x: Exchange): undefined => guard.onFinish(x)

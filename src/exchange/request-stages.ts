@@ -1,9 +1,10 @@
 /** What a request goes through before its first attempt: the stages' word on its head, which may wait, or gather its body. */
+import { copyOf } from '../core/bytes.ts'
 import { nowUs } from '../core/clock.ts'
 import type { Hook, PhaseTables } from './compile.ts'
 import type { Exchange } from './exchange.ts'
 import { ANSWERED, CONTINUE, type Guard, type Verdict } from './stage.ts'
-import type { DecidingHook, StageRunner } from './stage-runner.ts'
+import type { DecidingHook, GuardRead, StageRunner } from './stage-runner.ts'
 
 /** What becomes of a request. */
 export interface RequestOutcome {
@@ -15,7 +16,7 @@ export interface RequestOutcome {
 
 /** Asks the guard, as a hook of a stage. */
 const GATHERED: DecidingHook = { stage: 'guard', decides: true, run: (x) => x.guard!.onGathered(x) }
-const requestData = (guard: Guard, x: Exchange, chunk: Buffer): undefined => guard.onRequestData(x, chunk)
+const requestRead: GuardRead = (guard, x, buf, start, end) => guard.onRequestData(x, buf, start, end)
 
 /** Walks the request head's hooks. */
 export class RequestStages {
@@ -90,13 +91,13 @@ export class RequestStages {
   }
 
   /** A guard sees the bytes, or they are gathered for it. False: they go no further now. */
-  guardTakes(x: Exchange, guard: Guard, chunk: Buffer): boolean {
+  guardTakes(x: Exchange, guard: Guard, buf: Buffer, start: number, end: number): boolean {
     if (x.gatherNext >= 0) {
-      x.requestBytes += chunk.length
-      x.replayBody!.push(Buffer.from(chunk))
+      x.requestBytes += end - start
+      x.replayBody!.push(copyOf(buf, start, end))
       return false
     }
-    this.#runner.guard(x, guard, requestData, chunk)
+    this.#runner.guardReads(x, guard, requestRead, buf, start, end)
     return !x.finished
   }
 }

@@ -12,6 +12,9 @@ export type DecidingHook = Hook<(x: Exchange) => Verdict | Promise<Verdict>>
 /** A call of one of a guard's methods. */
 export type GuardCall<A, T> = (guard: Guard, x: Exchange, given: A) => T
 
+/** The same for bytes of a body, `buf[start, end)`. */
+export type GuardRead = (guard: Guard, x: Exchange, buf: Buffer, start: number, end: number) => undefined
+
 /** What a runner is made of. */
 export interface StageRunnerOptions {
   readonly log: Logger
@@ -95,6 +98,15 @@ export class StageRunner {
     } catch (error) {
       this.threw(x, { stage: guard.name, decides: true, run: undefined }, error)
       return undefined
+    }
+  }
+
+  /** The same for bytes of a body. */
+  guardReads(x: Exchange, guard: Guard, read: GuardRead, buf: Buffer, start: number, end: number): void {
+    try {
+      read(guard, x, buf, start, end)
+    } catch (error) {
+      this.threw(x, { stage: guard.name, decides: true, run: undefined }, error)
     }
   }
 

@@ -48,10 +48,10 @@ export interface Guard {
   /** For logs, as {@link Stage.name}. */
   readonly name: string
   /**
-   * Request bytes as they are read, also those that go nowhere (`x.discardsRequest`); not those that are gathered. To
+   * Request bytes `buf[start, end)` as they are read, also those that go nowhere (`x.discardsRequest`); not those that are gathered. To
    * refuse, set `x.refusal`.
    */
-  onRequestData(x: Exchange, chunk: Buffer): undefined
+  onRequestData(x: Exchange, buf: Buffer, start: number, end: number): undefined
   onRequestEnd(x: Exchange): undefined
   /** After GATHER: the request is here as a whole, its body in `x.replayBody`. May wait. */
   onGathered(x: Exchange): Verdict | Promise<Verdict>
@@ -64,7 +64,7 @@ export interface Guard {
   mayRepeat(x: Exchange, error: ProxyError): boolean
   /** The final head of the upstream, before any stage edits it. Not called for answers made here. */
   onResponseHead(x: Exchange, head: ResponseHead): undefined
-  onResponseData(x: Exchange, chunk: Buffer): undefined
+  onResponseData(x: Exchange, buf: Buffer, start: number, end: number): undefined
   /** As {@link Stage.onResponseEnd}, after those of all stages. */
   onResponseEnd(x: Exchange, trailers: HeaderBlock | undefined): undefined | Promise<undefined>
   /** Whether a request that was handed over as a whole runs to its end when its client leaves. */

@@ -102,19 +102,34 @@ export class MemoryStore implements IdempotencyStore {
   }
 
   dispatch(claim: Claim, fingerprint: string, leaseMs: number): boolean {
-    return this.#work(claim, (entry, now) => dispatchEntry(entry, claim, fingerprint, leaseMs, now))
+    const entry = this.#working.get(claim.id)
+    if (entry === undefined) return false
+    const before = entry.fingerprint
+    return dispatchEntry(entry, claim, fingerprint, leaseMs, this.#now()) && this.#worked(claim.id, entry, before)
   }
 
   renew(claim: Claim, fingerprint: string, leaseMs: number): boolean {
-    return this.#work(claim, (entry, now) => renewEntry(entry, claim, fingerprint, leaseMs, now))
+    const entry = this.#working.get(claim.id)
+    if (entry === undefined) return false
+    const before = entry.fingerprint
+    return renewEntry(entry, claim, fingerprint, leaseMs, this.#now()) && this.#worked(claim.id, entry, before)
   }
 
   complete(claim: Claim, fingerprint: string, response: StoredResponse): boolean {
-    return this.#settle(claim, (entry, now) => completeEntry(entry, claim, fingerprint, response, now))
+    const entry = this.#find(claim.id)
+    if (entry === undefined) return false
+    const [before, bytes] = [entry.state, workingSize(entry, claim.id)]
+    if (!completeEntry(entry, claim, fingerprint, response, this.#now())) return false
+    // Asked once more by the owner of the outcome that is there.
+    return before === 'completed' || this.#settled(claim.id, entry, bytes)
   }
 
   markUnknown(claim: Claim, fingerprint: string): boolean {
-    return this.#settle(claim, (entry, now) => markEntryUnknown(entry, claim, fingerprint, now))
+    const entry = this.#find(claim.id)
+    if (entry === undefined) return false
+    const [before, bytes] = [entry.state, workingSize(entry, claim.id)]
+    if (!markEntryUnknown(entry, claim, fingerprint, this.#now())) return false
+    return before === 'completed' || this.#settled(claim.id, entry, bytes)
   }
 
   release(claim: Claim): boolean {
@@ -179,29 +194,16 @@ export class MemoryStore implements IdempotencyStore {
     if (row !== NONE) this.#drop(row)
   }
 
-  /** Change an entry that goes on working. */
-  #work(claim: Claim, change: (entry: Entry, now: number) => boolean): boolean {
-    const entry = this.#working.get(claim.id)
-    if (entry === undefined) return false
-    const before = entry.fingerprint
-    if (!change(entry, this.#now())) return false
-    const { fingerprint } = entry
-    if (fingerprint !== before) {
-      this.#workingBytes += fingerprint.length - before.length
-      this.#waiters.notify(claim.id)
-    }
+  /** An entry goes on working, with a fingerprint that was `before`. True. */
+  #worked(id: string, { fingerprint }: Entry, before: string): true {
+    if (fingerprint === before) return true
+    this.#workingBytes += fingerprint.length - before.length
+    this.#waiters.notify(id)
     return true
   }
 
-  /** Change an entry to its outcome. */
-  #settle(claim: Claim, change: (entry: Entry, now: number) => boolean): boolean {
-    const { id } = claim
-    const entry = this.#find(id)
-    if (entry === undefined) return false
-    const bytes = workingSize(entry, id)
-    const before = entry.state
-    if (!change(entry, this.#now())) return false
-    if (before === 'completed') return true
+  /** An entry has its outcome; it took `bytes` where it was at work. True. */
+  #settled(id: string, entry: Entry, bytes: number): true {
     if (this.#working.delete(id) !== undefined) this.#workingBytes -= bytes
     else this.#remove(id)
     this.#keep(id, this.#records.keep(id, entry))

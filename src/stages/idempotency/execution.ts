@@ -140,8 +140,8 @@ export class Execution implements Leased {
     this.#recording = new Recording(head, this.#policy.maxResponseBytes, this.#shared.budget)
   }
 
-  data(chunk: Buffer): void {
-    this.#recording?.data(chunk)
+  data(buf: Buffer, start: number, end: number): void {
+    this.#recording?.data(buf, start, end)
   }
 
   /** The response was read to its end: store it. Never rejects: the client gets its response in any case. */

@@ -61,9 +61,9 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
 
   // === the request ===
 
-  onRequestData(x: Exchange, chunk: Buffer): undefined {
+  onRequestData(x: Exchange, buf: Buffer, start: number, end: number): undefined {
     const hash = this.#hash!
-    hash.update(chunk)
+    hash.update(buf.subarray(start, end))
     if (hash.bytes <= this.#policy.maxBodyBytes || x.refusal !== undefined) return
     const verdict = this.#refuse('idempotency_body_too_large', 'refused')
     this.#leave()
@@ -296,8 +296,8 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
     this.#execution?.record(head)
   }
 
-  onResponseData(_x: Exchange, chunk: Buffer): undefined {
-    this.#execution?.data(chunk)
+  onResponseData(_x: Exchange, buf: Buffer, start: number, end: number): undefined {
+    this.#execution?.data(buf, start, end)
   }
 
   onResponseEnd(_x: Exchange, trailers: HeaderBlock | undefined): undefined | Promise<undefined> {

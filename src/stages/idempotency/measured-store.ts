@@ -28,17 +28,10 @@ export class MeasuredStore implements IdempotencyStore {
     this.#onOperation = onOperation
   }
 
-  #timed<T>(operation: StoreOperation, ask: () => Soon<T>): Soon<T> {
-    const startUs = nowUs()
-    try {
-      const answer = ask()
-      if (answer instanceof Promise) return this.#later(operation, startUs, answer)
-      this.#onOperation(operation, nowUs() - startUs, true)
-      return answer
-    } catch (error) {
-      this.#onOperation(operation, nowUs() - startUs, false)
-      throw error
-    }
+  #told<T>(operation: StoreOperation, startUs: number, answer: Soon<T>): Soon<T> {
+    if (answer instanceof Promise) return this.#later(operation, startUs, answer)
+    this.#onOperation(operation, nowUs() - startUs, true)
+    return answer
   }
 
   async #later<T>(operation: StoreOperation, startUs: number, answer: Promise<T>): Promise<T> {
@@ -53,31 +46,38 @@ export class MeasuredStore implements IdempotencyStore {
   }
 
   claim(request: ClaimRequest): Soon<ClaimResult> {
-    return this.#timed('claim', () => this.#store.claim(request))
+    const startUs = nowUs()
+    return this.#told('claim', startUs, this.#store.claim(request))
   }
 
   dispatch(claim: Claim, fingerprint: string, leaseMs: number): Soon<boolean> {
-    return this.#timed('dispatch', () => this.#store.dispatch(claim, fingerprint, leaseMs))
+    const startUs = nowUs()
+    return this.#told('dispatch', startUs, this.#store.dispatch(claim, fingerprint, leaseMs))
   }
 
   renew(claim: Claim, fingerprint: string, leaseMs: number): Soon<boolean> {
-    return this.#timed('renew', () => this.#store.renew(claim, fingerprint, leaseMs))
+    const startUs = nowUs()
+    return this.#told('renew', startUs, this.#store.renew(claim, fingerprint, leaseMs))
   }
 
   complete(claim: Claim, fingerprint: string, response: StoredResponse): Soon<boolean> {
-    return this.#timed('complete', () => this.#store.complete(claim, fingerprint, response))
+    const startUs = nowUs()
+    return this.#told('complete', startUs, this.#store.complete(claim, fingerprint, response))
   }
 
   markUnknown(claim: Claim, fingerprint: string): Soon<boolean> {
-    return this.#timed('markUnknown', () => this.#store.markUnknown(claim, fingerprint))
+    const startUs = nowUs()
+    return this.#told('markUnknown', startUs, this.#store.markUnknown(claim, fingerprint))
   }
 
   release(claim: Claim): Soon<boolean> {
-    return this.#timed('release', () => this.#store.release(claim))
+    const startUs = nowUs()
+    return this.#told('release', startUs, this.#store.release(claim))
   }
 
   read(id: string): Soon<IdempotencyRecord | undefined> {
-    return this.#timed('read', () => this.#store.read(id))
+    const startUs = nowUs()
+    return this.#told('read', startUs, this.#store.read(id))
   }
 
   changed(id: string, timeoutMs: number): Promise<void> {

@@ -1,4 +1,5 @@
 /** A response as it is kept, and as it is given again. */
+import { copyOf } from '../../core/bytes.ts'
 import type { FieldReceiver, HeaderBlock } from '../../core/headers.ts'
 import type { ResponseHead } from '../../core/message.ts'
 import type { Answer } from '../../exchange/exchange.ts'
@@ -43,16 +44,19 @@ const NOT_KEPT: ReadonlySet<string> = new Set([
 
 type Fields = readonly (readonly [string, string])[]
 
-/** Names as they came, judged before: servers send the same ones again and again. */
-const judged = new Map<string, boolean>()
-const MAX_JUDGED = 1000
+/** Longest name in {@link NOT_KEPT}. */
+const LONGEST = 32
+/** By length and first letter of those names: nearly all others are told from them by that alone. */
+const suspects = new Uint8Array((LONGEST + 1) * 128)
+for (const name of NOT_KEPT) suspects[suspectOf(name)] = 1
+
+/** In lower case; letters of names are ASCII. */
+function suspectOf(name: string): number {
+  return name.length * 128 + ((name.charCodeAt(0) | 0x20) & 0x7f)
+}
 
 function isKept(name: string): boolean {
-  const known = judged.get(name)
-  if (known !== undefined) return known
-  const kept = !NOT_KEPT.has(name.toLowerCase())
-  if (judged.size < MAX_JUDGED) judged.set(name, kept)
-  return kept
+  return name.length > LONGEST || suspects[suspectOf(name)] === 0 || !NOT_KEPT.has(name.toLowerCase())
 }
 
 /** Takes what may be given again out of a section. */
@@ -103,16 +107,17 @@ export class Recording {
     return this.#status
   }
 
-  data(chunk: Buffer): void {
-    this.#bytes += chunk.length
+  data(buf: Buffer, start: number, end: number): void {
+    const bytes = end - start
+    this.#bytes += bytes
     if (this.#pieces === undefined) return
-    if (this.#bytes > this.#maxBytes || chunk.length > this.#budget.left) {
+    if (this.#bytes > this.#maxBytes || bytes > this.#budget.left) {
       this.discard()
       return
     }
-    this.#budget.left -= chunk.length
-    this.#held += chunk.length
-    this.#pieces.push(Buffer.from(chunk))
+    this.#budget.left -= bytes
+    this.#held += bytes
+    this.#pieces.push(copyOf(buf, start, end))
   }
 
   /** The response is complete. The body belongs to the result; the budget is given back by {@link discard}. */
