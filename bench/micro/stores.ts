@@ -18,15 +18,11 @@ const SYNCED_ROUNDS = 500
 
 const RESPONSE: StoredResponse = {
   status: 201,
-  headers: [
-    ['content-type', 'application/json'],
-    ['date', 'Sat, 21 Nov 2026 12:00:00 GMT'],
-    ['location', '/orders/4711'],
-    ['cache-control', 'no-store'],
-  ],
+  headers:
+    'content-type: application/json\r\ndate: Sat, 21 Nov 2026 12:00:00 GMT\r\nlocation: /orders/4711\r\ncache-control: no-store\r\n',
   body: Buffer.from(JSON.stringify({ id: 4711, state: 'charged', note: 'x'.repeat(200) })),
   bodyBytes: 241,
-  trailers: [],
+  trailers: '',
   completedMs: 1_790_000_000_000,
 }
 

@@ -336,21 +336,35 @@ export class HeaderBlock {
     const marks = this.#marks
     const text = this.#text
     if (!this.#edited) return text.slice(marks[0]!, marks[count * STRIDE - 1]! + 2) + this.#addedText
+    return this.#lines(undefined) + this.#addedText
+  }
+
+  /** The lines of {@link serialize} whose names `takes` says yes to. */
+  linesOf(takes: (name: string) => boolean): string {
+    let out = this.#lines(takes)
+    for (let i = 0; i < this.#added; i++) {
+      if (takes(this.#addedNames[i]!)) out += `${this.#addedNames[i]}: ${this.#addedValues[i]}\r\n`
+    }
+    return out
+  }
+
+  /** Lines of what was received and is to be sent. */
+  #lines(takes: ((name: string) => boolean) | undefined): string {
+    const marks = this.#marks
     let out = ''
     let run = -1
-    for (let i = 0; i < count; i++) {
-      const edit = this.#edits[i]!
+    for (let i = 0; i < this.count; i++) {
+      const edit = takes === undefined || takes(this.nameAt(i)) ? this.#edits[i]! : DROPPED
       if (edit === KEEP) {
         if (run === -1) run = marks[i * STRIDE]!
         continue
       }
       if (run !== -1) {
-        out += text.slice(run, marks[i * STRIDE]!)
+        out += this.#text.slice(run, marks[i * STRIDE]!)
         run = -1
       }
       if (edit !== DROPPED) out += `${this.nameAt(i)}: ${this.valueAt(i)}\r\n`
     }
-    if (run !== -1) out += text.slice(run, marks[count * STRIDE - 1]! + 2)
-    return out + this.#addedText
+    return run === -1 ? out : out + this.#text.slice(run, marks[this.count * STRIDE - 1]! + 2)
   }
 }

@@ -19,12 +19,13 @@ export type RecordState = 'claimed' | 'dispatched' | 'completed' | 'unknown' | '
 /** A response as it is kept. */
 export interface StoredResponse {
   readonly status: number
-  /** In the order received, less what must not be replayed. */
-  readonly headers: readonly (readonly [string, string])[]
+  /** Lines of `core/field-lines`, in the order received, less what must not be replayed. */
+  readonly headers: string
   /** Undefined: over the cap, not kept; `bodyBytes` says how long it was. */
   readonly body: Buffer | undefined
   readonly bodyBytes: number
-  readonly trailers: readonly (readonly [string, string])[]
+  /** The same of the trailer section. */
+  readonly trailers: string
   /** When it was complete, wall-clock milliseconds. */
   readonly completedMs: number
 }

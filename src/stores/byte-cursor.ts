@@ -1,8 +1,10 @@
 /** Writing and reading of the stores' own binary form: little endian, strings latin1 as on the wire, led by their length. */
 
+import { fieldsOf, linesOf } from '../core/field-lines.ts'
 import { writeLatin1 } from '../core/latin1.ts'
 
-type Fields = readonly (readonly [string, string])[]
+const NO_NAME = /[:\r\n]/
+const NO_VALUE = /[\r\n]/
 
 /** Thrown by {@link ByteReader} where the bytes end before the form does; never leaves the codec. */
 export class OutOfBytes extends Error {}
@@ -11,9 +13,10 @@ export function stringSize(text: string): number {
   return 4 + text.length
 }
 
-export function fieldsSize(fields: Fields): number {
+/** Of lines of fields, as {@link ByteWriter.fields} writes them. */
+export function fieldsSize(lines: string): number {
   let bytes = 4
-  for (const [name, value] of fields) bytes += stringSize(name) + stringSize(value)
+  for (const [name, value] of fieldsOf(lines)) bytes += stringSize(name) + stringSize(value)
   return bytes
 }
 
@@ -60,7 +63,9 @@ export class ByteWriter {
     this.at += bytes.length
   }
 
-  fields(fields: Fields): void {
+  /** Lines of fields as their number, names and values. */
+  fields(lines: string): void {
+    const fields = fieldsOf(lines)
     this.u32(fields.length)
     for (const [name, value] of fields) {
       this.string(name)
@@ -117,12 +122,17 @@ export class ByteReader {
     return this.#bytes.subarray(from, from + length)
   }
 
-  fields(): [string, string][] {
+  /** Lines of fields. Throws RangeError where a name or value would not stay one. */
+  fields(): string {
     const count = this.u32()
     // Eight bytes a field at the least: a count that cannot be is not allocated for.
     if (count * 8 > this.left) throw new OutOfBytes()
     const fields: [string, string][] = []
-    for (let i = 0; i < count; i++) fields.push([this.string(), this.string()])
-    return fields
+    for (let i = 0; i < count; i++) {
+      const [name, value] = [this.string(), this.string()]
+      if (NO_NAME.test(name) || NO_VALUE.test(value)) throw new RangeError('no field of a message')
+      fields.push([name, value])
+    }
+    return linesOf(fields)
   }
 }

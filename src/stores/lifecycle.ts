@@ -150,5 +150,5 @@ function learn(entry: Entry, fingerprint: string): void {
 
 /** What remains of a response whose body is given up: status and size. */
 export function withoutBody(response: StoredResponse): StoredResponse {
-  return { ...response, headers: [], body: undefined, trailers: [] }
+  return { ...response, headers: '', body: undefined, trailers: '' }
 }

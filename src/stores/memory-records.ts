@@ -7,7 +7,7 @@
 import { latin1 } from '../core/latin1.ts'
 import type { StoredResponse } from '../exchange/idempotency-store.ts'
 import { arenaBytes, BlockArena, Staging } from './block-arena.ts'
-import { ByteReader, ByteWriter, fieldsSize, stringSize } from './byte-cursor.ts'
+import { ByteReader, ByteWriter, stringSize } from './byte-cursor.ts'
 import { entrySize, readEntry, writeEntry } from './entry-codec.ts'
 import type { Entry } from './lifecycle.ts'
 
@@ -44,7 +44,7 @@ export class MemoryRecords {
     const { response } = entry
     const remains = HEAD_BYTES + stringSize(id) + entrySize(entry)
     const body = response?.body
-    const more = body === undefined ? 0 : fieldsSize(response!.headers) + fieldsSize(response!.trailers) + body.length
+    const more = body === undefined ? 0 : stringSize(response!.headers) + stringSize(response!.trailers) + body.length
     const size = remains + more
     const to = size <= staging.bytes.length ? staged : new ByteWriter(Buffer.allocUnsafeSlow(size))
     to.at = 0
@@ -55,8 +55,8 @@ export class MemoryRecords {
     to.f64(response?.completedMs ?? 0)
     to.f64(response?.bodyBytes ?? 0)
     if (body !== undefined) {
-      to.fields(response!.headers)
-      to.fields(response!.trailers)
+      to.string(response!.headers)
+      to.string(response!.trailers)
       to.raw(body)
     }
     return to === staged ? this.#arena.put(staging, size) : to.bytes
@@ -109,8 +109,8 @@ function readResponse(from: ByteReader): StoredResponse {
   const status = from.u16()
   const completedMs = from.f64()
   const bodyBytes = from.f64()
-  if (from.left === 0) return { status, headers: [], body: undefined, bodyBytes, trailers: [], completedMs }
-  const headers = from.fields()
-  const trailers = from.fields()
+  if (from.left === 0) return { status, headers: '', body: undefined, bodyBytes, trailers: '', completedMs }
+  const headers = from.string()
+  const trailers = from.string()
   return { status, headers, body: from.raw(from.left), bodyBytes, trailers, completedMs }
 }

@@ -1,7 +1,9 @@
 /** What every store holds to, whatever it keeps its records in. */
+
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { linesOf } from '../../src/core/field-lines.ts'
 import type { IdempotencyStore } from '../../src/exchange/idempotency-store.ts'
 import { claimed, claimRequest, claimState, newId, response } from './requests.ts'
 
@@ -80,16 +82,16 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>,
     const body = randomBytes(100_003)
     const full = response({
       status: 599,
-      headers: [
+      headers: linesOf([
         ['X-Latin', Buffer.from(Array.from({ length: 223 }, (_, i) => i + 33)).toString('latin1')],
         ['x-dup', 'one'],
         ['X-Dup', 'two'],
         ['empty', ''],
         ['x-long', 'v'.repeat(70_000)],
-      ],
+      ]),
       body,
       bodyBytes: body.length,
-      trailers: [['grpc-status', '0']],
+      trailers: 'grpc-status: 0\r\n',
       completedMs: 1_700_000_000_123.5,
     })
     assert.equal(await store.complete(claim, 'fp-9', full), true)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { linesOf } from '../../src/core/field-lines.ts'
 import { crc32, crc32ByTable } from '../../src/stores/crc32.ts'
 import { FileStore } from '../../src/stores/file/file-store.ts'
 import { bodyKeyOf, keyOf } from '../../src/stores/file/keys.ts'
@@ -15,7 +16,9 @@ const MIB = 1024 * 1024
 const DAY_MS = 86_400_000
 
 const latin1 = fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)) })
-const fields = fc.array(fc.tuple(latin1, latin1), { maxLength: 5 })
+const fields = fc
+  .array(fc.tuple(latin1, latin1), { maxLength: 5 })
+  .map((pairs) => linesOf(pairs.map(([name, value]) => [name.replace(/[:\r\n]/g, '-'), value.replace(/[\r\n]/g, ' ')])))
 const plain = { noNullPrototype: true } as const
 const entries: fc.Arbitrary<Entry> = fc.record(
   {

@@ -23,10 +23,10 @@ export function response(more: Partial<StoredResponse> = {}): StoredResponse {
   const body = more.body ?? Buffer.from('{"charged":true}')
   return {
     status: 201,
-    headers: [['Content-Type', 'application/json']],
+    headers: 'Content-Type: application/json\r\n',
     body,
     bodyBytes: body.length,
-    trailers: [],
+    trailers: '',
     completedMs: 1_700_000_000_123,
     ...more,
   }

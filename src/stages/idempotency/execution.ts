@@ -81,7 +81,7 @@ export class Execution implements Leased {
     const { store, leaseMs, graceMs } = this.#shared
     const { trace, requestId } = this.#x
     this.#fingerprint = fingerprint
-    this.#createdMs = wallMs()
+    this.#createdMs = wallUs(this.#x.timing.startUs) / 1000
     this.#traceparent = trace === undefined ? '' : formatTraceparent(trace.traceId, trace.spanId, trace.flags)
     const asked = store.claim({
       id: this.#flight.id,

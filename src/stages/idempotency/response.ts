@@ -1,6 +1,7 @@
 /** A response as it is kept, and as it is given again. */
 import { copyOf } from '../../core/bytes.ts'
-import type { FieldReceiver, HeaderBlock } from '../../core/headers.ts'
+import { fieldsOf } from '../../core/field-lines.ts'
+import type { HeaderBlock } from '../../core/headers.ts'
 import type { ResponseHead } from '../../core/message.ts'
 import type { Answer } from '../../exchange/exchange.ts'
 import type { IdempotencyRecord, StoredResponse } from '../../exchange/idempotency-store.ts'
@@ -42,8 +43,6 @@ const NOT_KEPT: ReadonlySet<string> = new Set([
   'idempotency-status',
 ])
 
-type Fields = readonly (readonly [string, string])[]
-
 /** Longest name in {@link NOT_KEPT}. */
 const LONGEST = 32
 /** By length and first letter of those names: nearly all others are told from them by that alone. */
@@ -59,22 +58,6 @@ function isKept(name: string): boolean {
   return name.length > LONGEST || suspects[suspectOf(name)] === 0 || !NOT_KEPT.has(name.toLowerCase())
 }
 
-/** Takes what may be given again out of a section. */
-class KeptFields implements FieldReceiver {
-  readonly fields: [string, string][] = []
-
-  onField(name: string, value: string): void {
-    if (isKept(name)) this.fields.push([name, value])
-  }
-}
-
-/** Fields that may be given again. */
-export function keptFields(headers: HeaderBlock): Fields {
-  const kept = new KeptFields()
-  headers.sendTo(kept)
-  return kept.fields
-}
-
 /** Bytes of bodies that recordings hold at once, all exchanges together. */
 export class RecordingBudget {
   left: number
@@ -87,7 +70,7 @@ export class RecordingBudget {
 /** Takes down a response while it streams by. */
 export class Recording {
   readonly #status: number
-  readonly #headers: Fields
+  readonly #headers: string
   readonly #maxBytes: number
   readonly #budget: RecordingBudget
   #pieces: Buffer[] | undefined = []
@@ -97,7 +80,7 @@ export class Recording {
   /** A body of more than `maxBytes`, or for which the budget does not suffice, is counted and not kept. */
   constructor(head: ResponseHead, maxBytes: number, budget: RecordingBudget) {
     this.#status = head.status
-    this.#headers = keptFields(head.headers)
+    this.#headers = head.headers.linesOf(isKept)
     this.#maxBytes = maxBytes
     this.#budget = budget
     if (head.bodyLength > maxBytes) this.#pieces = undefined
@@ -128,7 +111,7 @@ export class Recording {
       headers: this.#headers,
       body: pieces === undefined ? undefined : pieces.length === 1 ? pieces[0] : Buffer.concat(pieces),
       bodyBytes: this.#bytes,
-      trailers: trailers === undefined ? [] : keptFields(trailers),
+      trailers: trailers === undefined ? '' : trailers.linesOf(isKept),
       completedMs,
     }
   }
@@ -146,10 +129,10 @@ export function replayed(record: IdempotencyRecord, nowMs: number): Answer | und
   if (response?.body === undefined) return undefined
   const ageS = Math.max(0, Math.floor((nowMs - response.completedMs) / 1000))
   const headers: (readonly [string, string])[] = [
-    ...response.headers,
+    ...fieldsOf(response.headers),
     ['Age', String(ageS)],
     ['Idempotent-Replayed', 'true'],
   ]
   if (record.requestId !== '') headers.push(['Idempotent-Original-Request-Id', record.requestId])
-  return { status: response.status, headers, body: response.body, trailers: response.trailers }
+  return { status: response.status, headers, body: response.body, trailers: fieldsOf(response.trailers) }
 }

@@ -1,0 +1,19 @@
+/** Fields as text: `name: value CRLF` lines, as they stand in a message (RFC 9112 section 5), without the empty line. */
+
+/** Of lines that were made from fields. */
+export function fieldsOf(lines: string): [string, string][] {
+  const fields: [string, string][] = []
+  for (let at = 0; at < lines.length; ) {
+    const end = lines.indexOf('\r\n', at)
+    const colon = lines.indexOf(':', at)
+    fields.push([lines.slice(at, colon), lines.slice(colon + 2, end)])
+    at = end + 2
+  }
+  return fields
+}
+
+export function linesOf(fields: Iterable<readonly [string, string]>): string {
+  let lines = ''
+  for (const [name, value] of fields) lines += `${name}: ${value}\r\n`
+  return lines
+}
