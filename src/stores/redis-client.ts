@@ -39,6 +39,7 @@ export interface RedisClient extends Readonly<Record<`${ScriptName}Buffer`, Run>
   info(section: string): Promise<string>
   defineCommand(name: string, definition: { readonly lua: string; readonly numberOfKeys: number }): void
   on(event: string, listener: (argument: unknown) => void): unknown
+  connect(): Promise<unknown>
   disconnect(): void
   quit(): Promise<unknown>
 }
@@ -62,13 +63,15 @@ function pauseMs(tries: number): number {
 export interface RedisLink {
   readonly client: RedisClient
   readonly lastError: string
+  /** Set before the client is closed: else it is connected anew. */
+  closing: boolean
 }
 
 export async function connectRedis(connection: RedisConnection): Promise<RedisLink> {
   const client = await createClient(connection)
   for (const [name, lua] of Object.entries(SCRIPTS)) client.defineCommand(name, { lua, numberOfKeys: 1 })
   const { log } = connection
-  const link = { client, lastError: '' }
+  const link = { client, lastError: '', closing: false }
   let failing = false
   // Without a listener a failure to connect would end the process. One line each time it starts to fail.
   client.on('error', (error) => {
@@ -79,7 +82,17 @@ export async function connectRedis(connection: RedisConnection): Promise<RedisLi
   client.on('ready', () => {
     if (failing) log.info({ store: 'redis' }, 'redis is back')
     failing = false
+    ends = 0
     void warnOfEviction(client, log)
+  })
+  // It gives up where a sentinel tells of a failover while it asks for the new master, whatever its retry strategy says.
+  let ends = 0
+  client.on('end', () => {
+    if (link.closing) return
+    setTimeout(() => {
+      // What fails is told to the listener above, and ends again.
+      if (!link.closing) client.connect().catch(() => undefined)
+    }, pauseMs(++ends)).unref()
   })
   return link
 }

@@ -118,6 +118,7 @@ export class RedisStore implements IdempotencyStore {
   async close(): Promise<void> {
     this.#closed = true
     this.#watch.close()
+    this.#connection.closing = true
     this.#connection.client.disconnect()
   }
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IdempotencyRecord } from '../../src/exchange/idempotency-store.ts'
 import type { RedisStore } from '../../src/stores/redis.ts'
 import { freePort, noRedis, redisCli, replicaLinked, startRedis, startSentinel } from './redis-server.ts'
-import { openRedisStore } from './redis-store.ts'
+import { answers, openRedisStore } from './redis-store.ts'
 import { claimed, claimRequest, newId, response } from './requests.ts'
 import { tempFolder } from './temp-folder.ts'
 
@@ -48,6 +50,79 @@ async function refusedByReplicas(store: RedisStore): Promise<string | undefined>
   assert.fail('no replica is left to take a claim')
 }
 
+/** Whether it has asked the replica itself: one that it only heard of is none to fail over to. */
+function knowsReplica(sentinelPort: number): boolean {
+  return redisCli(sentinelPort, 'sentinel', 'replicas', 'main').includes('master-link-status\nok')
+}
+
+/** Before a sentinel: once the master is gone, answers wait until the failover was told of on an older connection. */
+async function slowSentinel(
+  sentinelPort: number,
+): Promise<{ port: number; hold(): void; held(): number; close(): void }> {
+  const waiting: (() => void)[] = []
+  const sockets = new Set<Socket>()
+  let holding = false
+  let released = 0
+  const server = createServer((client) => {
+    const upstream = connect(sentinelPort, '127.0.0.1')
+    const isLate = holding
+    for (const socket of [client, upstream]) sockets.add(socket.on('error', () => client.destroy()))
+    client.pipe(upstream)
+    client.on('close', () => upstream.destroy())
+    upstream.on('close', () => client.destroy())
+    upstream.on('data', (bytes) => {
+      if (isLate && holding) {
+        waiting.push(() => client.write(bytes))
+        return
+      }
+      client.write(bytes)
+      if (!isLate && holding && bytes.includes('+switch-master')) {
+        holding = false
+        released = waiting.length
+        // The client is to have read of the failover first.
+        setTimeout(() => {
+          for (const send of waiting.splice(0)) send()
+        }, 100)
+      }
+    })
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    hold: () => {
+      holding = true
+    },
+    held: () => released,
+    close: () => {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+test('a failover that is told of while the new master is being asked for does not end the client', {
+  skip: noRedis,
+}, async (t) => {
+  const folder = tempFolder()
+  const master = await startRedis(folder.path, await freePort())
+  const replica = await startRedis(folder.path, await freePort(), [`replicaof 127.0.0.1 ${master.port}`])
+  await replicaLinked(replica.port)
+  const sentinel = await startSentinel(folder.path, await freePort(), master.port)
+  const relay = await slowSentinel(sentinel.port)
+  const store = await openRedisStore(`redis-sentinel://127.0.0.1:${relay.port}/main`)
+  t.after(async () => {
+    await store.close()
+    relay.close()
+    for (const server of [sentinel, replica]) await server.kill()
+    folder.remove()
+  })
+  await until('the sentinel knows the replica', () => knowsReplica(sentinel.port))
+  relay.hold()
+  await master.kill()
+  await until('an answer waited for the failover', () => relay.held() > 0)
+  await answers(store)
+})
+
 test('by sentinel: what a replica had is there after the master died', { skip: noRedis }, async (t) => {
   const folder = tempFolder()
   const master = await startRedis(folder.path, await freePort())
@@ -65,9 +140,7 @@ test('by sentinel: what a replica had is there after the master died', { skip: n
     done = await completed(store).catch(() => '')
     return done !== ''
   })
-  await until('the sentinel knows the replica', () => {
-    return redisCli(sentinel.port, 'sentinel', 'replicas', 'main').includes('role-reported\nslave')
-  })
+  await until('the sentinel knows the replica', () => knowsReplica(sentinel.port))
   await master.kill()
   await assert.rejects(async () => store.claim(claimRequest(newId())))
   await until('the record is there', () => states(store, done))
