@@ -55,7 +55,10 @@ function knowsReplica(sentinelPort: number): boolean {
   return redisCli(sentinelPort, 'sentinel', 'replicas', 'main').includes('master-link-status\nok')
 }
 
-/** Before a sentinel: once the master is gone, answers wait until the failover was told of on an older connection. */
+/**
+ * Before a sentinel: once it holds, answers to new connections wait until the failover was told of on an older one, and
+ * that waits until there is such an answer.
+ */
 async function slowSentinel(
   sentinelPort: number,
 ): Promise<{ port: number; hold(): void; held(): number; close(): void }> {
@@ -63,6 +66,18 @@ async function slowSentinel(
   const sockets = new Set<Socket>()
   let holding = false
   let released = 0
+  let tell: (() => void) | undefined
+  const meet = (): void => {
+    if (tell === undefined || waiting.length === 0) return
+    holding = false
+    released = waiting.length
+    tell()
+    tell = undefined
+    // The client is to have read of the failover first.
+    setTimeout(() => {
+      for (const send of waiting.splice(0)) send()
+    }, 100)
+  }
   const server = createServer((client) => {
     const upstream = connect(sentinelPort, '127.0.0.1')
     const isLate = holding
@@ -71,19 +86,12 @@ async function slowSentinel(
     client.on('close', () => upstream.destroy())
     upstream.on('close', () => client.destroy())
     upstream.on('data', (bytes) => {
-      if (isLate && holding) {
-        waiting.push(() => client.write(bytes))
-        return
-      }
-      client.write(bytes)
-      if (!isLate && holding && bytes.includes('+switch-master')) {
-        holding = false
-        released = waiting.length
-        // The client is to have read of the failover first.
-        setTimeout(() => {
-          for (const send of waiting.splice(0)) send()
-        }, 100)
-      }
+      const send = (): boolean => client.write(bytes)
+      if (!holding) send()
+      else if (isLate) waiting.push(send)
+      else if (bytes.includes('+switch-master')) tell = send
+      else send()
+      meet()
     })
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
