@@ -1,10 +1,11 @@
 /** Fields as text: `name: value CRLF` lines, as they stand in a message (RFC 9112 section 5), without the empty line. */
 
-/** Of lines that were made from fields. */
+/** Of lines that were made from fields. Throws RangeError where the last one has no end. */
 export function fieldsOf(lines: string): [string, string][] {
   const fields: [string, string][] = []
   for (let at = 0; at < lines.length; ) {
     const end = lines.indexOf('\r\n', at)
+    if (end === -1) throw new RangeError('a line of fields has no end')
     const colon = lines.indexOf(':', at)
     fields.push([lines.slice(at, colon), lines.slice(colon + 2, end)])
     at = end + 2

@@ -4,8 +4,8 @@
  * under way then, moved to where only that finds it. Here the table has numbers, and the values stand in an array whose
  * places are cleared (ADR 83).
  */
-export class PassingMap<K extends string | number, V extends object> {
-  readonly #rows = new Map<K, number>()
+export class PassingMap<V extends object> {
+  readonly #rows = new Map<string, number>()
   readonly #values: (V | undefined)[] = []
   readonly #free: number[] = []
 
@@ -13,16 +13,12 @@ export class PassingMap<K extends string | number, V extends object> {
     return this.#rows.size
   }
 
-  get(key: K): V | undefined {
+  get(key: string): V | undefined {
     const row = this.#rows.get(key)
     return row === undefined ? undefined : this.#values[row]
   }
 
-  has(key: K): boolean {
-    return this.#rows.has(key)
-  }
-
-  set(key: K, value: V): void {
+  set(key: string, value: V): void {
     let row = this.#rows.get(key)
     if (row === undefined) {
       row = this.#free.pop() ?? this.#values.length
@@ -32,7 +28,7 @@ export class PassingMap<K extends string | number, V extends object> {
   }
 
   /** What was there. */
-  delete(key: K): V | undefined {
+  delete(key: string): V | undefined {
     const row = this.#rows.get(key)
     if (row === undefined) return undefined
     this.#rows.delete(key)
@@ -49,7 +45,7 @@ export class PassingMap<K extends string | number, V extends object> {
   }
 
   /** In order of their keys' arrival. What is added or deleted meanwhile may or may not be met. */
-  *entries(): Generator<[K, V]> {
+  *entries(): Generator<[string, V]> {
     for (const [key, row] of this.#rows) {
       const value = this.#values[row]
       if (value !== undefined) yield [key, value]

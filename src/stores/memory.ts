@@ -45,7 +45,7 @@ export class MemoryStore implements IdempotencyStore {
   readonly name = 'memory'
   readonly #now: () => number
   /** Claimed or dispatched, or with their lease over and not asked for since. */
-  readonly #working = new PassingMap<string, Entry>()
+  readonly #working = new PassingMap<Entry>()
   #workingBytes = 0
   readonly #maxWorkingBytes: number
   /** No lease of {@link #working} is over before this; wall-clock milliseconds. */

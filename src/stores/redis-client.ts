@@ -73,6 +73,7 @@ export async function connectRedis(connection: RedisConnection): Promise<RedisLi
   const { log } = connection
   const link = { client, lastError: '', closing: false }
   let failing = false
+  let ends = 0
   // Without a listener a failure to connect would end the process. One line each time it starts to fail.
   client.on('error', (error) => {
     link.lastError = messageOf(error)
@@ -86,11 +87,10 @@ export async function connectRedis(connection: RedisConnection): Promise<RedisLi
     void warnOfEviction(client, log)
   })
   // It gives up where a sentinel tells of a failover while it asks for the new master, whatever its retry strategy says.
-  let ends = 0
   client.on('end', () => {
     if (link.closing) return
     setTimeout(() => {
-      // What fails is told to the listener above, and ends again.
+      // What fails is told to the listener of errors above, and ends once more.
       if (!link.closing) client.connect().catch(() => undefined)
     }, pauseMs(++ends)).unref()
   })

@@ -3,13 +3,16 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { PassingMap } from '../../src/core/passing-map.ts'
 
-const act = fc.record({ do: fc.constantFrom('set', 'set', 'delete', 'clear'), key: fc.integer({ min: 0, max: 30 }) })
+const act = fc.record({
+  do: fc.constantFrom('set', 'set', 'delete', 'clear'),
+  key: fc.integer({ min: 0, max: 30 }).map(String),
+})
 
 test('it holds what a Map of the engine would, in its order', () => {
   fc.assert(
     fc.property(fc.array(act, { maxLength: 100 }), (acts) => {
-      const map = new Map<number, { n: number }>()
-      const passing = new PassingMap<number, { n: number }>()
+      const map = new Map<string, { n: number }>()
+      const passing = new PassingMap<{ n: number }>()
       let n = 0
       for (const { do: what, key } of acts) {
         if (what === 'clear') {
@@ -26,7 +29,6 @@ test('it holds what a Map of the engine would, in its order', () => {
         }
         assert.equal(passing.size, map.size)
         assert.equal(passing.get(key), map.get(key))
-        assert.equal(passing.has(key), map.has(key))
         assert.deepEqual([...passing.entries()], [...map.entries()])
         assert.deepEqual([...passing.values()], [...map.values()])
       }

@@ -52,7 +52,7 @@ export class Flight {
 const LOOK_MS = 1000
 
 export class Flights {
-  readonly #flights = new PassingMap<string, Flight>()
+  readonly #flights = new PassingMap<Flight>()
   readonly #store: IdempotencyStore
 
   constructor(store: IdempotencyStore) {

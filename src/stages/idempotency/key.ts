@@ -21,9 +21,10 @@ const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)"(?:[ \t]*;.*)?$/
 const fault = (text: string): KeyReading => ({ kind: 'fault', fault: text })
 
 export function readKey(headers: HeaderBlock): KeyReading {
-  if (headers.countOf(IDEMPOTENCY_KEY) > 1) return fault('there is more than one')
-  const value = headers.known(IDEMPOTENCY_KEY)
-  return value === undefined ? NONE : parseKey(value)
+  if (headers.countOf(IDEMPOTENCY_KEY) === 0) return NONE
+  const values = headers.values('idempotency-key')
+  if (values.length === 0) return NONE
+  return values.length > 1 ? fault('there is more than one') : parseKey(values[0]!)
 }
 
 /** One field value; parameters behind a quoted key are passed over. */
