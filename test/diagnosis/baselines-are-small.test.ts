@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { addTo, mergeInto, quantileIn, SKETCH, totalOf } from '../../src/aggregator/diagnosis/log-histogram.ts'
 import { OWN, Signature } from '../../src/aggregator/diagnosis/signature.ts'
 import { SERVED, Signatures } from '../../src/aggregator/diagnosis/signatures.ts'
+import { aliveBytes } from '../support/heap.ts'
 
 test('quantiles of a sketch are within an eighth, over seven orders of magnitude; old counts fade', () => {
   const sketch = new Uint16Array(2 * SKETCH)
@@ -31,22 +32,17 @@ const sample = (ownUs: number): Parameters<Signature['add']>[0] => ({
 })
 
 test('ten thousand places are held in under 8 KiB each, further ones are counted', () => {
-  const before = memory()
+  const before = aliveBytes()
   const all = new Signatures()
   for (let i = 0; i < 10_000; i++) {
     const { signature } = all.at(SERVED, i, 1)!
     for (let n = 0; n < 5; n++) signature.add(sample(1000 + n * 100), 100 + n)
   }
-  const each = (memory() - before) / 10_000
+  const each = (aliveBytes() - before) / 10_000
   assert.ok(each < 8192, `${each} bytes`)
   assert.equal(all.at(SERVED, 10_001, 1), undefined)
   assert.deepEqual([all.size, all.refused], [10_000, 1])
 })
-
-function memory(): number {
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
 
 test('an epoch with a deviation teaches nothing, nor does the one before it', () => {
   const one = new Signature()
