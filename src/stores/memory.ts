@@ -6,6 +6,7 @@
  */
 import { wallNowMs } from '../core/clock.ts'
 import { PassingMap } from '../core/passing-map.ts'
+import { NONE } from '../core/row-index.ts'
 import type {
   Claim,
   ClaimRequest,
@@ -30,7 +31,7 @@ import {
   standingOf,
 } from './lifecycle.ts'
 import { type Kept, MemoryRecords, workingSize } from './memory-records.ts'
-import { NONE, REMAINS, RESPONSES, RecordTable } from './record-table.ts'
+import { REMAINS, RESPONSES, RecordTable } from './record-table.ts'
 import { StoreError } from './store-error.ts'
 import { Waiters } from './waiters.ts'
 

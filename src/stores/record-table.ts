@@ -3,7 +3,7 @@
  * the engine has no object for a record and nothing to collect (ADR 83). Rows 0 and 1 are the ends of the two lists, which
  * are rings.
  */
-import { randomInt } from 'node:crypto'
+import { NONE, RowIndex } from '../core/row-index.ts'
 import type { Kept } from './memory-records.ts'
 
 /** With their body. */
@@ -12,19 +12,12 @@ export const RESPONSES = 0
 export const REMAINS = 1
 export type ListName = typeof RESPONSES | typeof REMAINS
 
-/** No row. */
-export const NONE = -1
 const FIRST_ROW = 2
 const FIRST_SIZE = 1024
-const EMPTY = 0
 
 export class RecordTable {
   readonly #matches: (kept: Kept, id: string) => boolean
-  /** Ids are hashes that a client may search for at its leisure: which of them fall together, it must not know. */
-  readonly #seed = randomInt(2 ** 32) | 0
-  /** A row by the hash of its id, at the first empty place from there on; twice as many places as rows. */
-  #places = new Int32Array(FIRST_SIZE * 2)
-  #hashes = new Int32Array(FIRST_SIZE)
+  readonly #index = new RowIndex(FIRST_SIZE)
   #sizes = new Int32Array(FIRST_SIZE)
   #newer = new Int32Array(FIRST_SIZE)
   #older = new Int32Array(FIRST_SIZE)
@@ -52,20 +45,18 @@ export class RecordTable {
 
   /** The row of an id, or {@link NONE}. */
   find(id: string): number {
-    const hash = this.#hash(id)
-    const mask = this.#places.length - 1
-    for (let place = hash & mask; ; place = (place + 1) & mask) {
-      const row = this.#places[place]!
-      if (row === EMPTY) return NONE
-      if (this.#hashes[row] === hash && this.#matches(this.#kept[row]!, id)) return row
+    const index = this.#index
+    const hash = index.hashOf(id)
+    for (let place = index.first(hash); ; place = index.next(place)) {
+      const row = index.rowAt(place)
+      if (row === NONE || (index.hasHash(row, hash) && this.#matches(this.#kept[row]!, id))) return row
     }
   }
 
   /** Add an id that is not there, as the one used last of its list; gives its row. */
   add(id: string, kept: Kept, list: ListName, bytes: number): number {
     const row = this.#takeRow()
-    this.#hashes[row] = this.#hash(id)
-    this.#place(row)
+    this.#index.add(row, this.#index.hashOf(id))
     this.#link(row, kept, list, bytes)
     return row
   }
@@ -87,7 +78,7 @@ export class RecordTable {
 
   remove(row: number): void {
     this.#unlink(row)
-    this.#displace(row)
+    this.#index.remove(row)
     this.#kept[row] = 0
     this.#newer[row] = this.#free
     this.#free = row
@@ -105,7 +96,7 @@ export class RecordTable {
   }
 
   clear(): void {
-    this.#places.fill(EMPTY)
+    this.#index.clear()
     this.#kept.length = FIRST_ROW
     this.#fresh = FIRST_ROW
     this.#free = NONE
@@ -137,40 +128,7 @@ export class RecordTable {
     this.#bytes[this.#lists[row] as ListName] -= this.#sizes[row]!
   }
 
-  // === the hash table ===
-
-  /** MurmurHash2's step for each character and its end. */
-  #hash(id: string): number {
-    let hash = this.#seed
-    for (let i = 0; i < id.length; i++) {
-      hash = Math.imul(hash ^ id.charCodeAt(i), 0x5bd1e995)
-      hash ^= hash >>> 15
-    }
-    hash = Math.imul(hash ^ (hash >>> 13), 0x5bd1e995)
-    return hash ^ (hash >>> 15)
-  }
-
-  #place(row: number): void {
-    const mask = this.#places.length - 1
-    let place = this.#hashes[row]! & mask
-    while (this.#places[place] !== EMPTY) place = (place + 1) & mask
-    this.#places[place] = row
-  }
-
-  /** Rows behind it move up where that is nearer to their own place, so that no gap hides them. */
-  #displace(row: number): void {
-    const places = this.#places
-    const mask = places.length - 1
-    let gap = this.#hashes[row]! & mask
-    while (places[gap] !== row) gap = (gap + 1) & mask
-    for (let place = (gap + 1) & mask; places[place] !== EMPTY; place = (place + 1) & mask) {
-      const own = this.#hashes[places[place]!]! & mask
-      if (((place - own) & mask) < ((place - gap) & mask)) continue
-      places[gap] = places[place]!
-      gap = place
-    }
-    places[gap] = EMPTY
-  }
+  // === rows ===
 
   #takeRow(): number {
     const row = this.#free
@@ -178,20 +136,17 @@ export class RecordTable {
       this.#free = this.#newer[row]!
       return row
     }
-    if (this.#fresh === this.#hashes.length) this.#grow()
+    if (this.#fresh === this.#index.rows) this.#grow()
     return this.#fresh++
   }
 
   #grow(): void {
-    const size = this.#hashes.length * 2
-    this.#hashes = grown(this.#hashes, new Int32Array(size))
+    this.#index.grow()
+    const size = this.#index.rows
     this.#sizes = grown(this.#sizes, new Int32Array(size))
     this.#newer = grown(this.#newer, new Int32Array(size))
     this.#older = grown(this.#older, new Int32Array(size))
     this.#lists = grown(this.#lists, new Uint8Array(size))
-    this.#places = new Int32Array(size * 2)
-    // Grown where no row is free: all of them have a place.
-    for (let row = FIRST_ROW; row < this.#fresh; row++) this.#place(row)
   }
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { NONE, REMAINS, RESPONSES, RecordTable } from '../../src/stores/record-table.ts'
+import { NONE } from '../../src/core/row-index.ts'
+import { REMAINS, RESPONSES, RecordTable } from '../../src/stores/record-table.ts'
 
 /** The same by a map and arrays: ids, oldest first. */
 class Model {
