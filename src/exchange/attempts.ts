@@ -1,5 +1,5 @@
 /** The attempts of an exchange: the first, the guard's word before its first byte, and the one safe repeat. */
-import { copyOf } from '../core/bytes.ts'
+import { copyOf, withPiece } from '../core/bytes.ts'
 import { nowUs } from '../core/clock.ts'
 import type { ProxyError } from '../core/errors.ts'
 import { parseGrpcStatus, RPC_NONE } from '../core/grpc.ts'
@@ -104,7 +104,7 @@ export class Attempts {
     if (x.requestBytes === 0) x.replayBody = []
     if (x.replayBody === undefined) return
     if (x.requestBytes + end - start > GATHER_BYTES) x.replayBody = undefined
-    else x.replayBody.push(copyOf(buf, start, end))
+    else x.replayBody = withPiece(x.replayBody, copyOf(buf, start, end))
   }
 
   /** The attempt failed. True: another one is under way. */

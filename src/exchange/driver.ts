@@ -2,7 +2,6 @@
  * Moves one exchange from head to finish: stages, the attempt and its one safe replay, the response, the end. It owns
  * flow control and the word "finished", which it says exactly once for every exchange, whatever happens.
  */
-import { copyOf } from '../core/bytes.ts'
 import { nowUs } from '../core/clock.ts'
 import { errnoOf, ProxyError } from '../core/errors.ts'
 import { RPC_GRPC } from '../core/grpc.ts'
@@ -15,6 +14,7 @@ import type { Hook, PhaseTables } from './compile.ts'
 import { Detached } from './detached.ts'
 import { type Answer, type Exchange, ownResponseHead } from './exchange.ts'
 import { grpcStatusIn } from './grpc-status.ts'
+import { HeldBack } from './held-back.ts'
 import { phaseOf } from './phase.ts'
 import type { Attempt, AttemptEvents, TunnelEnd, Upstream } from './ports.ts'
 import { RequestStages } from './request-stages.ts'
@@ -44,6 +44,7 @@ export class Driver implements AttemptEvents {
   readonly #stages: PhaseTables
   readonly #runner: StageRunner
   readonly #request: RequestStages
+  readonly #heldBack = new HeldBack()
   readonly #attempts: Attempts
   readonly #rescue: DriverOptions['rescue']
   readonly #failureTrailers: DriverOptions['failureTrailers']
@@ -231,7 +232,7 @@ export class Driver implements AttemptEvents {
       this.#runner.guardReads(x, x.guard, responseRead, buf, start, end)
       if (x.finished) return
     }
-    if (this.#holdsEnd(x)) x.heldBack = copyOf(buf, start, end)
+    if (this.#holdsEnd(x)) this.#heldBack.hold(x, buf, start, end)
     else if (!x.down.data(buf, start, end)) attempt.pauseResponse()
   }
 
@@ -260,7 +261,8 @@ export class Driver implements AttemptEvents {
       const waiting = hook === undefined ? this.#guardEnd(x, trailers) : this.#runner.responseEnd(x, hook)
       if (x.finished) return
       if (waiting === undefined) continue
-      // The connection they came on may read other trailers meanwhile.
+      // The connection they came on may read other bytes and trailers meanwhile.
+      this.#heldBack.keep()
       const kept = trailers === undefined ? undefined : HeaderBlock.from(trailers.entries())
       waiting
         .catch((error) => this.#runner.threw(x, hook ?? RESPONSE_END, error))
@@ -269,7 +271,7 @@ export class Driver implements AttemptEvents {
         })
       return
     }
-    if (x.heldBack !== undefined) x.down.data(x.heldBack, 0, x.heldBack.length)
+    this.#heldBack.release(x)
     this.#complete(x, trailers)
   }
 
@@ -284,7 +286,9 @@ export class Driver implements AttemptEvents {
 
   onAttemptFlush(attempt: Attempt): void {
     const x = attempt.exchange
-    if (x.attempt === attempt && !x.finished && !this.#holdsEnd(x)) x.down.flush()
+    if (x.attempt !== attempt || x.finished) return
+    if (this.#holdsEnd(x)) this.#heldBack.keep()
+    else x.down.flush()
   }
 
   onAttemptUpgrade(attempt: Attempt, head: ResponseHead, end: TunnelEnd): void {

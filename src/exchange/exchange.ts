@@ -228,7 +228,7 @@ export class Exchange {
   replayBody: Buffer[] | undefined = undefined
   /** Driver only: the trailers of a gathered request. */
   replayTrailers: HeaderBlock | undefined = undefined
-  /** Driver only: the last piece of the response, kept back while stages may wait at its end. */
+  /** Driver only: the last piece of the response, while a stage waits at its end (see HeldBack). */
   heldBack: Buffer | undefined = undefined
 
   /** State of user stages, by stage name; made on first use. */

@@ -1,5 +1,5 @@
 /** What a request goes through before its first attempt: the stages' word on its head, which may wait, or gather its body. */
-import { copyOf } from '../core/bytes.ts'
+import { copyOf, withPiece } from '../core/bytes.ts'
 import { nowUs } from '../core/clock.ts'
 import type { Hook, PhaseTables } from './compile.ts'
 import type { Exchange } from './exchange.ts'
@@ -94,7 +94,7 @@ export class RequestStages {
   guardTakes(x: Exchange, guard: Guard, buf: Buffer, start: number, end: number): boolean {
     if (x.gatherNext >= 0) {
       x.requestBytes += end - start
-      x.replayBody!.push(copyOf(buf, start, end))
+      x.replayBody = withPiece(x.replayBody!, copyOf(buf, start, end))
       return false
     }
     this.#runner.guardReads(x, guard, requestRead, buf, start, end)

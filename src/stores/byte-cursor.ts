@@ -51,8 +51,14 @@ export class ByteWriter {
     this.at += 8
   }
 
+  /** Led by its length. */
   string(text: string): void {
     this.u32(text.length)
+    this.text(text)
+  }
+
+  /** Without its length. */
+  text(text: string): void {
     if (text.length > this.bytes.length - this.at) throw new RangeError('a string has no room where it is written')
     writeLatin1(this.bytes, text, this.at)
     this.at += text.length
@@ -111,9 +117,16 @@ export class ByteReader {
   }
 
   string(): string {
-    const length = this.u32()
+    return this.text(this.u32())
+  }
+
+  text(length: number): string {
     const from = this.#take(length)
     return this.#bytes.toString('latin1', from, from + length)
+  }
+
+  skip(length: number): void {
+    this.#take(length)
   }
 
   /** A view, not a copy. */

@@ -1,10 +1,21 @@
-/** An entry less its response as bytes: the same in the file and in memory. */
+/** An entry less its response as bytes. */
 import type { RecordState, StoredResponse } from '../exchange/idempotency-store.ts'
 import { type ByteReader, type ByteWriter, stringSize } from './byte-cursor.ts'
 import type { Entry } from './lifecycle.ts'
 
 const STATES: readonly RecordState[] = ['claimed', 'dispatched', 'completed', 'unknown', 'expired']
 const FIXED_BYTES = 1 + 1 + 5 * 8
+
+export function numberOfState(state: RecordState): number {
+  return STATES.indexOf(state)
+}
+
+/** Throws RangeError on a number that no state has. */
+export function stateOf(number: number): RecordState {
+  const state = STATES[number]
+  if (state === undefined) throw new RangeError('no such state of a record')
+  return state
+}
 
 /** Bytes that {@link writeEntry} takes. */
 export function entrySize({ owner, fingerprint, requestId, traceparent }: Entry): number {
@@ -16,7 +27,7 @@ export function entrySize({ owner, fingerprint, requestId, traceparent }: Entry)
  * traceparent
  */
 export function writeEntry(to: ByteWriter, entry: Entry): void {
-  to.u8(STATES.indexOf(entry.state))
+  to.u8(numberOfState(entry.state))
   to.u8(entry.response === undefined ? 0 : 1)
   to.f64(entry.fence)
   to.f64(entry.leaseUntilMs)
@@ -31,8 +42,7 @@ export function writeEntry(to: ByteWriter, entry: Entry): void {
 
 /** The entry, its response read by `response` from what follows. Throws RangeError on a state that there is not. */
 export function readEntry(from: ByteReader, response: () => StoredResponse | undefined): Entry {
-  const state = STATES[from.u8()]
-  if (state === undefined) throw new RangeError('no such state of a record')
+  const state = stateOf(from.u8())
   const hasResponse = from.u8() === 1
   const fence = from.f64()
   const leaseUntilMs = from.f64()

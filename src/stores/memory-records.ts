@@ -1,21 +1,23 @@
 /**
- * Finished records in memory, as bytes:
+ * Finished records in memory, as bytes; texts that stand side by side are written in one go, which costs as much as each.
  *
- *     length of what remains without the body u32 | id | entry | status u16, completed, body bytes f64 || headers, trailers,
- *     body
+ *     length of what remains without the body u32 | lengths of owner, fingerprint, request id, traceparent u32 |
+ *     fence, lease until, created, expires, forgotten, completed, body bytes f64 | status u16, state u8, has response u8 |
+ *     length of the id u32, id, owner, fingerprint, request id, traceparent ||
+ *     lengths of headers and trailers u32, headers, trailers, body
  */
 import { latin1 } from '../core/latin1.ts'
 import type { StoredResponse } from '../exchange/idempotency-store.ts'
 import { arenaBytes, BlockArena, Staging } from './block-arena.ts'
-import { ByteReader, ByteWriter, stringSize } from './byte-cursor.ts'
-import { entrySize, readEntry, writeEntry } from './entry-codec.ts'
+import { ByteReader, ByteWriter } from './byte-cursor.ts'
+import { numberOfState, stateOf } from './entry-codec.ts'
 import type { Entry } from './lifecycle.ts'
 
 /** A record that is at work no more: its number in the arena, or its bytes where they are many. */
 export type Kept = number | Buffer
 
-/** The length, and what is known of a response. */
-const HEAD_BYTES = 4 + 2 + 2 * 8
+/** Where the length of the id stands. */
+const ID_AT = 5 * 4 + 7 * 8 + 4
 const STRING_BYTES = 16
 /** A claim at work: the objects, their numbers, their place in a map. */
 const WORKING_BYTES = 640
@@ -23,9 +25,6 @@ const WORKING_BYTES = 640
 const LISTED_BYTES = 72
 /** A buffer, and what the engine keeps of memory outside of its heap. */
 const BUFFER_BYTES = 200
-
-/** Where the length of the id stands. */
-const ID_AT = 4
 
 const staging = new Staging()
 const staged = new ByteWriter(staging.bytes)
@@ -41,22 +40,35 @@ export class MemoryRecords {
 
   /** To be given up by {@link drop}, once. */
   keep(id: string, entry: Entry): Kept {
-    const { response } = entry
-    const remains = HEAD_BYTES + stringSize(id) + entrySize(entry)
+    const { response, owner, fingerprint, requestId, traceparent } = entry
+    const text = id + owner + fingerprint + requestId + traceparent
+    const remains = ID_AT + 4 + text.length
     const body = response?.body
-    const more = body === undefined ? 0 : stringSize(response!.headers) + stringSize(response!.trailers) + body.length
-    const size = remains + more
+    const fields = body === undefined ? '' : response!.headers + response!.trailers
+    const size = body === undefined ? remains : remains + 8 + fields.length + body.length
     const to = size <= staging.bytes.length ? staged : new ByteWriter(Buffer.allocUnsafeSlow(size))
     to.at = 0
     to.u32(remains)
-    to.string(id)
-    writeEntry(to, entry)
-    to.u16(response?.status ?? 0)
+    to.u32(owner.length)
+    to.u32(fingerprint.length)
+    to.u32(requestId.length)
+    to.u32(traceparent.length)
+    to.f64(entry.fence)
+    to.f64(entry.leaseUntilMs)
+    to.f64(entry.createdMs)
+    to.f64(entry.expiresMs)
+    to.f64(entry.forgottenMs)
     to.f64(response?.completedMs ?? 0)
     to.f64(response?.bodyBytes ?? 0)
+    to.u16(response?.status ?? 0)
+    to.u8(numberOfState(entry.state))
+    to.u8(response === undefined ? 0 : 1)
+    to.u32(id.length)
+    to.text(text)
     if (body !== undefined) {
-      to.string(response!.headers)
-      to.string(response!.trailers)
+      to.u32(response!.headers.length)
+      to.u32(response!.trailers.length)
+      to.text(fields)
       to.raw(body)
     }
     return to === staged ? this.#arena.put(staging, size) : to.bytes
@@ -71,8 +83,7 @@ export class MemoryRecords {
   /** The entry again. Its body may be a view of the record: not to be written to. */
   read(kept: Kept): Entry {
     const bytes = typeof kept === 'number' ? this.#arena.get(kept) : kept
-    const from = new ByteReader(bytes, ID_AT + 4 + bytes.readUInt32LE(ID_AT))
-    return readEntry(from, () => readResponse(from))
+    return readEntry(new ByteReader(bytes, 4))
   }
 
   /** Bytes of a record with all that it alone keeps alive; held against the heap by a test. */
@@ -105,12 +116,32 @@ export class MemoryRecords {
   }
 }
 
-function readResponse(from: ByteReader): StoredResponse {
-  const status = from.u16()
-  const completedMs = from.f64()
-  const bodyBytes = from.f64()
-  if (from.left === 0) return { status, headers: '', body: undefined, bodyBytes, trailers: '', completedMs }
-  const headers = from.string()
-  const trailers = from.string()
-  return { status, headers, body: from.raw(from.left), bodyBytes, trailers, completedMs }
+function readEntry(from: ByteReader): Entry {
+  const lengths = { owner: from.u32(), fingerprint: from.u32(), requestId: from.u32(), traceparent: from.u32() }
+  const times = {
+    fence: from.f64(),
+    leaseUntilMs: from.f64(),
+    createdMs: from.f64(),
+    expiresMs: from.f64(),
+    forgottenMs: from.f64(),
+  }
+  const known = { completedMs: from.f64(), bodyBytes: from.f64(), status: from.u16() }
+  const state = stateOf(from.u8())
+  const hasResponse = from.u8() === 1
+  from.skip(from.u32())
+  return {
+    ...times,
+    state,
+    owner: from.text(lengths.owner),
+    fingerprint: from.text(lengths.fingerprint),
+    requestId: from.text(lengths.requestId),
+    traceparent: from.text(lengths.traceparent),
+    response: hasResponse ? { ...known, ...readBody(from) } : undefined,
+  }
+}
+
+function readBody(from: ByteReader): Pick<StoredResponse, 'headers' | 'trailers' | 'body'> {
+  if (from.left === 0) return { headers: '', trailers: '', body: undefined }
+  const [headers, trailers] = [from.u32(), from.u32()]
+  return { headers: from.text(headers), trailers: from.text(trailers), body: from.raw(from.left) }
 }

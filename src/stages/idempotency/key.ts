@@ -21,10 +21,13 @@ const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)"(?:[ \t]*;.*)?$/
 const fault = (text: string): KeyReading => ({ kind: 'fault', fault: text })
 
 export function readKey(headers: HeaderBlock): KeyReading {
-  if (headers.countOf(IDEMPOTENCY_KEY) === 0) return NONE
-  const values = headers.values('idempotency-key')
-  if (values.length === 0) return NONE
-  return values.length > 1 ? fault('there is more than one') : parseKey(values[0]!)
+  const received = headers.countOf(IDEMPOTENCY_KEY)
+  if (received === 0) return NONE
+  // A stage may have taken fields away.
+  const values = received === 1 ? undefined : headers.values('idempotency-key')
+  if (values !== undefined && values.length > 1) return fault('there is more than one')
+  const value = values === undefined ? headers.known(IDEMPOTENCY_KEY) : values[0]
+  return value === undefined ? NONE : parseKey(value)
 }
 
 /** One field value; parameters behind a quoted key are passed over. */

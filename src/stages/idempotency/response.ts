@@ -1,5 +1,5 @@
 /** A response as it is kept, and as it is given again. */
-import { copyOf } from '../../core/bytes.ts'
+import { copyOf, withPiece } from '../../core/bytes.ts'
 import { fieldsOf } from '../../core/field-lines.ts'
 import type { HeaderBlock } from '../../core/headers.ts'
 import type { ResponseHead } from '../../core/message.ts'
@@ -100,7 +100,7 @@ export class Recording {
     }
     this.#budget.left -= bytes
     this.#held += bytes
-    this.#pieces.push(copyOf(buf, start, end))
+    this.#pieces = withPiece(this.#pieces, copyOf(buf, start, end))
   }
 
   /** The response is complete. The body belongs to the result; the budget is given back by {@link discard}. */
