@@ -30,6 +30,14 @@ const NO_BYTES = new Uint8Array(0)
 const NONE_FIRST = new Int16Array(KNOWN_NAMES.length).fill(-1)
 const NONE_COUNTED = new Uint8Array(KNOWN_NAMES.length)
 
+/** Names of fields, asked for by the number of a known one before the name is looked at. */
+export interface FieldFilter {
+  /** By number, 1: of the filter. */
+  readonly known: Uint8Array
+  /** In any case. */
+  has(name: string): boolean
+}
+
 /** A header or trailer section. Indexes run over the fields as received; added fields follow them. */
 export class HeaderBlock {
   #text = ''
@@ -339,22 +347,27 @@ export class HeaderBlock {
     return this.#lines(undefined) + this.#addedText
   }
 
-  /** The lines of {@link serialize} whose names `takes` says yes to. */
-  linesOf(takes: (name: string) => boolean): string {
-    let out = this.#lines(takes)
+  /** The lines of {@link serialize} less those of a filter. */
+  linesWithout(filter: FieldFilter): string {
+    let out = this.#lines(filter)
     for (let i = 0; i < this.#added; i++) {
-      if (takes(this.#addedNames[i]!)) out += `${this.#addedNames[i]}: ${this.#addedValues[i]}\r\n`
+      if (!filter.has(this.#addedNames[i]!)) out += `${this.#addedNames[i]}: ${this.#addedValues[i]}\r\n`
     }
     return out
   }
 
   /** Lines of what was received and is to be sent. */
-  #lines(takes: ((name: string) => boolean) | undefined): string {
+  #isOf(filter: FieldFilter, index: number): boolean {
+    const id = this.#ids[index]!
+    return id === 0 ? filter.has(this.nameAt(index)) : filter.known[id] === 1
+  }
+
+  #lines(without: FieldFilter | undefined): string {
     const marks = this.#marks
     let out = ''
     let run = -1
     for (let i = 0; i < this.count; i++) {
-      const edit = takes === undefined || takes(this.nameAt(i)) ? this.#edits[i]! : DROPPED
+      const edit = without !== undefined && this.#isOf(without, i) ? DROPPED : this.#edits[i]!
       if (edit === KEEP) {
         if (run === -1) run = marks[i * STRIDE]!
         continue

@@ -73,7 +73,7 @@ export class PassingMap<V extends object> {
     const index = this.#index
     for (let place = index.first(hash); ; place = index.next(place)) {
       const row = index.rowAt(place)
-      if (row === NONE || (index.hasHash(row, hash) && this.#keys[row] === key)) return row
+      if (row === NONE || (index.hashAt(place) === hash && this.#keys[row] === key)) return row
     }
   }
 

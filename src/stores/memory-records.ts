@@ -22,7 +22,7 @@ const STRING_BYTES = 16
 /** A claim at work: the objects, their numbers, their place in a map. */
 const WORKING_BYTES = 640
 /** Its row in the table: twice what it is, for the half of the table that waits for more. */
-const LISTED_BYTES = 72
+const LISTED_BYTES = 88
 /** A buffer, and what the engine keeps of memory outside of its heap. */
 const BUFFER_BYTES = 200
 

@@ -49,7 +49,7 @@ export class RecordTable {
     const hash = index.hashOf(id)
     for (let place = index.first(hash); ; place = index.next(place)) {
       const row = index.rowAt(place)
-      if (row === NONE || (index.hasHash(row, hash) && this.#matches(this.#kept[row]!, id))) return row
+      if (row === NONE || (index.hashAt(place) === hash && this.#matches(this.#kept[row]!, id))) return row
     }
   }
 

@@ -36,6 +36,7 @@ export class Waiters {
   }
 
   notify(id: string): void {
+    if (this.#byId.size === 0) return
     const waiting = this.#byId.get(id)
     if (waiting === undefined) return
     for (const done of [...waiting]) done()

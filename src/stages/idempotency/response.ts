@@ -1,7 +1,8 @@
 /** A response as it is kept, and as it is given again. */
 import { copyOf, withPiece } from '../../core/bytes.ts'
 import { fieldsOf } from '../../core/field-lines.ts'
-import type { HeaderBlock } from '../../core/headers.ts'
+import type { FieldFilter, HeaderBlock } from '../../core/headers.ts'
+import { KNOWN_NAMES } from '../../core/known-names.ts'
 import type { ResponseHead } from '../../core/message.ts'
 import type { Answer } from '../../exchange/exchange.ts'
 import type { IdempotencyRecord, StoredResponse } from '../../exchange/idempotency-store.ts'
@@ -54,8 +55,9 @@ function suspectOf(name: string): number {
   return name.length * 128 + ((name.charCodeAt(0) | 0x20) & 0x7f)
 }
 
-function isKept(name: string): boolean {
-  return name.length > LONGEST || suspects[suspectOf(name)] === 0 || !NOT_KEPT.has(name.toLowerCase())
+const LEFT_OUT: FieldFilter = {
+  known: Uint8Array.from(KNOWN_NAMES, (name) => (NOT_KEPT.has(name) ? 1 : 0)),
+  has: (name) => name.length <= LONGEST && suspects[suspectOf(name)] === 1 && NOT_KEPT.has(name.toLowerCase()),
 }
 
 /** Bytes of bodies that recordings hold at once, all exchanges together. */
@@ -80,7 +82,7 @@ export class Recording {
   /** A body of more than `maxBytes`, or for which the budget does not suffice, is counted and not kept. */
   constructor(head: ResponseHead, maxBytes: number, budget: RecordingBudget) {
     this.#status = head.status
-    this.#headers = head.headers.linesOf(isKept)
+    this.#headers = head.headers.linesWithout(LEFT_OUT)
     this.#maxBytes = maxBytes
     this.#budget = budget
     if (head.bodyLength > maxBytes) this.#pieces = undefined
@@ -111,7 +113,7 @@ export class Recording {
       headers: this.#headers,
       body: pieces === undefined ? undefined : pieces.length === 1 ? pieces[0] : Buffer.concat(pieces),
       bodyBytes: this.#bytes,
-      trailers: trailers === undefined ? '' : trailers.linesOf(isKept),
+      trailers: trailers === undefined ? '' : trailers.linesWithout(LEFT_OUT),
       completedMs,
     }
   }
