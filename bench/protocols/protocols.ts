@@ -25,6 +25,12 @@ interface Turn {
   readonly dataThreadUs: number
 }
 
+/**
+ * Before the first round: compilers at run time share the proxy's core, and take some ten thousand requests until they are
+ * done; a store in memory is full by then.
+ */
+const WARM_UP_SECONDS = 5
+
 /** Work that a proxy still does after the last response is counted for this long. */
 const SETTLE_MS = 1200
 
@@ -42,7 +48,7 @@ export async function runProtocols(names: readonly string[], rounds: number, sec
 async function runScenario(scenario: Scenario, origins: Origins, rounds: number, seconds: number): Promise<Turn[]> {
   const running = await startAll(scenario, origins)
   const turns: Turn[] = []
-  for (const one of running) await measure(scenario, one, 1).catch(() => undefined)
+  for (const one of running) await measure(scenario, one, WARM_UP_SECONDS).catch(() => undefined)
   for (let round = 0; round < rounds; round++) {
     for (const one of rotated(running, round)) {
       console.error(`${scenario.name} ${one.contender.name}, round ${round + 1} of ${rounds}`)
