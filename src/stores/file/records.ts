@@ -68,7 +68,10 @@ export class FileRecords {
     if (found === undefined) return undefined
     const decoded = decodeEntry(found.value)
     const version = found.version ?? 0
-    if (decoded.kind === 'entry') return { ...decoded, damaged: false, version }
+    if (decoded.kind === 'entry') {
+      const { entry, apart, apartCrc } = decoded
+      return { entry, damaged: false, version, apart, apartCrc }
+    }
     if (decoded.kind === 'damaged') this.damaged++
     return { entry: undefined, damaged: decoded.kind === 'damaged', version, apart: -1, apartCrc: 0 }
   }
