@@ -356,12 +356,12 @@ export class HeaderBlock {
     return out
   }
 
-  /** Lines of what was received and is to be sent. */
   #isOf(filter: FieldFilter, index: number): boolean {
     const id = this.#ids[index]!
     return id === 0 ? filter.has(this.nameAt(index)) : filter.known[id] === 1
   }
 
+  /** Lines of what was received and is to be sent. */
   #lines(without: FieldFilter | undefined): string {
     const marks = this.#marks
     let out = ''

@@ -136,3 +136,32 @@ test('an upstream that speaks HTTP/2: dispatch, trailers, and a stream that it r
   assert.deepEqual(store.counts(), { completed: 1 })
   assert.equal(requests, 2)
 })
+
+test('an end of its own behind a whole body: each client gets its own bytes, whatever the connection reads meanwhile', async (t) => {
+  const server = createServer((req, res) => {
+    const key = String(req.headers['idempotency-key'])
+    const body = key.repeat(200)
+    res.setHeader('content-length', body.length)
+    // As long as the body: where its bytes were read, these are read next.
+    res.addTrailers({ 'x-sum': '!'.repeat(body.length) })
+    res.write(body)
+    setTimeout(() => res.end(), 5 + (Number(key.slice(1)) % 7) * 3)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const proxy = await TestProxy.start(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, {
+    store: new ModelStore(),
+    flags: { 'upstream.protocol': 'h2' },
+  })
+  t.after(async () => {
+    await proxy.close()
+    server.close()
+  })
+  const over = session(t, proxy.port)
+  const keys = Array.from({ length: 60 }, (_, i) => `k${i}`)
+  assert.equal((await request(over, 'amount=1', 'k100')).body, 'k100'.repeat(200))
+  for (let round = 0; round < 2; round++) {
+    const replies = await Promise.all(keys.map((key) => request(over, 'amount=1', key)))
+    for (const [i, key] of keys.entries()) assert.equal(replies[i]!.body, key.repeat(200))
+  }
+})
