@@ -4,7 +4,6 @@
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { REQUEST_HEADERS } from '../workloads.ts'
@@ -25,13 +24,6 @@ import {
   START,
   TIMING_CELLS,
 } from './shared.ts'
-
-try {
-  // The origin shares our core: where we may, go first, or its time slices count as latency. Threads inherit it.
-  setPriority(-19)
-} catch {
-  // Not root. The report prints how late the requests were sent.
-}
 
 const order = JSON.parse(process.argv[2] ?? '{}') as LoadOrder
 const request = `GET ${order.path} HTTP/1.1\r\nHost: 127.0.0.1:${order.port}\r\n${REQUEST_HEADERS.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`

@@ -1,6 +1,6 @@
 /** Runs wrk or the generator against one port and gives their result in one form. */
 import { fileURLToPath } from 'node:url'
-import { run, versionOf } from '../system/processes.ts'
+import { ahead, run, versionOf } from '../system/processes.ts'
 import { REQUEST_HEADERS } from '../workloads.ts'
 import type { LoadOrder, LoadResult } from './shared.ts'
 
@@ -17,7 +17,8 @@ export interface Load extends LoadResult {
 export async function runLoad(order: LoadOrder): Promise<Load> {
   if (order.perSecond === 0 && hasWrk) return runWrk(order)
   const timeoutMs = order.seconds * 1000 + 15_000
-  const out = await run([process.execPath, generator, JSON.stringify(order)], 'rest', timeoutMs)
+  const command = [process.execPath, generator, JSON.stringify(order)]
+  const out = await run(order.perSecond === 0 ? command : ahead(...command), 'rest', timeoutMs)
   return { ...(JSON.parse(out) as LoadResult), cutOff: 0 }
 }
 

@@ -1,7 +1,7 @@
 /** The origin: nginx with bodies of fixed sizes. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort, logTail, runDir, type Started, start, stop, waitForPort } from '../system/processes.ts'
+import { ahead, freePort, logTail, runDir, type Started, start, stop, waitForPort } from '../system/processes.ts'
 import { WORKLOADS } from '../workloads.ts'
 import { fillTemplate } from './template.ts'
 
@@ -24,7 +24,8 @@ export async function startOrigin(): Promise<Origin> {
   }
   const port = await freePort()
   const config = fillTemplate('origin.conf', { PORT: port })
-  const entry = start('origin', 'rest', 'nginx', ['-p', runDir, '-c', config])
+  const [command, ...args] = ahead('nginx', '-p', runDir, '-c', config)
+  const entry = start('origin', 'rest', command, args)
   if (await waitForPort(port, entry, 5000)) return { entry, port }
   const reason = entry.pid === -1 ? 'nginx is not installed (apt-get install nginx)' : logTail(entry)
   await stop(entry)

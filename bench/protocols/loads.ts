@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { run, runDir } from '../system/processes.ts'
+import { ahead, run, runDir } from '../system/processes.ts'
 import { REQUEST_HEADERS } from '../workloads.ts'
 import type { Measured } from './scenario.ts'
 
@@ -18,7 +18,9 @@ export async function wrk(
   more: readonly string[],
 ): Promise<Measured> {
   const size = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '5s']
-  const out = await run(['wrk', ...size, ...more, url], 'rest', seconds * 1000 + PATIENCE_MS)
+  const command = ['wrk', ...size, ...more, url]
+  // One request at a time: it is about latency.
+  const out = await run(connections === 1 ? ahead(...command) : command, 'rest', seconds * 1000 + PATIENCE_MS)
   const line = /^RESULT (.*)$/m.exec(out)?.[1]
   if (line === undefined) throw new Error(`wrk printed no result: ${out}`)
   const result = JSON.parse(line) as Measured & { brokenConnections: number }

@@ -9,7 +9,17 @@ import { startCollector } from '../peers/collector-process.ts'
 import { fillTemplate } from '../peers/template.ts'
 import { printTable, show } from '../print/table.ts'
 import { cpuBetween, readCpu } from '../system/proc.ts'
-import { freePort, hasEnded, logTail, runDir, type Started, start, stop, waitForPort } from '../system/processes.ts'
+import {
+  ahead,
+  freePort,
+  hasEnded,
+  logTail,
+  runDir,
+  type Started,
+  start,
+  stop,
+  waitForPort,
+} from '../system/processes.ts'
 import type { Origins, Running, Scenario, Target } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 
@@ -154,7 +164,8 @@ async function startOrigins(): Promise<Origins> {
 }
 
 async function origin(command: string, args: readonly string[], port: number): Promise<void> {
-  const entry: Started = start(`origin-${port}`, 'rest', command, args)
+  const [program, ...more] = ahead(command, ...args)
+  const entry: Started = start(`origin-${port}`, 'rest', program, more)
   if (await waitForPort(port, entry, 5000)) return
   console.log(`left out: what needs ${command}: ${entry.pid === -1 ? 'it is not installed' : logTail(entry)}`)
 }

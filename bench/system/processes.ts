@@ -22,6 +22,8 @@ export type Place = 'proxy' | 'rest'
 const started = new Set<Started>()
 const cores = availableParallelism()
 const hasTaskset = spawnSync('taskset', ['-V'], { stdio: 'ignore' }).status === 0
+/** Real-time priority is for root, on Linux. */
+const hasRealTime = spawnSync('chrt', ['-f', '1', 'true'], { stdio: 'ignore' }).status === 0
 /** Whether the two places are really different cores. */
 export const isPinned = hasTaskset && cores >= 2
 const cpuList: Record<Place, string> = { proxy: '0', rest: cores > 2 ? `1-${cores - 1}` : '1' }
@@ -32,6 +34,14 @@ export const runDir = mkdtempSync(join(tmpdir(), 'hopscope-bench-'))
 /** Command line that runs `command` on its place's cores. */
 export function pinned(place: Place, command: string, args: readonly string[]): [string, string[]] {
   return isPinned ? ['taskset', ['-c', cpuList[place], command, ...args]] : [command, [...args]]
+}
+
+/**
+ * A program that latency is measured with, ahead of what shares its core, where that may be: the time that a collector keeps
+ * it from its socket would count as the peer's.
+ */
+export function ahead(...command: string[]): [string, ...string[]] {
+  return (hasRealTime ? ['chrt', '-f', '1', ...command] : command) as [string, ...string[]]
 }
 
 /** Start a process that stays until {@link stop}; taskset replaces itself, so the pid is the program's own. */
