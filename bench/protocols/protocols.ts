@@ -26,6 +26,7 @@ import { scenarios } from './scenarios.ts'
 /** One contender in one round. */
 interface Turn {
   readonly name: string
+  readonly round: number
   readonly requests: number
   readonly failed: number
   readonly perSecond: number
@@ -58,12 +59,12 @@ export async function runProtocols(names: readonly string[], rounds: number, sec
 async function runScenario(scenario: Scenario, origins: Origins, rounds: number, seconds: number): Promise<Turn[]> {
   const running = await startAll(scenario, origins)
   const turns: Turn[] = []
-  for (const one of running) await measure(scenario, one, WARM_UP_SECONDS).catch(() => undefined)
+  for (const one of running) await measure(scenario, one, 0, WARM_UP_SECONDS).catch(() => undefined)
   for (let round = 0; round < rounds; round++) {
     for (const one of rotated(running, round)) {
       console.error(`${scenario.name} ${one.contender.name}, round ${round + 1} of ${rounds}`)
       try {
-        turns.push(await measure(scenario, one, seconds))
+        turns.push(await measure(scenario, one, round, seconds))
       } catch (error) {
         console.error(`${one.contender.name}: ${error instanceof Error ? error.message : error}`)
       }
@@ -86,7 +87,12 @@ async function startAll(scenario: Scenario, origins: Origins): Promise<Running[]
   return running
 }
 
-async function measure(scenario: Scenario, { contender, port, entry }: Running, seconds: number): Promise<Turn> {
+async function measure(
+  scenario: Scenario,
+  { contender, port, entry }: Running,
+  round: number,
+  seconds: number,
+): Promise<Turn> {
   if (hasEnded(entry)) throw new Error(`it ended: ${logTail(entry)}`)
   const before = readCpu(entry.pid)
   const load = await (contender.load ?? scenario.load)(port, seconds)
@@ -94,6 +100,7 @@ async function measure(scenario: Scenario, { contender, port, entry }: Running, 
   const spent = cpuBetween(before, readCpu(entry.pid))
   return {
     name: contender.name,
+    round,
     requests: load.requests,
     failed: load.failed,
     perSecond: load.requests / (load.durationUs / 1e6),
@@ -104,42 +111,61 @@ async function measure(scenario: Scenario, { contender, port, entry }: Running, 
   }
 }
 
-function print(scenario: Scenario, turns: readonly Turn[], rounds: number, seconds: number): void {
-  console.log(`\n== ${scenario.title}: ${rounds} x ${seconds} s`)
-  const of = (name: string, figure: (turn: Turn) => number) =>
-    spreadOf(turns.filter((turn) => turn.name === name).map(figure))
-  const base = of(scenario.baseline, (turn) => turn.cpuUs)?.median
-  const ratio = (figure: number | undefined): string =>
-    base === undefined || figure === undefined ? '-' : (figure / base).toFixed(2)
-  const rows = scenario.contenders.map(({ name }) => [
-    name,
-    ratio(of(name, (turn) => turn.cpuUs)?.median),
-    ratio(of(name, (turn) => turn.dataThreadUs)?.median),
-    show(
-      of(name, (turn) => turn.cpuUs),
-      1,
-    ),
-    show(of(name, (turn) => turn.perSecond)),
-    show(of(name, (turn) => turn.p99Us)),
-    String(turns.filter((turn) => turn.name === name).reduce((sum, turn) => sum + turn.failed, 0)),
-  ])
-  const unit = `CPU us/${scenario.unit}`
-  printTable(['', `x ${scenario.baseline}`, 'data thread', unit, `${scenario.unit}s/s`, 'p99 us', 'failed'], rows)
-  for (const target of scenario.targets ?? []) console.log(verdict(target, scenario.baseline, of))
+type Figure = (turn: Turn) => number
+const cpu: Figure = (turn) => turn.cpuUs
+
+/** What the turns say of a contender. */
+class Figures {
+  readonly #turns: readonly Turn[]
+
+  constructor(turns: readonly Turn[]) {
+    this.#turns = turns
+  }
+
+  of(name: string): readonly Turn[] {
+    return this.#turns.filter((turn) => turn.name === name)
+  }
+
+  spread(name: string, figure: Figure): ReturnType<typeof spreadOf> {
+    return spreadOf(this.of(name).map(figure))
+  }
+
+  /** Median of the ratios of single rounds: what slows the machine for a while slows both. */
+  ratio(name: string, figure: Figure, than: string): number | undefined {
+    const ratios = this.of(name).flatMap((turn) => {
+      const other = this.of(than).find(({ round }) => round === turn.round)
+      return other === undefined ? [] : [figure(turn) / cpu(other)]
+    })
+    return spreadOf(ratios)?.median
+  }
 }
 
-type Of = (name: string, figure: (turn: Turn) => number) => { readonly median: number } | undefined
+function print(scenario: Scenario, turns: readonly Turn[], rounds: number, seconds: number): void {
+  console.log(`\n== ${scenario.title}: ${rounds} x ${seconds} s`)
+  const { baseline, unit } = scenario
+  const figures = new Figures(turns)
+  const ratio = (name: string, figure: Figure): string => figures.ratio(name, figure, baseline)?.toFixed(2) ?? '-'
+  const rows = scenario.contenders.map(({ name }) => [
+    name,
+    ratio(name, cpu),
+    ratio(name, (turn) => turn.dataThreadUs),
+    show(figures.spread(name, cpu), 1),
+    show(figures.spread(name, (turn) => turn.perSecond)),
+    show(figures.spread(name, (turn) => turn.p99Us)),
+    String(figures.of(name).reduce((sum, turn) => sum + turn.failed, 0)),
+  ])
+  printTable(['', `x ${baseline}`, 'data thread', `CPU us/${unit}`, `${unit}s/s`, 'p99 us', 'failed'], rows)
+  for (const target of scenario.targets ?? []) console.log(verdict(target, baseline, figures))
+}
 
-function verdict(target: Target, baseline: string, of: Of): string {
+function verdict(target: Target, baseline: string, figures: Figures): string {
   if ('p99Us' in target) {
-    const p99 = of(target.of, (turn) => turn.p99Us)?.median
+    const p99 = figures.spread(target.of, (turn) => turn.p99Us)?.median
     return told(`${target.of}: p99 at most ${target.p99Us} us`, p99, target.p99Us, (us) => `${Math.round(us)} us`)
   }
-  const other = target.than ?? baseline
-  const [whose, than] = [of(target.of, (turn) => turn.cpuUs)?.median, of(other, (turn) => turn.cpuUs)?.median]
-  const ratio = whose === undefined || than === undefined ? undefined : whose / than
-  const text = `${target.of}: CPU at most ${target.atMost} x ${other}`
-  return told(text, ratio, target.atMost, (times) => `${times.toFixed(2)} x`)
+  const than = target.than ?? baseline
+  const text = `${target.of}: CPU at most ${target.atMost} x ${than}`
+  return told(text, figures.ratio(target.of, cpu, than), target.atMost, (times) => `${times.toFixed(2)} x`)
 }
 
 function told(text: string, measured: number | undefined, limit: number, show: (value: number) => string): string {

@@ -1,7 +1,7 @@
 /** Writing and reading of the stores' own binary form: little endian, strings latin1 as on the wire, led by their length. */
 
 import { fieldsOf, linesOf } from '../core/field-lines.ts'
-import { writeLatin1 } from '../core/latin1.ts'
+import { latin1, writeLatin1 } from '../core/latin1.ts'
 
 const NO_NAME = /[:\r\n]/
 const NO_VALUE = /[\r\n]/
@@ -122,7 +122,7 @@ export class ByteReader {
 
   text(length: number): string {
     const from = this.#take(length)
-    return this.#bytes.toString('latin1', from, from + length)
+    return latin1(this.#bytes, from, from + length)
   }
 
   skip(length: number): void {

@@ -78,14 +78,19 @@ test('of three replicas one is killed under load: every span is found by any of 
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const ports = await freePorts(6)
   const [grpc, among] = [ports.slice(0, 3), ports.slice(3).map((port) => `127.0.0.1:${port}`)]
-  const start = (i: number): Promise<AggregatorProcess> =>
-    aggregatorProcess([
+  const start = async (i: number): Promise<AggregatorProcess> => {
+    const one = await aggregatorProcess([
       ...['--data-dir', join(folder, String(i)), '--otlp-grpc', `127.0.0.1:${grpc[i]}`],
       ...['--replicas', among.join(), '--replica-listen', among[i]!, '--aggregator-replica-token', 'among-us'],
       ...['--aggregator-wal-sync', 'never', '--aggregator-seal-ms', '200'],
     ])
-  const replicas = await Promise.all([0, 1, 2].map(start))
-  t.after(() => Promise.all(replicas.map((one) => one.kill('SIGKILL'))))
+    t.after(() => one.kill('SIGKILL'))
+    return one
+  }
+  // Where one does not start, the others are still to be ended.
+  const starts = [0, 1, 2].map(start)
+  await Promise.allSettled(starts)
+  const replicas = await Promise.all(starts)
   const missing = async (i: number): Promise<unknown> =>
     (await get(replicas[i]!.uiPort, '/api/hopscope/status')).json.missing
   for (const i of [0, 1, 2]) await until('all know each other', async () => ((await missing(i)) as []).length === 0)
