@@ -22,6 +22,27 @@ export function entrySize({ owner, fingerprint, requestId, traceparent }: Entry)
   return FIXED_BYTES + stringSize(owner) + stringSize(fingerprint) + stringSize(requestId) + stringSize(traceparent)
 }
 
+export type Times = Pick<Entry, 'fence' | 'leaseUntilMs' | 'createdMs' | 'expiresMs' | 'forgottenMs'>
+
+/** Five numbers, f64 each. */
+export function writeTimes(to: ByteWriter, { fence, leaseUntilMs, createdMs, expiresMs, forgottenMs }: Times): void {
+  to.f64(fence)
+  to.f64(leaseUntilMs)
+  to.f64(createdMs)
+  to.f64(expiresMs)
+  to.f64(forgottenMs)
+}
+
+export function readTimes(from: ByteReader): Times {
+  return {
+    fence: from.f64(),
+    leaseUntilMs: from.f64(),
+    createdMs: from.f64(),
+    expiresMs: from.f64(),
+    forgottenMs: from.f64(),
+  }
+}
+
 /**
  * state u8 | has response u8 | fence, lease until, created, expires, forgotten f64 | owner, fingerprint, request id,
  * traceparent
@@ -29,11 +50,7 @@ export function entrySize({ owner, fingerprint, requestId, traceparent }: Entry)
 export function writeEntry(to: ByteWriter, entry: Entry): void {
   to.u8(numberOfState(entry.state))
   to.u8(entry.response === undefined ? 0 : 1)
-  to.f64(entry.fence)
-  to.f64(entry.leaseUntilMs)
-  to.f64(entry.createdMs)
-  to.f64(entry.expiresMs)
-  to.f64(entry.forgottenMs)
+  writeTimes(to, entry)
   to.string(entry.owner)
   to.string(entry.fingerprint)
   to.string(entry.requestId)
@@ -44,11 +61,7 @@ export function writeEntry(to: ByteWriter, entry: Entry): void {
 export function readEntry(from: ByteReader, response: () => StoredResponse | undefined): Entry {
   const state = stateOf(from.u8())
   const hasResponse = from.u8() === 1
-  const fence = from.f64()
-  const leaseUntilMs = from.f64()
-  const createdMs = from.f64()
-  const expiresMs = from.f64()
-  const forgottenMs = from.f64()
+  const { fence, leaseUntilMs, createdMs, expiresMs, forgottenMs } = readTimes(from)
   const owner = from.string()
   const fingerprint = from.string()
   const requestId = from.string()

@@ -10,7 +10,7 @@ import { latin1 } from '../core/latin1.ts'
 import type { StoredResponse } from '../exchange/idempotency-store.ts'
 import { arenaBytes, BlockArena, Staging } from './block-arena.ts'
 import { ByteReader, ByteWriter } from './byte-cursor.ts'
-import { numberOfState, stateOf } from './entry-codec.ts'
+import { numberOfState, readTimes, stateOf, writeTimes } from './entry-codec.ts'
 import type { Entry } from './lifecycle.ts'
 
 /** A record that is at work no more: its number in the arena, or its bytes where they are many. */
@@ -53,11 +53,7 @@ export class MemoryRecords {
     to.u32(fingerprint.length)
     to.u32(requestId.length)
     to.u32(traceparent.length)
-    to.f64(entry.fence)
-    to.f64(entry.leaseUntilMs)
-    to.f64(entry.createdMs)
-    to.f64(entry.expiresMs)
-    to.f64(entry.forgottenMs)
+    writeTimes(to, entry)
     to.f64(response?.completedMs ?? 0)
     to.f64(response?.bodyBytes ?? 0)
     to.u16(response?.status ?? 0)
@@ -122,11 +118,7 @@ function readEntry(from: ByteReader): Entry {
   const fingerprintLength = from.u32()
   const requestIdLength = from.u32()
   const traceparentLength = from.u32()
-  const fence = from.f64()
-  const leaseUntilMs = from.f64()
-  const createdMs = from.f64()
-  const expiresMs = from.f64()
-  const forgottenMs = from.f64()
+  const { fence, leaseUntilMs, createdMs, expiresMs, forgottenMs } = readTimes(from)
   const completedMs = from.f64()
   const bodyBytes = from.f64()
   const status = from.u16()
