@@ -59,6 +59,7 @@ export async function runProtocols(names: readonly string[], rounds: number, sec
 async function runScenario(scenario: Scenario, origins: Origins, rounds: number, seconds: number): Promise<Turn[]> {
   const running = await startAll(scenario, origins)
   const turns: Turn[] = []
+  // One that fails says so in the first round.
   for (const one of running) await measure(scenario, one, 0, WARM_UP_SECONDS).catch(() => undefined)
   for (let round = 0; round < rounds; round++) {
     for (const one of rotated(running, round)) {

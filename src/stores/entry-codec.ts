@@ -6,6 +6,7 @@ import type { Entry } from './lifecycle.ts'
 const STATES: readonly RecordState[] = ['claimed', 'dispatched', 'completed', 'unknown', 'expired']
 const FIXED_BYTES = 1 + 1 + 5 * 8
 
+/** As {@link stateOf} takes it. */
 export function numberOfState(state: RecordState): number {
   return STATES.indexOf(state)
 }
@@ -22,6 +23,7 @@ export function entrySize({ owner, fingerprint, requestId, traceparent }: Entry)
   return FIXED_BYTES + stringSize(owner) + stringSize(fingerprint) + stringSize(requestId) + stringSize(traceparent)
 }
 
+/** The numbers of an entry: its fence, and wall-clock milliseconds. */
 export type Times = Pick<Entry, 'fence' | 'leaseUntilMs' | 'createdMs' | 'expiresMs' | 'forgottenMs'>
 
 /** Five numbers, f64 each. */
@@ -33,6 +35,7 @@ export function writeTimes(to: ByteWriter, { fence, leaseUntilMs, createdMs, exp
   to.f64(forgottenMs)
 }
 
+/** Throws OutOfBytes where there are fewer. */
 export function readTimes(from: ByteReader): Times {
   return {
     fence: from.f64(),

@@ -19,7 +19,7 @@ export type Kept = number | Buffer
 /** Where the length of the id stands. */
 const ID_AT = 5 * 4 + 7 * 8 + 4
 const STRING_BYTES = 16
-/** A claim at work: the objects, their numbers, their place in a map. */
+/** A claim at work: the objects, their numbers, their place in a table. */
 const WORKING_BYTES = 640
 /** Its row in the table: twice what it is, for the half of the table that waits for more. */
 const LISTED_BYTES = 88
@@ -124,6 +124,7 @@ function readEntry(from: ByteReader): Entry {
   const status = from.u16()
   const state = stateOf(from.u8())
   const hasResponse = from.u8() === 1
+  // The id, which who asks has.
   from.skip(from.u32())
   const owner = from.text(ownerLength)
   const fingerprint = from.text(fingerprintLength)
