@@ -1,9 +1,9 @@
 /**
  * Runs the compiled tests (`*.test.js` under build/test) with node's test runner; arguments narrow by substring of the path.
  * A file that fails beside others is run once more with the machine to itself: what fails then fails the run, what passes
- * then is told as flaky.
+ * then is told as flaky. A file that takes too long is killed with all that it started.
  */
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { relative, resolve } from 'node:path'
 import process from 'node:process'
@@ -11,12 +11,54 @@ import { finished } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec, tap } from 'node:test/reporters'
 
+const FILE_TIMEOUT_MS = 120_000
+
+/** What /proc tells of a process; empty where it is gone. */
+function ofProcess(pid, what) {
+  try {
+    return readFileSync(`/proc/${pid}/${what}`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+const childrenOf = (pid) => ofProcess(pid, `task/${pid}/children`).split(' ').filter(Boolean).map(Number)
+
+/** Leaves first: a parent could start another, and an orphan could not be found again. */
+function killTree(pid) {
+  for (const child of childrenOf(pid)) killTree(child)
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
+  }
+}
+
+/**
+ * Kills files that take too long. The runner's own timeout leaves running what a file started (Node 20), or is for each test,
+ * so that a file that loops, or leaves a handle open behind its last test, runs for ever (Node 22 and later).
+ */
+function watchdog() {
+  const seen = new Map()
+  const timer = setInterval(() => {
+    for (const pid of childrenOf(process.pid)) {
+      if (!seen.has(pid)) seen.set(pid, performance.now())
+      if (performance.now() - seen.get(pid) < FILE_TIMEOUT_MS) continue
+      console.log(
+        `# killed after ${FILE_TIMEOUT_MS / 1000} s: ${ofProcess(pid, 'cmdline').split('\0').filter(Boolean).at(-1)}`,
+      )
+      killTree(pid)
+    }
+  }, 1000)
+  return () => clearInterval(timer)
+}
+
 const sourceOf = (file) => file.replace('/build/test/', '/test/').replace(/\.js$/, '.ts')
 
 /** Runs the files; gives those with a failure. */
 async function failing(files, concurrency) {
   const failed = new Set()
-  const events = run({ files, concurrency, timeout: 120_000 })
+  const events = run({ files, concurrency })
   events.on('test:fail', ({ file, name, todo }) => {
     if (todo !== undefined) return
     // The test of a file as such has the path for its name. By source maps the file may be told as its source.
@@ -25,7 +67,9 @@ async function failing(files, concurrency) {
   })
   const report = process.stdout.isTTY ? events.compose(new spec()) : events.compose(tap)
   report.pipe(process.stdout, { end: false })
+  const stopWatching = watchdog()
   await finished(report)
+  stopWatching()
   return [...failed]
 }
 

@@ -9,7 +9,7 @@ import { newTraceId } from '../../src/core/ids.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { detailRedaction } from '../../src/telemetry/recorder/details.ts'
 import { DumpFolder } from '../../src/telemetry/recorder/dump.ts'
-import { readMapped } from '../../src/telemetry/recorder/mapped-reader.ts'
+import { isMapped, readMapped } from '../../src/telemetry/recorder/mapped-reader.ts'
 import { MappedRing } from '../../src/telemetry/recorder/mapped-ring.ts'
 import { RECORDER_DEFAULTS } from '../../src/telemetry/recorder/options.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
@@ -23,6 +23,9 @@ function folderOf(t: TestContext): string {
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
+
+/** The other thread makes the file first, and then its header. */
+const isThere = (path: string): boolean => existsSync(path) && isMapped(readFileSync(path))
 
 test('a dump folder has so many files and bytes, the newest, and leaves files of others alone', async (t) => {
   const folder = folderOf(t)
@@ -74,13 +77,14 @@ test('a mapped file that went round has the newest exchanges, and their clients 
     ...{ resource: {}, version: '0', logger: silentLogger },
     recorder: { file: { path, bytes: 262_144, processes: 1 } },
   })
+  t.after(() => telemetry.close(1000))
   const at = connection('edge')
   const read = (): { path: string; port: number | undefined }[] =>
     readMapped(readFileSync(path)).flatMap((view) =>
       view.kind === 'exchange' ? [{ path: view.path, port: view.client?.port }] : [],
     )
   for (let i = 0; i < 4000; i++) telemetry.onFinish(finishedExchange({ connection: at, path: `/${i}` }))
-  await until('the last one is there', () => existsSync(path) && read()[0]?.path === '/3999')
+  await until('the last one is there', () => isThere(path) && read()[0]?.path === '/3999')
   const views = read()
   assert.ok(views.length > 300 && views.length < 1000, `${views.length} exchanges`)
   assert.deepEqual(
@@ -111,16 +115,16 @@ test('a mapped file that went round has the newest exchanges, and their clients 
   )
 })
 
-test('where the file cannot be had, all else goes on', async () => {
+test('where the file cannot be had, all else goes on', async (t) => {
   const warnings: string[] = []
   const logger = { ...silentLogger, warn: (_: object, message: string) => warnings.push(message) }
   const telemetry = createTelemetry({
     ...{ resource: {}, version: '0', logger },
     recorder: { file: { path: '/proc/none/ring', bytes: 262_144, processes: 1 } },
   })
+  t.after(() => telemetry.close(1000))
   telemetry.onFinish(finishedExchange({ path: '/1' }))
   await until('it is told', () => warnings.length === 1)
   assert.equal(telemetry.recorder.read().length, 1)
   assert.equal(telemetry.counters().recorder.faults, 1)
-  await telemetry.close(1000)
 })
