@@ -161,6 +161,7 @@ export class DataPlane {
     plane.#listener = await Listener.start({
       ...placement.listen,
       maxConnections: config.limits.connections,
+      acceptsAtOnce: config.concurrency > 1 ? 4 : 32,
       highWater: config.limits.connectionBufferBytes,
       onWire: (wire) => {
         plane.#accepted++

@@ -1,6 +1,6 @@
 /**
  * The only FFI: a few calls of libc through koffi, for what Node has no way to (get- and setsockopt, a listening socket
- * with options set before bind, and locks on files). Loaded on first use and only on Linux; where it cannot be had, that
+ * with options set before bind, connections that wait for it, and locks on files). Loaded on first use and only on Linux; where it cannot be had, that
  * is a value with the reason, and the proxy goes on without it or refuses, as its mode asks.
  */
 import { createRequire } from 'node:module'
@@ -12,6 +12,7 @@ export interface Libc {
   setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: Uint8Array, length: number): number
+  accept4(fd: number, address: null, length: null, flags: number): number
   close(fd: number): number
   flock(fd: number, operation: number): number
   /** 0, or the errno itself. */
@@ -61,6 +62,7 @@ function load(): Libc | LibcMissing {
       setsockopt: self.func('int setsockopt(int, int, int, void *, uint32_t)') as Libc['setsockopt'],
       socket: self.func('int socket(int, int, int)') as Libc['socket'],
       bind: self.func('int bind(int, void *, uint32_t)') as Libc['bind'],
+      accept4: self.func('int accept4(int, void *, void *, int)') as Libc['accept4'],
       close: self.func('int close(int)') as Libc['close'],
       flock: self.func('int flock(int, int)') as Libc['flock'],
       posixFallocate: self.func('int posix_fallocate(int, int64_t, int64_t)') as Libc['posixFallocate'],

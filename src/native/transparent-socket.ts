@@ -5,11 +5,10 @@
  */
 import { type Libc, libc } from './libc.ts'
 import { AF_INET, AF_INET6, encodeSockaddr, SOCKADDR_IN_BYTES } from './sockaddr.ts'
+import { SOCK_CLOEXEC, SOCK_NONBLOCK } from './socket-flags.ts'
 import { type SocketOption, setOption } from './socket-options.ts'
 
 const SOCK_STREAM = 1
-const SOCK_NONBLOCK = 0o4000
-const SOCK_CLOEXEC = 0o2000000
 
 /** What failed: the call and the errno's name. */
 export interface SocketFault {

@@ -1,6 +1,8 @@
 /** Accepts connections, up to a bound, and hands each over as a wire. */
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server, Socket } from 'node:net'
 import { listenHost } from '../core/listen-host.ts'
+import { acceptWaiting } from '../native/accept.ts'
+import { descriptorOf } from './raw-handle.ts'
 import { Wire } from './wire.ts'
 
 export interface ListenerOptions {
@@ -10,12 +12,17 @@ export interface ListenerOptions {
   readonly fd?: number
   /** Connections at once; above it new ones are closed at once and counted. */
   readonly maxConnections: number
+  /** Connections taken in one turn of the event loop, where that many wait. */
+  readonly acceptsAtOnce: number
   /** Bytes written to a client and not taken, above which it counts as slow. */
   readonly highWater: number
   /** The wire is paused; it has no handler yet. */
   readonly onWire: (wire: Wire) => void
   readonly onRefused: () => void
 }
+
+/** With what Node has and does not tell of. */
+type NetSocketOptions = ConstructorParameters<typeof Socket>[0]
 
 /** Connections that the kernel may hold for us before they are accepted. */
 const BACKLOG = 4096
@@ -35,7 +42,10 @@ export class Listener {
       allowHalfOpen: true,
       highWaterMark: options.highWater,
     })
-    this.#server.on('connection', (socket) => this.#accept(socket))
+    this.#server.on('connection', (socket) => {
+      this.#accept(socket)
+      this.#acceptMore()
+    })
   }
 
   /** Listen; rejects with the bind error. */
@@ -59,6 +69,19 @@ export class Listener {
     const bound = this.#server.address()
     if (bound === null || typeof bound === 'string') return { host: this.#options.host, port: this.#options.port }
     return { host: bound.address, port: bound.port }
+  }
+
+  /**
+   * libuv takes one connection a turn (libuv#3696), and under load a turn takes tens of milliseconds: clients that dial would
+   * wait for seconds. Take what else waits.
+   */
+  #acceptMore(): void {
+    for (let n = 1; n < this.#options.acceptsAtOnce; n++) {
+      const fd = acceptWaiting(descriptorOf(this.#server))
+      if (fd < 0) return
+      const socket = new Socket({ fd, allowHalfOpen: true, pauseOnCreate: true } as NetSocketOptions)
+      this.#accept(socket.setNoDelay())
+    }
   }
 
   #accept(socket: Socket): void {

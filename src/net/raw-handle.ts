@@ -1,5 +1,5 @@
 /** What Node shows of a socket's handle nowhere public, in one place. */
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 
 export interface RawHandle {
   readonly fd?: number
@@ -20,6 +20,11 @@ const holderOf = (socket: Socket): Holder => socket as unknown as Holder
 /** Null once the socket is closed. */
 export function handleOf(socket: Socket): RawHandle | null {
   return holderOf(socket)._handle
+}
+
+/** Descriptor of a listening socket; -1 once it is closed, and where there is none. */
+export function descriptorOf(server: Server): number {
+  return (server as unknown as Holder)._handle?.fd ?? -1
 }
 
 /** Take the handle away, and let the socket go without it. Null where it is closed. */
