@@ -168,6 +168,23 @@ test('packages are dependencies, built-ins carry node:, and core has neither a p
   assert.deepEqual(wrong, [])
 })
 
+test('a server keeps nothing in memory of what reads its configuration', () => {
+  const byFile = new Map(sources.map((source) => [source.file, source]))
+  const reached = new Set<string>()
+  const visit = (file: string): void => {
+    if (reached.has(file)) return
+    reached.add(file)
+    for (const next of byFile.get(file)?.loads ?? []) visit(next)
+  }
+  visit('cli/serve.ts')
+  assert.ok(reached.has('app/proxy.ts') && reached.has('config/reload.ts'), 'it is followed to the proxy')
+  const packages = [...reached].flatMap((file) => byFile.get(file)?.packages ?? [])
+  assert.deepEqual(
+    ['zod', 'commander', 'yaml'].filter((name) => packages.includes(name)),
+    [],
+  )
+})
+
 test('durations come from the monotonic clock', () => {
   const readers = sources.filter(({ file, text }) => !WALL_CLOCK.has(file) && /\bDate\.now\(/.test(text))
   assert.deepEqual(

@@ -1,6 +1,6 @@
 /** What the log says of a configuration that was read anew. */
 import { faultReport } from '../config/fault.ts'
-import type { ReloadOutcome } from '../config/reload.ts'
+import type { ReloadOutcome } from '../config/reread.ts'
 import type { Logger } from '../core/log.ts'
 
 /** A bad one changed nothing. `refusedBy`: processes that found faults where this one found none. */

@@ -1,12 +1,9 @@
 /** `hopscope check-config`: the effective configuration as text. */
-
 import type { Command } from '../config/commands.ts'
-import type { Values } from '../config/layer.ts'
-import { describe } from '../config/load.ts'
+import type { Described } from '../config/load.ts'
 
 /** `ok`, then a line for each setting: value, and where it came from unless it is the default. */
-export function effectiveText(command: Command, values: Values): string {
-  const rows = describe(command, values)
+export function effectiveText(command: Command, rows: readonly Described[]): string {
   const width = Math.max(...rows.map(({ path }) => path.length))
   const lines = rows.map(({ path, value, origin }) => {
     const from = origin === 'default' ? '' : `  (${origin})`

@@ -1,131 +1,7 @@
 #!/usr/bin/env node
-/** The command line. What a command needs is loaded when it runs, so that help and small commands are quick. */
-import { Argument, Command, CommanderError, Option } from 'commander'
-import { version } from '../app/version.ts'
-import { COMMANDS, type Command as ConfigCommand } from '../config/commands.ts'
-import { apiServer } from './api-server.ts'
-import { configFolder } from './config-folder.ts'
-import { EXIT_USAGE, load, warnOfRuntime } from './load.ts'
-import { addSettings } from './options.ts'
-import { addRecorderCommands } from './replay-command.ts'
-
-const program = new Command('hopscope')
-  .description('Transparent L7 proxy that times every hop of every API call and traces it to a collector.')
-  .version(version())
-  .showHelpAfterError('(--help says what there is)')
-  .exitOverride()
-
-addSettings(program.command('dev'), 'dev')
-  .description('Stand before a server under development and draw the waterfall of each call.')
-  .option('--demo', 'run three small services and traffic of our own, instead of a server of yours')
-  .addOption(new Option('--demo-pace <times>', 'so many times the traffic, and the fault sooner').hideHelp())
-  .option('--https', 'take https too, with a certificate of a local authority that is made and kept for you')
-  .action(async (options: { demo?: boolean; demoPace?: string; https?: boolean }, cli: Command) => {
-    const ready = await load(cli, 'dev')
-    if (ready === undefined) return
-    warnOfRuntime()
-    const { runDev } = await import('../app/dev.ts')
-    const httpsFolder = options.https === true ? configFolder(process.env) : undefined
-    const demoPace = Math.max(1, Number(options.demoPace ?? 1) || 1)
-    await runDev(ready.loaded.config, { demo: options.demo === true, demoPace, httpsFolder })
-  })
-
-for (const [command, description] of [
-  ['proxy', 'Reverse proxy before one upstream.'],
-  ['sidecar', 'Take the traffic that iptables redirects here, and forward it to where it was going.'],
-] as const) {
-  addSettings(program.command(command), command)
-    .description(description)
-    .action(async (_options: unknown, cli: Command) => {
-      const ready = await load(cli, command)
-      if (ready === undefined) return
-      warnOfRuntime()
-      const { runProxy } = await import('../app/run.ts')
-      await runProxy(command, ready.loaded.config, ready.live)
-    })
-}
-
-addSettings(program.command('iptables'), 'iptables')
-  .description('Install, verify or remove the rules that redirect traffic to the sidecar. Needs root.')
-  .addArgument(new Argument('<action>').choices(['apply', 'check', 'clean']))
-  .action(async (action: 'apply' | 'check' | 'clean', _options: unknown, cli: Command) => {
-    const ready = await load(cli, 'iptables')
-    if (ready === undefined) return
-    const { runIptables } = await import('../app/iptables.ts')
-    process.exitCode = await runIptables(action, ready.loaded.config)
-  })
-
-addSettings(program.command('aggregator'), 'aggregator')
-  .description('Receive spans over OTLP, keep them, and answer for whole traces: page, query API, Prometheus.')
-  .action(async (_options: unknown, cli: Command) => {
-    const ready = await load(cli, 'aggregator')
-    if (ready === undefined) return
-    warnOfRuntime()
-    const { runAggregator } = await import('../app/aggregator.ts')
-    await runAggregator(ready.loaded.config)
-  })
-
-addSettings(program.command('injector'), 'injector')
-  .description('Webhook of Kubernetes that gives pods a sidecar.')
-  .action(async (_options: unknown, cli: Command) => {
-    const ready = await load(cli, 'injector')
-    if (ready === undefined) return
-    warnOfRuntime()
-    const { runInjector } = await import('../app/injector.ts')
-    await runInjector(ready.loaded.config, apiServer(process.env))
-  })
-
-for (const [name, description, option, fallback] of [
-  ['drain', 'Tell the proxy beside us to send its clients elsewhere: the preStop hook of a sidecar.', 'hold', '0'],
-  ['wait', 'Wait until the proxy beside us is ready: the postStart hook of a sidecar.', 'timeout', '120000'],
-] as const) {
-  program
-    .command(name)
-    .description(description)
-    .option('--config <file>', 'settings of the proxy')
-    .option('--admin <host:port>', 'its admin server')
-    .option(`--${option}-ms <ms>`, 'how long at most', fallback)
-    .action(async (options: { holdMs?: string; timeoutMs?: string }, cli: Command) => {
-      const ready = await load(cli, 'sidecar')
-      const admin = ready?.loaded.config.admin
-      if (admin === undefined || admin === 'off') return
-      const { runDrain, runWait } = await import('../app/admin-call.ts')
-      const text = options.holdMs ?? options.timeoutMs ?? ''
-      if (!/^\d{1,8}$/.test(text)) throw new Error(`--${option}-ms ${text}: expected a number of milliseconds`)
-      const ms = Number(text)
-      process.exitCode = await (name === 'drain' ? runDrain(admin, ms) : runWait(admin, ms))
-    })
-}
-
-addRecorderCommands(program)
-
-addSettings(program.command('check-config'), undefined)
-  .description('Validate the configuration and print what is in effect, or every fault.')
-  .addOption(new Option('--for <command>', 'the command to check for').choices([...COMMANDS]).default('proxy'))
-  .option('--schema', 'print the JSON schema of the file instead')
-  .action(async (options: { for: ConfigCommand; schema?: boolean }, cli: Command) => {
-    if (options.schema === true) {
-      const { configJsonSchema } = await import('../config/json-schema.ts')
-      console.log(JSON.stringify(configJsonSchema(), null, 2))
-      return
-    }
-    const ready = await load(cli, options.for)
-    if (ready === undefined) return
-    const { effectiveText } = await import('./check-config.ts')
-    console.log(effectiveText(options.for, ready.loaded.values))
-  })
-
-program
-  .command('explain')
-  .description('Say what an error code means and what to check; without a code, list all.')
-  .argument('[code]', 'as in problem+json, spans and logs')
-  .action(async (code: string | undefined) => {
-    const { explainCode, listCodes, unknownCode } = await import('./explain.ts')
-    const text = code === undefined ? listCodes() : explainCode(code)
-    if (text !== undefined) return console.log(text)
-    console.error(`hopscope: ${unknownCode(code!)}`)
-    process.exitCode = EXIT_USAGE
-  })
+/** The command line: servers apart, since nothing that reads a command line shall stay in their memory. */
+import { SERVERS } from '../config/commands.ts'
+import { serve } from './serve.ts'
 
 // `hopscope --help | head`: whoever read has enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -133,14 +9,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit()
 })
 
-try {
-  await program.parseAsync()
-} catch (error) {
-  if (error instanceof CommanderError) {
-    // Help and version end here too, with 0; whatever else commander refuses is a fault of the command line.
-    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE
-  } else {
-    console.error(`hopscope: ${error instanceof Error ? error.message : String(error)}`)
-    process.exitCode = 1
-  }
+if (SERVERS.some((server) => server === process.argv[2])) {
+  await serve()
+} else {
+  const { runProgram } = await import('./program.ts')
+  await runProgram(serve)
 }

@@ -1,4 +1,6 @@
 /** Is this Node fit to stand in the path of other people's traffic? */
+import cluster from 'node:cluster'
+import { warn } from './warn.ts'
 
 interface Line {
   /** End of life, after which holes stay open (nodejs.org/en/about/previous-releases). */
@@ -43,3 +45,11 @@ const parts = (version: string): number[] =>
     .split('.')
     .slice(0, 3)
     .map((part) => Number.parseInt(part, 10))
+
+/** One line on stderr where this Node is old or known to be vulnerable. */
+export function warnOfRuntime(): void {
+  // One of the processes of --concurrency: the first one has said it.
+  if (cluster.isWorker) return
+  const warning = runtimeWarning(process.versions.node, new Date())
+  if (warning !== undefined) warn(warning)
+}

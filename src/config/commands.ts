@@ -6,5 +6,6 @@ export type Command = (typeof COMMANDS)[number]
 export const SERVING = ['dev', 'proxy', 'sidecar'] as const
 /** Those that serve traffic of others than the developer. */
 export const SERVERS = ['proxy', 'sidecar'] as const
+export type Server = (typeof SERVERS)[number]
 /** Those that deal with redirected connections. */
 export const INTERCEPT = ['sidecar', 'iptables'] as const

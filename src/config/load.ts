@@ -3,6 +3,7 @@ import { cautions, crossFaults } from './checks.ts'
 import type { Command } from './commands.ts'
 import { type Env, readEnvironment, readFlags } from './environment.ts'
 import { type Fault, shown } from './fault.ts'
+import { deepFreeze } from './frozen.ts'
 import { type Effective, emptyLayer, type Given, type Layer, type Values } from './layer.ts'
 import { readOtelEnvironment } from './otel.ts'
 import { readProxyVariables } from './proxy-variables.ts'
@@ -18,11 +19,17 @@ export interface LoadInput {
   readonly flags: Readonly<Record<string, string>>
 }
 
-export interface Loaded {
-  readonly ok: true
+/** A good configuration. Plain data: it crosses threads. */
+export interface InEffect {
   readonly config: Config
-  /** By setting path; settings that are unset are not there. Holds secrets: show it by `describe`. */
+  /** By setting path; settings that are unset are not there. Holds secrets: show `described`. */
   readonly values: Values
+  /** The settings of the command, secrets masked. */
+  readonly described: readonly Described[]
+}
+
+export interface Loaded extends InEffect {
+  readonly ok: true
   readonly warnings: readonly string[]
 }
 
@@ -55,7 +62,12 @@ export async function loadConfig({ command, file, env, flags }: LoadInput): Prom
   }
   faults.push(...crossFaults(command, values, new Set(faults.map(({ path }) => path))))
   if (faults.length > 0) return { ok: false, faults, warnings }
-  return { ok: true, config: build(values), values, warnings: [...warnings, ...cautions(command, values)] }
+  return { ok: true, ...inEffect(command, values), warnings: [...warnings, ...cautions(command, values)] }
+}
+
+/** Valid values as a configuration. */
+export function inEffect(command: Command, values: Values): InEffect {
+  return { config: build(values), values, described: describe(command, values) }
 }
 
 /** The YAML parser costs 30 ms of start: it is loaded only where there is a file. */
@@ -91,7 +103,7 @@ function valueFaults({ setting, value, origin }: Given, issues: readonly { path:
 }
 
 /** Values into their nested, typed, frozen form. */
-export function build(values: Values): Config {
+function build(values: Values): Config {
   const tree: Tree = {}
   for (const [path, { value }] of values) {
     const keys = path.split('.')
@@ -110,11 +122,6 @@ interface Tree {
   [key: string]: unknown
 }
 
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null) for (const part of Object.values(value)) deepFreeze(part)
-  return Object.freeze(value)
-}
-
 /** A setting as `check-config` and the admin server show it. */
 export interface Described {
   readonly path: string
@@ -123,8 +130,7 @@ export interface Described {
   readonly origin: string
 }
 
-/** The effective settings of a command, secrets masked. */
-export function describe(command: Command, values: Values): Described[] {
+function describe(command: Command, values: Values): Described[] {
   const applies = (setting: Setting): boolean => setting.commands.includes(command)
   return SETTINGS.filter(applies).flatMap((setting) => {
     const given = values.get(setting.path)

@@ -2,35 +2,32 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, watch } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import type { Fault } from './fault.ts'
-import type { Effective, Values } from './layer.ts'
-import { build, type Described, describe, type Loaded, type LoadInput, loadConfig } from './load.ts'
-import { type Config, SETTINGS } from './schema.ts'
+import { errnoOf } from '../core/errors.ts'
+import { deepFreeze } from './frozen.ts'
+import type { Values } from './layer.ts'
+import type { Described, InEffect, LoadInput } from './load.ts'
+import type { ReloadOutcome, Reread } from './reread.ts'
+import type { Config } from './schema.ts'
 
-export interface ReloadOutcome {
-  /** Empty: the new configuration is in effect, as far as it can be without a restart. */
-  readonly faults: readonly Fault[]
-  /** Paths of settings that now have another value. */
-  readonly changed: readonly string[]
-  /** Paths of settings whose new value waits for a restart. */
-  readonly needRestart: readonly string[]
-  readonly warnings: readonly string[]
-}
+/** How a configuration is read again: in a thread of its own, where the schema has not to stay in memory. */
+export type ReadAgain = (input: LoadInput, before: Values) => Promise<Reread>
 
 /** The running configuration. Flags and environment are those of the start; only the file is read anew. */
 export class LiveConfig {
   readonly #input: LoadInput
-  #loaded: Pick<Loaded, 'config' | 'values'>
+  readonly #readAgain: ReadAgain
+  #now: InEffect
   readonly #listeners = new Set<(config: Config, changed: readonly string[]) => void>()
   #queue: Promise<unknown> = Promise.resolve()
 
-  constructor(input: LoadInput, loaded: Loaded) {
+  constructor(input: LoadInput, loaded: InEffect, readAgain: ReadAgain) {
     this.#input = input
-    this.#loaded = loaded
+    this.#now = { ...loaded, config: deepFreeze(loaded.config) }
+    this.#readAgain = readAgain
   }
 
   get current(): Config {
-    return this.#loaded.config
+    return this.#now.config
   }
 
   /** The file that is read, undefined where there is none. */
@@ -40,7 +37,7 @@ export class LiveConfig {
 
   /** Effective settings with origins, secrets masked; for the admin server. */
   describe(): readonly Described[] {
-    return describe(this.#input.command, this.#loaded.values)
+    return this.#now.described
   }
 
   /** Called after each reload that changed something. Returns what takes the listener off again. */
@@ -57,33 +54,18 @@ export class LiveConfig {
   }
 
   async #reload(): Promise<ReloadOutcome> {
-    const result = await loadConfig(this.#input)
-    const { warnings } = result
-    if (!result.ok) return { faults: result.faults, changed: [], needRestart: [], warnings }
-    const differs = SETTINGS.filter(
-      ({ path, commands }) =>
-        commands.includes(this.#input.command) && !sameValue(this.#loaded.values, result.values, path),
-    )
-    const changed = differs.filter(({ reloadable }) => reloadable === true).map(({ path }) => path)
-    const needRestart = differs.filter(({ reloadable }) => reloadable !== true).map(({ path }) => path)
-    if (changed.length > 0) this.#swap(result.values, changed)
-    return { faults: [], changed, needRestart, warnings }
-  }
-
-  #swap(fresh: Values, changed: readonly string[]): void {
-    const values = new Map<string, Effective>(this.#loaded.values)
-    for (const path of changed) {
-      const value = fresh.get(path)
-      if (value === undefined) values.delete(path)
-      else values.set(path, value)
-    }
-    this.#loaded = { values, config: build(values) }
-    for (const listener of this.#listeners) listener(this.#loaded.config, changed)
+    const { outcome, now } = await this.#readAgain(this.#input, this.#now.values).catch(unread)
+    if (now === undefined) return outcome
+    this.#now = { ...now, config: deepFreeze(now.config) }
+    for (const listener of this.#listeners) listener(this.#now.config, outcome.changed)
+    return outcome
   }
 }
 
-function sameValue(before: Values, after: Values, path: string): boolean {
-  return JSON.stringify(before.get(path)?.value) === JSON.stringify(after.get(path)?.value)
+/** There was no memory or no descriptor left to read it with. */
+function unread(error: unknown): Reread {
+  const fault = { path: 'configuration', origin: '', value: errnoOf(error), expected: 'to be able to read it' }
+  return { outcome: { faults: [fault], changed: [], needRestart: [], warnings: [] }, now: undefined }
 }
 
 /**

@@ -3,15 +3,17 @@ import { EventEmitter, once } from 'node:events'
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'node:test'
+import { faultReport } from '../../src/config/fault.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { LiveConfig, watchFile } from '../../src/config/reload.ts'
+import { reread } from '../../src/config/reread.ts'
 import { tempFile } from './support.ts'
 
 async function running(file: string): Promise<LiveConfig> {
   const input = { command: 'sidecar', file, env: {}, flags: { 'log.level': 'warn' } } as const
   const loaded = await loadConfig(input)
   assert.ok(loaded.ok)
-  return new LiveConfig(input, loaded)
+  return new LiveConfig(input, loaded, reread)
 }
 
 test('a good reload swaps reloadable settings and names those that wait for a restart', async (t) => {
@@ -42,6 +44,25 @@ test('a bad reload changes nothing and says every fault', async (t) => {
   const outcome = await live.reload()
   assert.equal(outcome.faults.length, 2)
   assert.equal(live.current, before)
+})
+
+test('a configuration that cannot be read again for want of descriptors is a fault, and the next try counts', async (t) => {
+  const file = tempFile(t, 'sample: 0.5\n')
+  const input = { command: 'sidecar', file, env: {}, flags: {} } as const
+  const loaded = await loadConfig(input)
+  assert.ok(loaded.ok)
+  let tries = 0
+  const live = new LiveConfig(input, loaded, async (again, before) => {
+    if (tries++ === 0) throw Object.assign(new Error('too many open files'), { code: 'EMFILE' })
+    return reread(again, before)
+  })
+  writeFileSync(file, 'sample: 0.25\n')
+  const failed = await live.reload()
+  assert.match(faultReport(failed.faults), /configuration: EMFILE, expected to be able to read it/)
+  assert.equal(live.current.sample, 0.5)
+  assert.deepEqual((await live.reload()).changed, ['sample'])
+  assert.equal(live.current.sample, 0.25)
+  assert.ok(Object.isFrozen(live.current.timeouts))
 })
 
 test('a watched file is noticed when written, replaced, and swapped behind a symlink', async (t) => {

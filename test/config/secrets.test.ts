@@ -17,9 +17,9 @@ test('secrets are in no report and in no listing', async (t) => {
   const broken = await refused({ file: tempFile(t, 'otlp:\n  headers: { authorization: "hunter2\n') })
   assert.doesNotMatch(faultReport(broken.faults), /hunter2/)
 
-  const { values, config } = await accepted({ flags: { 'otlp.headers': 'authorization=hunter2' } })
+  const { described, config } = await accepted({ flags: { 'otlp.headers': 'authorization=hunter2' } })
   assert.equal(config.otlp.headers.authorization, 'hunter2')
-  const text = effectiveText('sidecar', values)
+  const text = effectiveText('sidecar', described)
   assert.doesNotMatch(text, /hunter2/)
   assert.match(text, /otlp\.headers +\{"authorization":"\*\*\*"\} {2}\(--otlp-headers\)/)
 })

@@ -10,9 +10,9 @@ import { Origin, ok } from '../support/origin.ts'
 import { eventually } from '../support/proxy.ts'
 import { freePort } from './instance.ts'
 
-/** Enough to load all modules, which are opened many at once. */
-const DESCRIPTORS = 160
-const CONNECTIONS = 400
+/** Enough to load all modules, which two threads open many at once. */
+const DESCRIPTORS = 320
+const CONNECTIONS = 800
 
 async function limited(upstream: string, port: number): Promise<{ child: ChildProcess; lines: string[] }> {
   const cli = ['build/src/cli/main.js', 'proxy', '--listen', `127.0.0.1:${port}`, '--upstream', upstream]
@@ -39,6 +39,7 @@ test(`${CONNECTIONS} connections with ${DESCRIPTORS} descriptors: the proxy live
   skip: process.platform === 'win32',
 }, async (t) => {
   const origin = await Origin.answering(() => ok('x'))
+  t.after(() => origin.close())
   const port = await freePort()
   const { child, lines } = await limited(`http://127.0.0.1:${origin.port}`, port)
   const sockets: Socket[] = []
@@ -46,7 +47,6 @@ test(`${CONNECTIONS} connections with ${DESCRIPTORS} descriptors: the proxy live
     for (const socket of sockets) socket.destroy()
     child.kill('SIGKILL')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-    await origin.close()
   })
   assert.equal(await status(port), 200)
 

@@ -1,0 +1,44 @@
+/**
+ * `hopscope proxy` and `hopscope sidecar`. Schema, YAML and command line are read in a thread that ends after it: what they
+ * take, 12 MiB, is not the proxy's, and reading them again takes nothing from the data thread (ADR 84).
+ */
+import { Worker } from 'node:worker_threads'
+import { LiveConfig } from '../config/reload.ts'
+import type { Reread } from '../config/reread.ts'
+import type { Ended, Job, Started } from './config-thread.ts'
+import { tellWhy } from './failure.ts'
+import { warnOfRuntime } from './runtime.ts'
+
+/** Serves what the command line says, until a signal ends it; failures to start are told on stderr and by the exit code. */
+export async function serve(): Promise<void> {
+  try {
+    const [started, { runProxy }] = await Promise.all([
+      inThread<Started | Ended>({ job: 'start' }),
+      import('../app/run.ts'),
+    ])
+    if ('exitCode' in started) {
+      process.exitCode = started.exitCode
+      return
+    }
+    warnOfRuntime()
+    const { command, input, loaded } = started
+    const live = new LiveConfig(input, loaded, (again, before) =>
+      inThread<Reread>({ job: 'reread', input: again, before }),
+    )
+    await runProxy(command, live.current, live)
+  } catch (error) {
+    tellWhy(error)
+  }
+}
+
+/** What the thread answers. Rejects where it fails, for want of memory say. */
+function inThread<Answer>(job: Job): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./config-thread.js', import.meta.url), {
+      ...{ name: 'hopscope-config', workerData: job, argv: process.argv.slice(2) },
+    })
+    worker.once('message', resolve)
+    worker.once('error', reject)
+    worker.once('exit', () => reject(new Error('the thread that reads the configuration ended without an answer')))
+  })
+}

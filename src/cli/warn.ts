@@ -1,0 +1,2 @@
+/** A line on stderr for whoever started the program. */
+export const warn = (text: string): void => console.error(`hopscope: warning: ${text}`)
