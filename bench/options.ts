@@ -19,6 +19,7 @@ export interface Options {
 
 /** The scenarios of `protocols/`. */
 export const PROTOCOL_NAMES = [
+  'short',
   'grpc',
   'h2-h1',
   'tls',
@@ -31,8 +32,9 @@ export const PROTOCOL_NAMES = [
 
 export const USAGE = `npm run bench -- [options]
   --quick            short run, under 90 s: shows that all works, too short to quote
-  --only LIST        workloads: small,1k,64k,1m,memory; protocols: grpc,h2-h1,tls,tls-full,tls-resumed,passthrough,
-                     idempotency,idempotency-latency; aggregator; rca (diagnosis, with the simulated range)
+  --only LIST        workloads: small,1k,64k,1m,memory; protocols: short,grpc,h2-h1,tls,tls-full,tls-resumed,
+                     passthrough,idempotency,idempotency-latency; aggregator;
+                     rca (diagnosis, with the simulated range)
   --peers LIST       direct,nginx,haproxy,http-proxy,http2-proxy,hopscope (= hopscope-off,hopscope,hopscope-hang)
   --rounds N         rounds of every phase (default 3; with --quick 1)
   --query-spans N    spans that the aggregator's queries go over (default 1000000; with --quick 200000)

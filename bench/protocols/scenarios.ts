@@ -1,4 +1,4 @@
-/** The scenarios beside plain HTTP/1.1: HTTP/2, gRPC, TLS, passthrough, Idempotency-Key. */
+/** The scenarios beside HTTP/1.1 with keep-alive: short connections, HTTP/2, gRPC, TLS, passthrough, Idempotency-Key. */
 import { join } from 'node:path'
 import { runDir } from '../system/processes.ts'
 import { haproxyTcp, hopscope, nghttpx, nginx, TLS_FLAGS } from './contenders.ts'
@@ -26,6 +26,14 @@ export function scenarios(redisPort: number | undefined): Scenario[] {
   const unary = h2Unary()
   const folder = (name: string): string => `file:${join(runDir, name)}`
   return [
+    {
+      name: 'short',
+      title: 'HTTP/1.1: a connection for each request, small JSON',
+      unit: 'request',
+      contenders: [nginx(''), ...bothWays(http1, [])],
+      baseline: 'nginx',
+      load: (port, seconds) => wrk(`http://127.0.0.1:${port}/small`, 32, seconds, wrkClose),
+    },
     {
       name: 'grpc',
       title: 'HTTP/2 to HTTP/2: unary gRPC, small messages, trailers',
