@@ -161,6 +161,7 @@ export class DataPlane {
     plane.#listener = await Listener.start({
       ...placement.listen,
       maxConnections: config.limits.connections,
+      // Of several processes at one socket none shall take all that dial.
       acceptsAtOnce: config.concurrency > 1 ? 4 : 32,
       highWater: config.limits.connectionBufferBytes,
       onWire: (wire) => {

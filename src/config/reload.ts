@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, watch } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { errnoOf } from '../core/errors.ts'
 import { deepFreeze } from './frozen.ts'
 import type { Values } from './layer.ts'
 import type { Described, InEffect, LoadInput } from './load.ts'
@@ -62,9 +61,10 @@ export class LiveConfig {
   }
 }
 
-/** There was no memory or no descriptor left to read it with. */
+/** It could not even be tried, for want of memory or descriptors say. */
 function unread(error: unknown): Reread {
-  const fault = { path: 'configuration', origin: '', value: errnoOf(error), expected: 'to be able to read it' }
+  const why = error instanceof Error ? error.message : String(error)
+  const fault = { path: 'configuration', origin: '', value: why, expected: 'to be able to read it' }
   return { outcome: { faults: [fault], changed: [], needRestart: [], warnings: [] }, now: undefined }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The only FFI: a few calls of libc through koffi, for what Node has no way to (get- and setsockopt, a listening socket
- * with options set before bind, connections that wait for it, and locks on files). Loaded on first use and only on Linux; where it cannot be had, that
- * is a value with the reason, and the proxy goes on without it or refuses, as its mode asks.
+ * with options set before bind, connections that wait for it, and locks on files). Loaded on first use and only on Linux;
+ * where it cannot be had, that is a value with the reason, and the proxy goes on without it or refuses, as its mode asks.
  */
 import { createRequire } from 'node:module'
 import { getSystemErrorName } from 'node:util'

@@ -15,7 +15,7 @@ interface Holder {
   _handle: RawHandle | null
 }
 
-const holderOf = (socket: Socket): Holder => socket as unknown as Holder
+const holderOf = (socket: Socket | Server): Holder => socket as unknown as Holder
 
 /** Null once the socket is closed. */
 export function handleOf(socket: Socket): RawHandle | null {
@@ -24,7 +24,7 @@ export function handleOf(socket: Socket): RawHandle | null {
 
 /** Descriptor of a listening socket; -1 once it is closed, and where there is none. */
 export function descriptorOf(server: Server): number {
-  return (server as unknown as Holder)._handle?.fd ?? -1
+  return holderOf(server)._handle?.fd ?? -1
 }
 
 /** Take the handle away, and let the socket go without it. Null where it is closed. */

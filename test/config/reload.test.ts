@@ -53,12 +53,12 @@ test('a configuration that cannot be read again for want of descriptors is a fau
   assert.ok(loaded.ok)
   let tries = 0
   const live = new LiveConfig(input, loaded, async (again, before) => {
-    if (tries++ === 0) throw Object.assign(new Error('too many open files'), { code: 'EMFILE' })
+    if (tries++ === 0) throw new Error('EMFILE: too many open files')
     return reread(again, before)
   })
   writeFileSync(file, 'sample: 0.25\n')
   const failed = await live.reload()
-  assert.match(faultReport(failed.faults), /configuration: EMFILE, expected to be able to read it/)
+  assert.match(faultReport(failed.faults), /configuration: EMFILE: too many open files, expected to be able to read it/)
   assert.equal(live.current.sample, 0.5)
   assert.deepEqual((await live.reload()).changed, ['sample'])
   assert.equal(live.current.sample, 0.25)

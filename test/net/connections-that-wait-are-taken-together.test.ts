@@ -104,6 +104,29 @@ test('those above the bound are refused, and count no more once they are gone', 
   await until('they are gone', () => taken.listener.open === 0)
 })
 
+test('clients that reset before they are taken end nothing but themselves', { skip }, async (t) => {
+  const taken = await taking(t, 8)
+  const { port } = taken.listener.address
+  const reset = `
+let open = 0
+const sockets = Array.from({ length: 12 }, () => require('net').connect(${port}, '127.0.0.1', () => {
+  if (++open < 12) return
+  for (const socket of sockets) socket.resetAndDestroy()
+}))`
+  execFileSync(process.execPath, ['-e', reset])
+  const closed: unknown[] = []
+  await until('those that the kernel still tells of are taken', () => taken.byTurn.length > 0)
+  await nextTurn()
+  for (const wire of taken.wires) {
+    wire.handler = { onBytes: () => {}, onEnd: () => {}, onDrain: () => {}, onClose: (error) => closed.push(error) }
+    wire.resume()
+  }
+  await until('each is closed', () => closed.length === taken.wires.length && taken.listener.open === 0)
+  dial(port, 3)
+  const before = taken.wires.length
+  await until('others are taken', () => taken.wires.length === before + 3)
+})
+
 test('a listener that is closed by what it took stops there', { skip }, async (t) => {
   const taken = await taking(t, 8)
   const { port } = taken.listener.address
