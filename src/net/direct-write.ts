@@ -41,7 +41,7 @@ let isUnknown = false
 
 export class DirectWriter {
   readonly #socket: Socket
-  readonly #handle: StreamHandle
+  #handle: StreamHandle
   readonly #events: DirectWriterEvents
   /** Bytes of writes that the kernel has not taken to their end. */
   pendingBytes = 0
@@ -87,8 +87,14 @@ export class DirectWriter {
 
   /** Once it has begun, nothing goes by the stream any more. */
   #mayBegin(socket: Socket): boolean {
-    this.#begun ||= !socket.connecting && socket.writableLength === 0
-    return this.#begun
+    if (this.#begun) return true
+    if (socket.connecting || socket.writableLength > 0) return false
+    const handle = handleOf(socket)
+    if (handle === null) return false
+    // Happy eyeballs makes a handle for each address: the last one is connected.
+    this.#handle = handle as StreamHandle
+    this.#begun = true
+    return true
   }
 
   #notAtOnce(result: number | WriteRequest, data: string | Buffer): void {
