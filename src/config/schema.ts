@@ -89,7 +89,7 @@ const upstream = group({
     ...serving,
   }),
   reuse: setting(oneOf('client', 'after-first', 'always'), {
-    doc: 'Who may use an upstream connection again: only the client that opened it; any client after its first request; any client at once.',
+    doc: 'Who may use an upstream connection again: only the client that opened it; any client, except for a first request that could not be sent again; any client at once.',
     default: 'after-first',
     defaults: { sidecar: 'client' },
     commands: SERVING,

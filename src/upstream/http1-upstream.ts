@@ -14,7 +14,7 @@ import { DestinationPool } from './pool.ts'
 /**
  * Who may use a connection again. `client`: only the client connection it was opened for (NTLM stays safe, no
  * response can reach another client). `after-first`: anyone, but the first request of a client connection gets a
- * fresh one. `always`: anyone.
+ * fresh one, unless it could be sent again (ADR 86). `always`: anyone.
  */
 export type ReusePolicy = 'client' | 'after-first' | 'always'
 
@@ -105,9 +105,12 @@ export class Http1Upstream implements Upstream {
 
   #pickIdle(x: Exchange, pool: DestinationPool): Http1Connection | undefined {
     if (this.#options.reuse === 'client') return undefined
-    if (this.#options.reuse === 'after-first' && x.connection.exchanges === 1 && x.attempts === 1) return undefined
     // A replay gets a connection that was not used before: the other idle ones may be as dead as the first.
-    return x.attempts > 1 ? undefined : pool.takeIdle(x.timing.queuedUs)
+    if (x.attempts > 1) return undefined
+    if (this.#options.reuse === 'always' || !isDelicateFirst(x)) return pool.takeIdle(x.timing.queuedUs)
+    // One goes for the one that comes: clients that ask once would else leave a connection behind each.
+    pool.closeOldestIdle()
+    return undefined
   }
 
   /**
@@ -228,4 +231,10 @@ export class Http1Upstream implements Upstream {
     if (idle === undefined) this.#dial(attempt, destination, pool)
     else this.#start(attempt, idle, undefined)
   }
+}
+
+/** The first request of a client that could not be sent again, if a connection turned out to be dead. */
+function isDelicateFirst(x: Exchange): boolean {
+  const { method, bodyLength } = x.request
+  return x.connection.exchanges === 1 && !(isIdempotent(method) && bodyLength === 0 && x.guard === undefined)
 }

@@ -46,6 +46,11 @@ export class DestinationPool {
     return undefined
   }
 
+  /** Of those that anyone may use. */
+  closeOldestIdle(): void {
+    this.#idle.shift()?.destroy()
+  }
+
   keepIdle(connection: Http1Connection): void {
     this.#idle.push(connection)
   }

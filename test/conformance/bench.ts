@@ -30,7 +30,8 @@ export class Bench {
   static async start(flags: Record<string, string> = {}): Promise<Bench> {
     let bench: Bench | undefined
     const origin = await RawOrigin.start((connection, arrived) => bench?.script(connection, arrived))
-    bench = new Bench(await startProxy(origin.port, flags), origin)
+    // A connection for each client, so that none sees what another left.
+    bench = new Bench(await startProxy(origin.port, { 'upstream.reuse': 'client', ...flags }), origin)
     return bench
   }
 

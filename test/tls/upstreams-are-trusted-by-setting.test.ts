@@ -67,7 +67,9 @@ test('a certificate of ours is shown to who asks for one; it is read again when 
   const demands = { requestCert: true, rejectUnauthorized: true, ca: readFileSync(ca.cert) }
   const origin = await secureOrigin(t, await ca.issue('server'), demands)
   const mine = write(ca.folder, 'mine', await ca.mint(['client'], {}, 'first'))
-  const settings = { 'upstream.tls.ca': ca.cert, 'upstream.tls.cert': mine.cert, 'upstream.tls.key': mine.key }
+  const paths = { 'upstream.tls.ca': ca.cert, 'upstream.tls.cert': mine.cert, 'upstream.tls.key': mine.key }
+  // Connections that stand keep what was shown on them: each client gets its own.
+  const settings = { ...paths, 'upstream.reuse': 'client' }
   const to = await before(t, origin, settings)
   assert.equal(JSON.parse((await ask(t, to.port)).body).client, 'first')
   write(ca.folder, 'mine', await ca.mint(['client'], {}, 'second'))

@@ -19,7 +19,8 @@ async function bench(t: TestContext, behaviour: Partial<DnsBehaviour>, flags = {
   const dns = await DnsServer.start()
   dns.behaviour = { ...dns.behaviour, ...behaviour }
   const proxy = await TestProxy.start(`http://shop.example:${origin.port}`, {
-    flags: { 'upstream.dnsServers': dns.address, ...flags },
+    // Each client dials, and so asks for the name.
+    flags: { 'upstream.dnsServers': dns.address, 'upstream.reuse': 'client', ...flags },
   })
   t.after(async () => {
     await proxy.close()

@@ -87,7 +87,7 @@ test('a body that falls silent breaks off; one that drips does not', async (t) =
         await new Promise((resolve) => setTimeout(resolve, 120))
       }
     },
-    { flags: { 'timeouts.responseIdleMs': '300' } },
+    { flags: { 'timeouts.responseIdleMs': '300', 'upstream.reuse': 'client' } },
   )
   const client = await dial()
   client.send('GET /drip HTTP/1.1\r\nHost: here\r\n\r\n')
