@@ -8,7 +8,27 @@
 
 import { KNOWN_NAMES } from './known-names.ts'
 
-const STRIDE = 4
+/** Names that have a number; 0 is none of them. */
+const KNOWN = KNOWN_NAMES.length
+/** Numbers of a field: where name and value begin and end, and its kind. */
+const STRIDE = 5
+const NAME_END = 1
+const VALUE = 2
+const VALUE_END = 3
+const KIND = 4
+/** Bits of a kind: the number of the name, the edit, and where a replaced field's value is. */
+const ID_MASK = 0xff
+const EDIT_SHIFT = 8
+const EDIT_MASK = 3
+const PLACE_SHIFT = 10
+/** Bits of a known name's number: index of its first field plus one below, so that 0 is none; their count above. */
+const INDEX_MASK = 0xfffff
+const COUNT_SHIFT = 20
+/** That or more. */
+const MAX_COUNT = 255
+/** More than most sections have. */
+const USUAL_FIELDS = 24
+
 /** As it came, in the form we would write ourselves: may be sliced through. */
 const KEEP = 0
 /** Kept, but written anew from name and value: there was odd white space around the value. */
@@ -25,10 +45,7 @@ export interface FieldReceiver {
 }
 
 /** Shared by all blocks into which nothing was received; never written to. */
-const NO_MARKS = new Int32Array(0)
-const NO_BYTES = new Uint8Array(0)
-const NONE_FIRST = new Int16Array(KNOWN_NAMES.length).fill(-1)
-const NONE_COUNTED = new Uint8Array(KNOWN_NAMES.length)
+const NOTHING_RECEIVED = new Int32Array(KNOWN)
 
 /** Names of fields, asked for by the number of a known one before the name is looked at. */
 export interface FieldFilter {
@@ -41,16 +58,17 @@ export interface FieldFilter {
 /** A header or trailer section. Indexes run over the fields as received; added fields follow them. */
 export class HeaderBlock {
   #text = ''
+  /**
+   * A number for each known name, then {@link STRIDE} for each field. One array, since a typed array costs some 300 bytes
+   * beside its numbers and a microsecond to make, and a connection has two blocks.
+   */
   #marks: Int32Array
-  #ids: Uint8Array
-  #edits: Uint8Array
-  #first: Int16Array
-  #counts: Uint8Array
-  #replaced: (string | undefined)[] = []
-  /** Fields added, at the front of the two arrays. */
+  /** Values of replaced fields. */
+  readonly #values: string[] = []
+  #replaced = 0
+  /** Names and values of fields added, by turns, at the front. */
+  readonly #addedPairs: string[] = []
   #added = 0
-  readonly #addedNames: string[] = []
-  readonly #addedValues: string[] = []
   #addedText = ''
   #edited = false
   /** Names and values by turns, for a section that came as pairs (HTTP/2) and not as text. */
@@ -60,13 +78,9 @@ export class HeaderBlock {
   /** Number of fields as received, dropped ones included. */
   count = 0
 
-  /** `capacity`: fields that can be received before it grows; 0 where fields are only added, which then costs no arrays. */
-  constructor(capacity = 64) {
-    this.#marks = capacity === 0 ? NO_MARKS : new Int32Array(capacity * STRIDE)
-    this.#ids = capacity === 0 ? NO_BYTES : new Uint8Array(capacity)
-    this.#edits = capacity === 0 ? NO_BYTES : new Uint8Array(capacity)
-    this.#first = capacity === 0 ? NONE_FIRST : new Int16Array(KNOWN_NAMES.length).fill(-1)
-    this.#counts = capacity === 0 ? NONE_COUNTED : new Uint8Array(KNOWN_NAMES.length)
+  /** `capacity`: fields that can be received before it grows; 0 where fields are only added, which then costs no array. */
+  constructor(capacity = USUAL_FIELDS) {
+    this.#marks = capacity === 0 ? NOTHING_RECEIVED : new Int32Array(KNOWN + capacity * STRIDE)
   }
 
   /** A block made from name and value pairs; throws TypeError where a name or value may not be in a message. */
@@ -79,32 +93,29 @@ export class HeaderBlock {
   /** Empty the block for the next section. */
   reset(): void {
     for (let i = 0; i < this.count; i++) {
-      const id = this.#ids[i]!
-      if (id === 0) continue
-      this.#first[id] = -1
-      this.#counts[id] = 0
+      const id = this.idAt(i)
+      if (id !== 0) this.#marks[id] = 0
     }
     this.count = 0
     this.#text = ''
     if (this.#edited) {
       this.#edited = false
-      this.#replaced = []
       if (this.#pairs.length > 0) this.#pairs.length = 0
       this.#secret = undefined
     }
     // The arrays stay as long as they are: to grow anew costs more than what they hold until the next section.
+    this.#replaced = 0
     this.#added = 0
     this.#addedText = ''
   }
 
   /** Parser only: one received field, as offsets into the text that {@link seal} brings. */
   push(nameStart: number, nameEnd: number, valueStart: number, valueEnd: number, id: number, canonical: boolean): void {
-    const index = this.#count(id, canonical)
-    const at = index * STRIDE
+    const at = this.#count(id, canonical)
     this.#marks[at] = nameStart
-    this.#marks[at + 1] = nameEnd
-    this.#marks[at + 2] = valueStart
-    this.#marks[at + 3] = valueEnd
+    this.#marks[at + NAME_END] = nameEnd
+    this.#marks[at + VALUE] = valueStart
+    this.#marks[at + VALUE_END] = valueEnd
   }
 
   /** HTTP/2 reader only: one received field, checked, its name in lower case. Not mixed with {@link push}. */
@@ -117,17 +128,19 @@ export class HeaderBlock {
     }
   }
 
+  /** One more field; gives where its marks are. */
   #count(id: number, canonical: boolean): number {
-    const index = this.count++
-    if (index >= this.#ids.length) this.#grow()
-    this.#ids[index] = id
-    this.#edits[index] = canonical ? KEEP : REWRITE
+    const at = KNOWN + this.count++ * STRIDE
+    if (at >= this.#marks.length) this.#grow()
+    const marks = this.#marks
+    marks[at + KIND] = id | ((canonical ? KEEP : REWRITE) << EDIT_SHIFT)
     if (!canonical) this.#edited = true
     if (id !== 0) {
-      if (this.#first[id] === -1) this.#first[id] = index
-      if (this.#counts[id]! < 255) this.#counts[id]!++
+      const known = marks[id]!
+      if (known === 0) marks[id] = this.count | (1 << COUNT_SHIFT)
+      else if (known >> COUNT_SHIFT < MAX_COUNT) marks[id] = known + (1 << COUNT_SHIFT)
     }
-    return index
+    return at
   }
 
   /** Parser only: the text that the pushed offsets point into. */
@@ -136,21 +149,20 @@ export class HeaderBlock {
   }
 
   #grow(): void {
-    if (this.#ids.length === 0) {
-      this.#marks = new Int32Array(8 * STRIDE)
-      this.#ids = new Uint8Array(8)
-      this.#edits = new Uint8Array(8)
-      this.#first = new Int16Array(KNOWN_NAMES.length).fill(-1)
-      this.#counts = new Uint8Array(KNOWN_NAMES.length)
-      return
-    }
-    const grow = <T extends Int32Array | Uint8Array>(from: T, to: T): T => {
-      to.set(from)
-      return to
-    }
-    this.#marks = grow(this.#marks, new Int32Array(this.#marks.length * 2))
-    this.#ids = grow(this.#ids, new Uint8Array(this.#ids.length * 2))
-    this.#edits = grow(this.#edits, new Uint8Array(this.#edits.length * 2))
+    const fields = Math.max(8, ((this.#marks.length - KNOWN) / STRIDE) * 2)
+    const grown = new Int32Array(KNOWN + fields * STRIDE)
+    grown.set(this.#marks)
+    this.#marks = grown
+  }
+
+  #editAt(index: number): number {
+    return (this.#marks[KNOWN + index * STRIDE + KIND]! >> EDIT_SHIFT) & EDIT_MASK
+  }
+
+  #edit(index: number, edit: number, place: number): void {
+    const at = KNOWN + index * STRIDE + KIND
+    this.#marks[at] = (this.#marks[at]! & ID_MASK) | (edit << EDIT_SHIFT) | (place << PLACE_SHIFT)
+    this.#edited = true
   }
 
   /** A part of the sealed text, by the offsets that {@link push} used; the start line of a head lives there too. */
@@ -160,60 +172,62 @@ export class HeaderBlock {
 
   /** How often a known field was received (255 means that or more). */
   countOf(id: number): number {
-    return this.#counts[id]!
+    return this.#marks[id]! >> COUNT_SHIFT
   }
 
   /** Index of the first received field with this number, or -1. */
   firstOf(id: number): number {
-    return this.#first[id]!
+    return (this.#marks[id]! & INDEX_MASK) - 1
   }
 
   /** Known-field number of field `index`, 0 for other names. */
   idAt(index: number): number {
-    return this.#ids[index]!
+    return this.#marks[KNOWN + index * STRIDE + KIND]! & ID_MASK
   }
 
   /** Name of field `index`, case as received. */
   nameAt(index: number): string {
     if (this.#pairs.length > 0) return this.#pairs[index * 2]!
-    return this.#text.slice(this.#marks[index * STRIDE]!, this.#marks[index * STRIDE + 1]!)
+    const at = KNOWN + index * STRIDE
+    return this.#text.slice(this.#marks[at]!, this.#marks[at + NAME_END]!)
   }
 
   /** Value of field `index`, latin1, white space around it removed. */
   valueAt(index: number): string {
-    if (this.#edits[index] === REPLACED) return this.#replaced[index]!
+    const at = KNOWN + index * STRIDE
+    if (this.#editAt(index) === REPLACED) return this.#values[this.#marks[at + KIND]! >> PLACE_SHIFT]!
     if (this.#pairs.length > 0) return this.#pairs[index * 2 + 1]!
-    return this.#text.slice(this.#marks[index * STRIDE + 2]!, this.#marks[index * STRIDE + 3]!)
+    return this.#text.slice(this.#marks[at + VALUE]!, this.#marks[at + VALUE_END]!)
   }
 
   isDropped(index: number): boolean {
-    return this.#edits[index] === DROPPED
+    return this.#editAt(index) === DROPPED
   }
 
   /** First value of a known field, or undefined; received fields only. */
   known(id: number): string | undefined {
-    const index = this.#first[id]!
-    return index === -1 || this.#edits[index] === DROPPED ? undefined : this.valueAt(index)
+    const index = this.firstOf(id)
+    return index === -1 || this.isDropped(index) ? undefined : this.valueAt(index)
   }
 
   /** First value of the field named `name` (any case), added fields included. */
   get(name: string): string | undefined {
     const wanted = name.toLowerCase()
     for (let i = 0; i < this.count; i++) {
-      if (this.#edits[i] !== DROPPED && this.#hasName(i, wanted)) return this.valueAt(i)
+      if (!this.isDropped(i) && this.#hasName(i, wanted)) return this.valueAt(i)
     }
-    for (let i = 0; i < this.#added; i++) {
-      if (this.#addedNames[i]!.toLowerCase() === wanted) return this.#addedValues[i]
+    for (let i = 0; i < this.#added; i += 2) {
+      if (this.#addedPairs[i]!.toLowerCase() === wanted) return this.#addedPairs[i + 1]
     }
     return undefined
   }
 
   /** All values of a known field as received and not dropped, in their order, with `between` between them. */
   joined(id: number, between: string): string {
-    if (this.#counts[id]! <= 1) return this.known(id) ?? ''
+    if (this.countOf(id) <= 1) return this.known(id) ?? ''
     const values: string[] = []
-    for (let i = this.#first[id]!; i < this.count; i++) {
-      if (this.#ids[i] === id && this.#edits[i] !== DROPPED) values.push(this.valueAt(i))
+    for (let i = this.firstOf(id); i < this.count; i++) {
+      if (this.idAt(i) === id && !this.isDropped(i)) values.push(this.valueAt(i))
     }
     return values.join(between)
   }
@@ -222,17 +236,16 @@ export class HeaderBlock {
   values(name: string): string[] {
     const values: string[] = []
     for (let i = 0; i < this.count; i++) {
-      if (this.#edits[i] !== DROPPED && this.#hasName(i, name)) values.push(this.valueAt(i))
+      if (!this.isDropped(i) && this.#hasName(i, name)) values.push(this.valueAt(i))
     }
     return values
   }
 
   #hasName(index: number, lowerCase: string): boolean {
     if (this.#pairs.length > 0) return this.#pairs[index * 2] === lowerCase
-    const start = this.#marks[index * STRIDE]!
-    return (
-      this.#marks[index * STRIDE + 1]! - start === lowerCase.length && this.nameAt(index).toLowerCase() === lowerCase
-    )
+    const at = KNOWN + index * STRIDE
+    const length = this.#marks[at + NAME_END]! - this.#marks[at]!
+    return length === lowerCase.length && this.nameAt(index).toLowerCase() === lowerCase
   }
 
   /** Add a field at the end. Throws TypeError on a name or value that may not stand in a message. */
@@ -244,8 +257,8 @@ export class HeaderBlock {
 
   /** Add a field whose name and value this program made itself: not checked again. */
   appendOwn(name: string, value: string): void {
-    this.#addedNames[this.#added] = name
-    this.#addedValues[this.#added++] = value
+    this.#addedPairs[this.#added++] = name
+    this.#addedPairs[this.#added++] = value
     this.#addedText += `${name}: ${value}\r\n`
   }
 
@@ -255,7 +268,7 @@ export class HeaderBlock {
     const wanted = name.toLowerCase()
     let first = -1
     for (let i = 0; i < this.count && first === -1; i++) {
-      if (this.#edits[i] !== DROPPED && this.#hasName(i, wanted)) first = i
+      if (!this.isDropped(i) && this.#hasName(i, wanted)) first = i
     }
     this.delete(name)
     if (first === -1) this.append(name, value)
@@ -264,22 +277,20 @@ export class HeaderBlock {
 
   /** Give field `index` a value of our own making. */
   replaceAt(index: number, value: string): void {
-    this.#edits[index] = REPLACED
-    this.#replaced[index] = value
-    this.#edited = true
+    this.#values[this.#replaced] = value
+    this.#edit(index, REPLACED, this.#replaced++)
   }
 
   /** Make a known field say `value`, at the place of the first one received, or at the end. Others of its name stay. */
   putKnown(id: number, name: string, value: string): void {
-    const at = this.#first[id]!
-    if (at === -1) this.appendOwn(name, value)
-    else if (this.#edits[at] === DROPPED || this.valueAt(at) !== value) this.replaceAt(at, value)
+    const first = this.firstOf(id)
+    if (first === -1) this.appendOwn(name, value)
+    else if (this.isDropped(first) || this.valueAt(first) !== value) this.replaceAt(first, value)
   }
 
   /** Leave field `index` out of what is sent. */
   dropAt(index: number): void {
-    this.#edits[index] = DROPPED
-    this.#edited = true
+    this.#edit(index, DROPPED, 0)
   }
 
   /** Remove every field of this name (any case). */
@@ -290,19 +301,19 @@ export class HeaderBlock {
     const before = this.#added
     this.#added = 0
     this.#addedText = ''
-    for (let i = 0; i < before; i++) {
-      const added = this.#addedNames[i]!
-      if (added.toLowerCase() !== wanted) this.appendOwn(added, this.#addedValues[i]!)
+    for (let i = 0; i < before; i += 2) {
+      const added = this.#addedPairs[i]!
+      if (added.toLowerCase() !== wanted) this.appendOwn(added, this.#addedPairs[i + 1]!)
     }
   }
 
   /** Drop every field with this number. */
   dropKnown(id: number): void {
-    let left = this.#counts[id]!
-    for (let i = this.#first[id]!; left > 0 && i >= 0 && i < this.count; i++) {
-      if (this.#ids[i] === id) {
+    let left = this.countOf(id)
+    for (let i = this.firstOf(id); left > 0 && i >= 0 && i < this.count; i++) {
+      if (this.idAt(i) === id) {
         this.dropAt(i)
-        if (left < 255) left--
+        if (left < MAX_COUNT) left--
       }
     }
   }
@@ -310,11 +321,11 @@ export class HeaderBlock {
   /** Hand over the fields that will be sent, in order; names in the case that they have here. */
   sendTo(to: FieldReceiver): void {
     for (let i = 0; i < this.count; i++) {
-      if (this.#edits[i] === DROPPED) continue
+      if (this.isDropped(i)) continue
       const name = this.nameAt(i)
       to.onField(name, this.valueAt(i), this.#secret?.has(name) === true)
     }
-    for (let i = 0; i < this.#added; i++) to.onField(this.#addedNames[i]!, this.#addedValues[i]!, false)
+    for (let i = 0; i < this.#added; i += 2) to.onField(this.#addedPairs[i]!, this.#addedPairs[i + 1]!, false)
   }
 
   /**
@@ -325,13 +336,18 @@ export class HeaderBlock {
   received(pairsToo: boolean): string {
     if (this.count === 0) return this.#addedText
     if (this.#pairs.length > 0) return pairsToo ? this.#pairs.join('\n') : ''
-    return this.#text.slice(this.#marks[0]!, this.#marks[this.count * STRIDE - 1]! + 2)
+    return this.#text.slice(this.#marks[KNOWN]!, this.#end)
+  }
+
+  /** Where the last line of the received text ends. */
+  get #end(): number {
+    return this.#marks[KNOWN + (this.count - 1) * STRIDE + VALUE_END]! + 2
   }
 
   /** The fields that will be sent, in order, as [name, value] pairs. */
   *entries(): Generator<[string, string]> {
-    for (let i = 0; i < this.count; i++) if (this.#edits[i] !== DROPPED) yield [this.nameAt(i), this.valueAt(i)]
-    for (let i = 0; i < this.#added; i++) yield [this.#addedNames[i]!, this.#addedValues[i]!]
+    for (let i = 0; i < this.count; i++) if (!this.isDropped(i)) yield [this.nameAt(i), this.valueAt(i)]
+    for (let i = 0; i < this.#added; i += 2) yield [this.#addedPairs[i]!, this.#addedPairs[i + 1]!]
   }
 
   /**
@@ -339,25 +355,22 @@ export class HeaderBlock {
    * fields is sliced in one piece, which is byte for byte what writing them one by one would give.
    */
   serialize(): string {
-    const count = this.count
-    if (count === 0) return this.#addedText
-    const marks = this.#marks
-    const text = this.#text
-    if (!this.#edited) return text.slice(marks[0]!, marks[count * STRIDE - 1]! + 2) + this.#addedText
+    if (this.count === 0) return this.#addedText
+    if (!this.#edited) return this.#text.slice(this.#marks[KNOWN]!, this.#end) + this.#addedText
     return this.#lines(undefined) + this.#addedText
   }
 
   /** The lines of {@link serialize} less those of a filter. */
   linesWithout(filter: FieldFilter): string {
     let out = this.#lines(filter)
-    for (let i = 0; i < this.#added; i++) {
-      if (!filter.has(this.#addedNames[i]!)) out += `${this.#addedNames[i]}: ${this.#addedValues[i]}\r\n`
+    for (let i = 0; i < this.#added; i += 2) {
+      if (!filter.has(this.#addedPairs[i]!)) out += `${this.#addedPairs[i]}: ${this.#addedPairs[i + 1]}\r\n`
     }
     return out
   }
 
   #isOf(filter: FieldFilter, index: number): boolean {
-    const id = this.#ids[index]!
+    const id = this.idAt(index)
     return id === 0 ? filter.has(this.nameAt(index)) : filter.known[id] === 1
   }
 
@@ -367,17 +380,18 @@ export class HeaderBlock {
     let out = ''
     let run = -1
     for (let i = 0; i < this.count; i++) {
-      const edit = without !== undefined && this.#isOf(without, i) ? DROPPED : this.#edits[i]!
+      const edit = without !== undefined && this.#isOf(without, i) ? DROPPED : this.#editAt(i)
+      const start = marks[KNOWN + i * STRIDE]!
       if (edit === KEEP) {
-        if (run === -1) run = marks[i * STRIDE]!
+        if (run === -1) run = start
         continue
       }
       if (run !== -1) {
-        out += this.#text.slice(run, marks[i * STRIDE]!)
+        out += this.#text.slice(run, start)
         run = -1
       }
       if (edit !== DROPPED) out += `${this.nameAt(i)}: ${this.valueAt(i)}\r\n`
     }
-    return run === -1 ? out : out + this.#text.slice(run, marks[this.count * STRIDE - 1]! + 2)
+    return run === -1 ? out : out + this.#text.slice(run, this.#end)
   }
 }

@@ -36,6 +36,16 @@ export class Http1Ending {
     this.#deadlines = deadlines
   }
 
+  /**
+   * The client asked for the end, so that nothing of it is on its way that could reset the connection: close, which sends
+   * FIN as well, where the kernel has the whole answer. False: it has not, or TLS wants its own end (RFC 8446 §6.1).
+   */
+  atOnce(): boolean {
+    if (this.#wire.secure || this.#wire.pendingBytes > 0) return false
+    this.#wire.destroy()
+    return true
+  }
+
   /** FIN behind the last answer. With the client's FIN there too, the socket closes itself when all has left. */
   begin(): void {
     this.#wire.finish()

@@ -327,7 +327,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     if (this.#state === CLOSED || this.#state === TUNNEL) return
     const unread = this.#state === BODY || this.#state === LINGER
     const last = this.#peerEnded && this.#held.length === 0 && !this.#reading
-    if (unread || last || this.#closeAfter) this.#shut()
+    if (!unread && !this.#head.keepAlive && this.#ending.atOnce()) this.#state = LINGER
+    else if (unread || last || this.#closeAfter) this.#shut()
     else {
       this.#becomeIdle(now)
       if (this.#reading) return

@@ -1,8 +1,8 @@
 /** Accepts connections, up to a bound, and hands each over as a wire. */
-import { createServer, type Server, Socket } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { listenHost } from '../core/listen-host.ts'
 import { acceptWaiting } from '../native/accept.ts'
-import { descriptorOf } from './raw-handle.ts'
+import { descriptorOf, handleOn, type RawHandle, takeHandle } from './raw-handle.ts'
 import { Wire } from './wire.ts'
 
 export interface ListenerOptions {
@@ -20,9 +20,6 @@ export interface ListenerOptions {
   readonly onWire: (wire: Wire) => void
   readonly onRefused: () => void
 }
-
-/** With what Node has and does not tell of. */
-type NetSocketOptions = ConstructorParameters<typeof Socket>[0]
 
 /** Connections that the kernel may hold for us before they are accepted. */
 const BACKLOG = 4096
@@ -43,7 +40,9 @@ export class Listener {
       highWaterMark: options.highWater,
     })
     this.#server.on('connection', (socket) => {
-      this.#accept(socket)
+      // node:net takes `onread` only when a socket is made, and makes accepted ones without: the handle alone is used.
+      this.#accept(takeHandle(socket))
+      socket.destroy()
       this.#acceptMore()
     })
   }
@@ -79,19 +78,19 @@ export class Listener {
     for (let n = 1; n < this.#options.acceptsAtOnce; n++) {
       const fd = acceptWaiting(descriptorOf(this.#server))
       if (fd < 0) return
-      const socket = new Socket({ fd, allowHalfOpen: true, pauseOnCreate: true } as NetSocketOptions)
-      this.#accept(socket.setNoDelay())
+      this.#accept(handleOn(fd, this.#server))
     }
   }
 
-  #accept(socket: Socket): void {
+  #accept(handle: RawHandle | null): void {
+    if (handle === null) return
     if (this.open >= this.#options.maxConnections) {
-      socket.destroy()
+      handle.close?.()
       this.#options.onRefused()
       return
     }
     this.open++
-    const wire = Wire.accept(socket, this.#options.highWater)
+    const wire = Wire.accept(handle, this.#options.highWater)
     wire.onGone = () => {
       this.open--
     }

@@ -23,6 +23,10 @@ export interface TunnelObservers {
   readonly onFault?: (error: unknown) => void
 }
 
+/** Silence before a peer is asked for a sign of life; less where it sent FIN, since nothing else would tell of its end. */
+const KEEP_ALIVE_MS = 60_000
+const HALF_CLOSED_MS = 5000
+
 /** One direction's receiver: what comes on `from` goes to `to`. */
 class Half implements WireHandler {
   readonly from: ByteChannel
@@ -32,6 +36,7 @@ class Half implements WireHandler {
   /** Sees the bytes until it returns true. */
   #observe: ByteObserver | undefined
   bytes = 0
+  #halfClosed: NodeJS.Timeout | undefined
 
   constructor(
     from: ByteChannel,
@@ -65,6 +70,9 @@ class Half implements WireHandler {
 
   onEnd(): void {
     this.to.finish()
+    if (this.from.closed) return
+    this.from.watchPeer(HALF_CLOSED_MS)
+    this.#halfClosed = setInterval(() => this.from.checkPeer(), HALF_CLOSED_MS).unref()
   }
 
   onDrain(): void {
@@ -72,6 +80,7 @@ class Half implements WireHandler {
   }
 
   onClose(error: Error | undefined): void {
+    clearInterval(this.#halfClosed)
     if (error !== undefined) this.to.reset()
     else if (!this.to.closed && this.from.ended) this.to.finish()
     else this.to.destroy()
@@ -81,7 +90,8 @@ class Half implements WireHandler {
 
 /**
  * Join `a` and `b` until both are closed; `earlyA` are bytes already read from `a`, to go to `b` first, and likewise
- * `earlyB`. No timeouts: a tunnel may be silent for days. TCP keepalive finds dead peers. `done` is called once.
+ * `earlyB`. No timeouts: a tunnel may be silent for days. TCP keepalive finds dead peers, of those that sent FIN as well
+ * (docs/adr/0003). `done` is called once.
  */
 export function joinTunnel(
   a: ByteChannel,
@@ -103,7 +113,7 @@ export function joinTunnel(
   const fromB = new Half(b, a, closed, observe.b, observe.onFault)
   for (const half of [fromA, fromB]) {
     half.from.handler = half
-    half.from.keepAlive()
+    half.from.watchPeer(KEEP_ALIVE_MS)
   }
   if (earlyA.length > 0) fromA.onBytes(earlyA, 0, earlyA.length)
   if (earlyB.length > 0) fromB.onBytes(earlyB, 0, earlyB.length)

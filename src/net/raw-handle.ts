@@ -1,4 +1,5 @@
 /** What Node shows of a socket's handle nowhere public, in one place. */
+import { closeSync } from 'node:fs'
 import type { Server, Socket } from 'node:net'
 
 export interface RawHandle {
@@ -7,9 +8,19 @@ export interface RawHandle {
   useUserBuffer?: unknown
   /** Of a TLS handle: that of the connection below. */
   readonly _parent?: RawHandle
-  close?: (closed: () => void) => void
-  reset?: (closed: () => void) => void
+  close?: (closed?: () => void) => void
+  reset?: (closed?: () => void) => void
 }
+
+/** What a TCP handle has. */
+export interface TcpHandle extends RawHandle {
+  open(fd: number): number
+  setNoDelay(on: boolean): number
+  close(closed?: () => void): void
+}
+
+/** Its class; 0 makes one for a connection. */
+type TcpHandleClass = new (kind: 0) => TcpHandle
 
 interface Holder {
   _handle: RawHandle | null
@@ -25,6 +36,23 @@ export function handleOf(socket: Socket): RawHandle | null {
 /** Descriptor of a listening socket; -1 once it is closed, and where there is none. */
 export function descriptorOf(server: Server): number {
   return holderOf(server)._handle?.fd ?? -1
+}
+
+/**
+ * A handle for a connection that was accepted on a descriptor, which belongs to it from now on. node:net would ask the
+ * kernel in five calls what the descriptor is. Null where the server is closed, or the descriptor cannot be used.
+ */
+export function handleOn(fd: number, server: Server): TcpHandle | null {
+  const like = holderOf(server)._handle
+  if (like === null) return null
+  const handle = new (like.constructor as TcpHandleClass)(0)
+  if (handle.open(fd) !== 0) {
+    handle.close()
+    closeSync(fd)
+    return null
+  }
+  handle.setNoDelay(true)
+  return handle
 }
 
 /** Take the handle away, and let the socket go without it. Null where it is closed. */

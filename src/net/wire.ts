@@ -8,7 +8,7 @@ import { connect, Socket, type TcpNetConnectOpts } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { TlsFacts } from '../core/tls-facts.ts'
 import { DirectWriter } from './direct-write.ts'
-import { handleOf, queuedIn, resetSocket, takeHandle } from './raw-handle.ts'
+import { handleOf, queuedIn, type RawHandle, resetSocket, takeHandle } from './raw-handle.ts'
 import { forgetSlab, giveSlab, takeSlab } from './slabs.ts'
 
 /** Read size. Larger reads mean fewer system calls for bulk bodies; the memory is one buffer for all wires. */
@@ -16,8 +16,6 @@ const READ_BYTES = 128 * 1024
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
 const NOTHING = Buffer.alloc(0)
-/** Silence before TCP asks for a sign of life. */
-const KEEP_ALIVE_MS = 60_000
 
 /** Receives what happens on a wire. */
 export interface WireHandler {
@@ -45,8 +43,10 @@ export interface ByteChannel {
   finish(): void
   destroy(): void
   reset(): void
-  /** Find out by itself that the peer is gone. */
-  keepAlive(): void
+  /** Have it found out, after each `everyMs` of silence, whether the peer is still there. */
+  watchPeer(everyMs: number): void
+  /** After the peer's FIN nothing is read, so that its end goes unseen: bring it out, as a close. */
+  checkPeer(): void
 }
 
 /** Takes bytes before anyone is interested: nothing may come while no handler is set. */
@@ -62,6 +62,9 @@ export interface OnRead {
   readonly buffer: Buffer
   readonly callback: (bytes: number, buf: Uint8Array) => boolean
 }
+
+/** With what Node has and does not tell of. */
+type NetSocketOptions = ConstructorParameters<typeof Socket>[0]
 
 let onFault: (error: unknown) => void = (error) => {
   throw error
@@ -146,23 +149,11 @@ export class Wire implements ByteChannel {
     clear.destroy()
   }
 
-  /** Take over an accepted socket (of a server with `pauseOnConnect`), reading into the shared buffer. Starts paused. */
-  static accept(accepted: Socket, highWater: number): Wire {
-    const handle = handleOf(accepted)
-    if (handle === null || handle.useUserBuffer === undefined) return Wire.over(accepted, highWater)
-    // node:net takes `onread` only when a socket is made, and makes accepted ones without: move the handle over.
-    takeHandle(accepted)
-    accepted.destroy()
-    return new Wire(
-      (wire) =>
-        new Socket({
-          handle,
-          allowHalfOpen: true,
-          pauseOnCreate: true,
-          onread: wire.#onread(),
-        } as ConstructorParameters<typeof Socket>[0]),
-      highWater,
-    )
+  /** Take over the handle of an accepted connection that does not read yet, reading into the shared buffer. Starts paused. */
+  static accept(handle: RawHandle, highWater: number): Wire {
+    const options = { handle, allowHalfOpen: true, pauseOnCreate: true }
+    if (handle.useUserBuffer === undefined) return Wire.over(new Socket(options as NetSocketOptions), highWater)
+    return new Wire((wire) => new Socket({ ...options, onread: wire.#onread() } as NetSocketOptions), highWater)
   }
 
   /** Dial. `onConnect` and errors come through the socket's own events. */
@@ -377,10 +368,6 @@ export class Wire implements ByteChannel {
   /** After the peer's FIN nothing is read, so that an RST goes unseen: an empty write brings it out, as a close. */
   checkPeer(): void {
     if (!this.closed && !this.socket.writableEnded && this.pendingBytes === 0) this.socket.write(NOTHING)
-  }
-
-  keepAlive(): void {
-    this.socket.setKeepAlive(true, KEEP_ALIVE_MS)
   }
 
   /** Send FIN after what was written. */

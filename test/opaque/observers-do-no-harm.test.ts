@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { test } from 'node:test'
 import { joinTunnel, type TunnelOutcome } from '../../src/net/opaque.ts'
+import { takeHandle } from '../../src/net/raw-handle.ts'
 import { Wire } from '../../src/net/wire.ts'
 
 test('an observer that throws ends itself alone: the other goes on, and so do all bytes', async (t) => {
@@ -12,7 +13,7 @@ test('an observer that throws ends itself alone: the other goes on, and so do al
   let outcome: TunnelOutcome | undefined
   const proxy = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
     const upstream = Wire.dial({ host: '127.0.0.1', port: (echo.address() as AddressInfo).port }, 65_536)
-    const client = Wire.accept(socket, 65_536)
+    const client = Wire.accept(takeHandle(socket)!, 65_536)
     upstream.socket.once('connect', () =>
       joinTunnel(
         client,

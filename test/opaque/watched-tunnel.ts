@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test'
 import { joinTunnel } from '../../src/net/opaque.ts'
 import type { ObservedCall } from '../../src/net/protocols/call.ts'
 import { type ProtocolFacts, ProtocolWatch } from '../../src/net/protocols/protocol-watch.ts'
+import { takeHandle } from '../../src/net/raw-handle.ts'
 import { Wire } from '../../src/net/wire.ts'
 import { eventually } from '../support/proxy.ts'
 
@@ -29,7 +30,7 @@ export async function watchedTunnel(t: TestContext, port: number): Promise<Watch
   let over = false
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
     const watch = newWatch(calls)
-    const client = Wire.accept(socket, HIGH_WATER)
+    const client = Wire.accept(takeHandle(socket)!, HIGH_WATER)
     const upstream = Wire.dial({ host: '127.0.0.1', port }, HIGH_WATER)
     const keep =
       (fromClient: boolean, see: ProtocolWatch['a']) =>

@@ -1,10 +1,11 @@
 /** Bytes that came and cannot be used yet: the start of a head, a pipelined request, a body that must wait. */
 
 const FIRST_CAPACITY = 1024
+const NOTHING = Buffer.alloc(0)
 
 /** A small growing buffer. Its owner stops reading when it holds too much. */
 export class HeldBytes {
-  bytes: Buffer = Buffer.alloc(0)
+  bytes: Buffer = NOTHING
   length = 0
 
   /** Add a copy of `buf[start, end)`. */
@@ -38,6 +39,12 @@ export class HeldBytes {
   /** Forget everything, and give back memory that a rare large head took. */
   clear(): void {
     this.length = 0
-    if (this.bytes.length > 16 * FIRST_CAPACITY) this.bytes = Buffer.alloc(0)
+    if (this.bytes.length > 16 * FIRST_CAPACITY) this.bytes = NOTHING
+  }
+
+  /** Forget everything: nothing more will be kept. */
+  release(): void {
+    this.length = 0
+    this.bytes = NOTHING
   }
 }

@@ -59,5 +59,7 @@ export class StreamChannel implements ByteChannel {
   }
 
   /** The connection below sees to that. */
-  keepAlive(): void {}
+  watchPeer(): void {}
+
+  checkPeer(): void {}
 }
