@@ -15,6 +15,7 @@ import { rescue } from '../http/rescue.ts'
 import { Http1Server } from '../http/server-http1.ts'
 import { Http2Server, type Http2ServerOptions } from '../http/server-http2.ts'
 import { Listener } from '../net/listener.ts'
+import type { OwnConnections } from '../net/own-connections.ts'
 import type { Wire } from '../net/wire.ts'
 import type { Idempotency } from '../stages/idempotency/stage.ts'
 import { stack } from '../stages/stack.ts'
@@ -40,6 +41,8 @@ export interface Placement {
   readonly clientTls?: 'none' | 'terminated' | 'required'
   /** In clear text, what a client speaks is spoken to its destination too. */
   readonly keepsProtocol: boolean
+  /** Present: connections that lead back to this proxy are found out. */
+  readonly own?: OwnConnections
   /** At drain, whether the listener closes at a third of the deadline even if clients keep coming. */
   readonly closesEarly: boolean
 }
@@ -99,10 +102,12 @@ export class DataPlane {
     this.#closesEarly = placement.closesEarly
     const timeouts = { ...config.timeouts }
     this.#timeouts = timeouts
+    const { own } = placement
     this.dial = {
       resolver: new NameResolver({ servers: config.upstream.dnsServers }),
       timeouts,
       highWater: limits.connectionBufferBytes,
+      leadsBack: own === undefined ? undefined : (socket) => own.dialled(socket),
       ...options.dial,
     }
     this.upstream = upstreams(config, placement, this.dial, timeouts, this.sweeper, options.route)

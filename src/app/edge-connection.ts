@@ -11,7 +11,7 @@ import { type ClientHello, parseClientHello } from '../net/client-hello.ts'
 import { sniff } from '../net/sniff.ts'
 import type { Wire, WireHandler } from '../net/wire.ts'
 import type { DataPlane } from './data-plane.ts'
-import type { TlsTermination } from './tls-termination.ts'
+import { badHello, type TlsTermination } from './tls-termination.ts'
 
 export interface EdgeConnectionOptions {
   readonly plane: DataPlane
@@ -120,15 +120,4 @@ export class EdgeConnection implements WireHandler, Deadlined {
     else if (plane.draining && this.#held.length === 0) this.#wire.destroy()
     else this.deadlineUs = Math.min(limitUs, now + LOOK_US)
   }
-}
-
-/** The bytes look like TLS and are not what a TLS client sends. */
-export function badHello(hello: ReturnType<typeof parseClientHello>): ProxyError {
-  const reason =
-    typeof hello === 'string'
-      ? 'no ClientHello'
-      : hello.kind === 'fault'
-        ? hello.reason
-        : `the server name is ${hello.nameFault}`
-  return new ProxyError('client_tls_bad_hello', 'tls', reason)
 }

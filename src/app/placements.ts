@@ -1,9 +1,10 @@
 /** The places in which the data path serves: before one upstream (`proxy`, `dev`), or on redirected traffic (`sidecar`). */
 import type { Config } from '../config/schema.ts'
-import type { ProxyError } from '../core/errors.ts'
+import { ProxyError } from '../core/errors.ts'
 import type { ConnectionInfo } from '../exchange/exchange.ts'
 import { LocalAddresses } from '../net/local-addresses.ts'
 import { placeAccepted } from '../net/original-dst.ts'
+import { OwnConnections } from '../net/own-connections.ts'
 import type { Wire } from '../net/wire.ts'
 import type { Destination } from '../upstream/dial.ts'
 import type { DataPlane, Placement } from './data-plane.ts'
@@ -87,6 +88,8 @@ export function sidecarPlacement(config: Config, events: SidecarEvents, fd?: num
   const addresses = new LocalAddresses()
   const opaquePorts = new Set(config.intercept.opaquePorts)
   const isLocal = (address: string): boolean => addresses.has(address)
+  const own = new OwnConnections()
+  const isGuarded = (config.tls.allowedIdentities ?? []).length > 0
   return {
     listen: { host: ipv6 ? '::' : '0.0.0.0', port: config.port, ...(fd === undefined ? {} : { fd }) },
     destinationOf: ({ originalDestination, tls: terminated }) => ({
@@ -96,9 +99,12 @@ export function sidecarPlacement(config: Config, events: SidecarEvents, fd?: num
       // Whoever is there must be who the client asked for.
       serverName: terminated?.serverName || undefined,
     }),
+    own,
     admit: (wire, plane) => {
       const ownPorts = [plane.address.port]
-      const placed = placeAccepted(wire.socket, wire.fd, { mode, ownPorts, isLocal })
+      const placed = own.accepted(wire.socket)
+        ? new ProxyError('loop_detected', 'head', 'this proxy dialled it: do the rules leave out its user?')
+        : placeAccepted(wire.socket, wire.fd, { mode, ownPorts, isLocal })
       if ('code' in placed) {
         events.onRefused(placed)
         refuse(wire)
@@ -110,6 +116,7 @@ export function sidecarPlacement(config: Config, events: SidecarEvents, fd?: num
         dial: plane.dial,
         detectMs: plane.timeouts.detectMs,
         tls,
+        guarded: isGuarded && placed.direction === 'inbound',
         onSniffed: events.onSniffed,
         opaque: events.opaque,
       })

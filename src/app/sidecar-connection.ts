@@ -16,7 +16,7 @@ import type { Wire, WireHandler } from '../net/wire.ts'
 import { Dial, type DialOptions } from '../upstream/dial.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { OpaqueTelemetry, TunnelReport, TunnelSight } from './opaque-telemetry.ts'
-import type { TlsTermination } from './tls-termination.ts'
+import { type Attempted, badHello, type TlsTermination } from './tls-termination.ts'
 
 /** Why a connection was tunnelled. */
 export type TunnelReason = 'tls' | 'unknown' | 'server-first' | 'port' | 'timeout'
@@ -27,6 +27,8 @@ export interface SidecarConnectionOptions {
   readonly detectMs: number
   /** Undefined: all TLS goes on unread. */
   readonly tls?: TlsTermination | undefined
+  /** Inbound requests must be of certain clients: what could be one and cannot be read is refused. */
+  readonly guarded?: boolean | undefined
   readonly onSniffed: (outcome: string) => void
   readonly opaque: OpaqueTelemetry
 }
@@ -51,6 +53,8 @@ export class SidecarConnection implements WireHandler, Deadlined {
   #reason: TunnelReason | undefined
   #hello: ClientHello | undefined
   #decided = false
+  /** The client sent FIN and nothing else. */
+  #isMute = false
   deadlineUs: number
 
   constructor(wire: Wire, info: ConnectionInfo, destination: Endpoint, options: SidecarConnectionOptions) {
@@ -86,10 +90,12 @@ export class SidecarConnection implements WireHandler, Deadlined {
   #readHello(): void {
     const hello = parseClientHello(this.#held.bytes, 0, this.#held.length)
     if (hello === 'need-more') return
-    if (hello !== 'not-tls' && hello.kind === 'hello') this.#hello = hello
-    if (this.#hello !== undefined && this.#options.tls?.takes(this.#hello, this.#destination.port) === true) {
-      this.#terminate(this.#options.tls, this.#hello)
-    } else this.tunnel('tls')
+    const read = hello !== 'not-tls' && hello.kind === 'hello' ? hello : undefined
+    const { tls } = this.#options
+    this.#hello = read
+    if (tls?.takes(read, this.#destination.port) !== true) this.tunnel('tls')
+    else if (read === undefined || read.nameFault !== '') this.#refuse(badHello(hello))
+    else this.#terminate(tls, read)
   }
 
   #terminate(tls: TlsTermination, hello: ClientHello): void {
@@ -99,14 +105,37 @@ export class SidecarConnection implements WireHandler, Deadlined {
     this.#dial = undefined
     this.#upstream?.destroy()
     this.#upstream = undefined
-    const attempted = { info: this.#info, destination: this.#destination, startUs: this.#startUs, hello }
-    tls.serve(this.#options.plane, this.#wire, attempted, this.#held.bytes.subarray(0, this.#held.length))
+    tls.serve(
+      this.#options.plane,
+      this.#wire,
+      { ...this.#attempted, hello },
+      this.#held.bytes.subarray(0, this.#held.length),
+    )
   }
 
+  get #attempted(): Omit<Attempted, 'hello'> {
+    return { info: this.#info, destination: this.#destination, startUs: this.#startUs }
+  }
+
+  /** Nothing goes on of what the rules of TLS are for and cannot be applied to. */
+  #refuse(error: ProxyError): void {
+    this.#decide('refused')
+    this.#options.tls?.failed({ ...this.#attempted, hello: this.#hello }, error)
+    this.#wire.reset()
+  }
+
+  /** By port all is TLS here, or by identity: then what is neither TLS nor HTTP is none of an app's own protocols. */
+  get #mustBeRead(): boolean {
+    const { tls, guarded } = this.#options
+    return guarded === true || tls?.takes(undefined, this.#destination.port) === true
+  }
+
+  /** A client that sends nothing may wait for what the server says. */
   onEnd(): void {
     if (this.#decided) return
-    if (this.#held.length > 0) this.tunnel('unknown')
-    else this.#wire.destroy()
+    this.#isMute = this.#held.length === 0
+    if (this.#isMute && this.#mustBeRead) this.#wire.destroy()
+    else this.tunnel('unknown')
   }
 
   onDrain(): void {}
@@ -137,8 +166,10 @@ export class SidecarConnection implements WireHandler, Deadlined {
           onBytes: (buf, start, end) => this.tunnel('server-first', Buffer.from(buf.subarray(start, end))),
           onEnd: () => this.tunnel('server-first'),
           onDrain: () => {},
-          onClose: () => {
+          onClose: (error) => {
             this.#upstream = undefined
+            // The server hung up on a client that waits for its greeting.
+            if (error !== undefined && this.#held.length === 0) this.#wire.reset()
           },
         }
       },
@@ -186,6 +217,10 @@ export class SidecarConnection implements WireHandler, Deadlined {
   /** Forward unread from now on. `fromServer` are bytes that the server sent already. */
   tunnel(reason: TunnelReason, fromServer: Buffer = NOTHING): void {
     if (this.#decided) return
+    if ((reason === 'unknown' || reason === 'timeout') && this.#mustBeRead) {
+      this.#refuse(new ProxyError(reason === 'timeout' ? 'client_tls_timeout' : 'client_tls_not_spoken', 'tls'))
+      return
+    }
     this.#decide(reason)
     this.#reason = reason
     if (this.#upstream !== undefined) {
@@ -226,6 +261,7 @@ export class SidecarConnection implements WireHandler, Deadlined {
         ),
       handshake ?? sight?.observers,
     )
+    this.#held.release()
   }
 
   #report(
@@ -236,6 +272,8 @@ export class SidecarConnection implements WireHandler, Deadlined {
     error: ProxyError | undefined,
     sight?: TunnelSight,
   ): void {
+    // A check of the port: there is nothing to tell of.
+    if (this.#isMute && bytesToClient === 0) return
     const report: TunnelReport = {
       connection: this.#info,
       reason: this.#reason!,

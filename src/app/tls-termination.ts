@@ -1,8 +1,8 @@
 /** TLS of clients: by policy a handshake of ours and then HTTP, or on unread; what fails is told with its cause. */
 import { nowUs } from '../core/clock.ts'
-import type { ProxyError } from '../core/errors.ts'
+import { ProxyError } from '../core/errors.ts'
 import type { ConnectionInfo, Endpoint } from '../exchange/exchange.ts'
-import type { ClientHello } from '../net/client-hello.ts'
+import type { ClientHello, parseClientHello } from '../net/client-hello.ts'
 import type { Wire } from '../net/wire.ts'
 import { FAILED_HANDSHAKE, type OpaqueTunnelFacts } from '../telemetry/tunnel-record.ts'
 import { TlsPolicy } from '../tls/policy.ts'
@@ -80,4 +80,15 @@ export class TlsTermination {
       error,
     })
   }
+}
+
+/** The bytes look like TLS and are not what a TLS client sends. */
+export function badHello(hello: ReturnType<typeof parseClientHello>): ProxyError {
+  const reason =
+    typeof hello === 'string'
+      ? 'no ClientHello'
+      : hello.kind === 'fault'
+        ? hello.reason
+        : `the server name is ${hello.nameFault}`
+  return new ProxyError('client_tls_bad_hello', 'tls', reason)
 }

@@ -119,8 +119,8 @@ export const EXCHANGE_CODES = {
   loop_detected: client(
     508,
     'The request came back to this proxy',
-    'The request carries the hop token of this very process, or its destination is one of its own listeners.',
-    'The upstream address points at the proxy. In a pod: check the redirect rules with `hopscope iptables check` and that the app does not run as the proxy user.',
+    'The request carries the hop token of this very process (beside an app: many times), its destination is one of its own listeners, or the connection that it dialled came back to it.',
+    'The upstream address points at the proxy. In a pod: check the redirect rules with `hopscope iptables check`, that the proxy runs as the user that they leave out (`intercept.proxyUid`), and that the app does not.',
   ),
   destination_refused: client(
     403,

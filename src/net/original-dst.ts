@@ -26,6 +26,8 @@ export interface InterceptFacts {
   readonly mode: InterceptMode
   /** Local end of the accepted socket. */
   readonly local: Endpoint
+  /** Who dialled. */
+  readonly peerAddress: string
   /** What SO_ORIGINAL_DST says, or the errno's name; not looked at in TPROXY mode. */
   readonly original: Endpoint | string
   /** Ports that this process listens on for intercepted traffic. */
@@ -54,6 +56,10 @@ export function placeConnection(facts: InterceptFacts): Intercepted | ProxyError
   if (direction === 'inbound' && !local) {
     return refuse('destination_refused', destination, 'is not an address of this host')
   }
+  // Under TPROXY all that is routed through this host comes by: only what began here is a call of the app's.
+  if (facts.mode === 'tproxy' && direction === 'outbound' && !facts.isLocal(withoutZone(facts.peerAddress))) {
+    return refuse('destination_refused', destination, 'was dialled by another host')
+  }
   return { direction, destination }
 }
 
@@ -79,6 +85,7 @@ function refuse(code: ErrorCode, destination: Endpoint, why: string): ProxyError
 export interface AcceptedSocket {
   readonly localAddress?: string | undefined
   readonly localPort?: number | undefined
+  readonly remoteAddress?: string | undefined
 }
 
 /** What {@link placeAccepted} needs besides the socket. */
@@ -90,13 +97,17 @@ export interface PlacementOptions {
 
 /** {@link placeConnection} for an accepted socket and its descriptor. */
 export function placeAccepted(socket: AcceptedSocket, fd: number, options: PlacementOptions): Intercepted | ProxyError {
-  const { localAddress, localPort } = socket
-  if (localAddress === undefined || localPort === undefined) {
+  const { localAddress, localPort, remoteAddress } = socket
+  if (localAddress === undefined || localPort === undefined || remoteAddress === undefined) {
     return new ProxyError('destination_unknown', 'head', 'the connection is closed already', { errno: 'ENOTCONN' })
   }
   const local = { address: withoutMapping(localAddress), port: localPort }
   const original = options.mode === 'tproxy' ? local : originalDestination(fd, local.address.includes(':') ? 6 : 4)
-  return placeConnection({ ...options, local, original })
+  return placeConnection({ ...options, local, original, peerAddress: withoutMapping(remoteAddress) })
+}
+
+function withoutZone(address: string): string {
+  return address.replace(/%.*$/, '')
 }
 
 /** Keeps the zone of a link-local address: it cannot be dialled without. */

@@ -15,7 +15,7 @@ const LF = 10
 const SPACE = 32
 const SLASH = 47
 const STAR = 42
-/** TLS record header: handshake, then 3 as major version (RFC 8446 §5.1). */
+/** TLS record header: handshake, then 3 as major version; the minor one is to be ignored (RFC 8446 §5.1). */
 const TLS_HANDSHAKE = 0x16
 
 /**
@@ -40,9 +40,7 @@ export function sniff(buf: Uint8Array, start: number, end: number): Sniffed {
 
 function sniffTls(buf: Uint8Array, start: number, end: number): Sniffed {
   if (end - start < 2) return 'need-more'
-  if (buf[start + 1] !== 3) return 'opaque'
-  if (end - start < 3) return 'need-more'
-  return buf[start + 2]! <= 4 ? 'tls' : 'opaque'
+  return buf[start + 1] === 3 ? 'tls' : 'opaque'
 }
 
 function sniffHttp1(buf: Uint8Array, start: number, end: number): Sniffed {

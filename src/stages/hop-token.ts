@@ -1,6 +1,7 @@
 /**
  * Guard against loops that addresses cannot show (reverse proxy in a ring, a name that leads back): every request
- * carries a token of each Hopscope process it went through, and a process refuses what carries its own.
+ * carries a token of each Hopscope process it went through, and a process refuses what carries its own. Beside an app
+ * that alone is no loop: a gateway passes the header fields of the request it serves on, and may be called back.
  */
 import { randomBytes } from 'node:crypto'
 import { ProxyError } from '../core/errors.ts'
@@ -10,6 +11,8 @@ import { ANSWERED, CONTINUE, type Stage } from '../exchange/stage.ts'
 const HOP = knownId('hopscope-hop')
 /** Longer chains are loops through processes that restart. */
 const MAX_HOPS = 32
+/** How often a request may come back to the proxies beside an app: each pass of a real loop adds one. */
+const MAX_RETURNS = 8
 
 export function hopToken(): Stage {
   // Per process and per proxy: random, so that it says nothing about the host and cannot be guessed for a refusal.
@@ -26,7 +29,8 @@ export function hopToken(): Stage {
       }
       const at = headers.firstOf(HOP)
       const hops = headers.valueAt(at).split(', ')
-      if (count > 1 || hops.includes(token) || hops.length >= MAX_HOPS) {
+      const returns = x.direction === 'edge' ? 0 : MAX_RETURNS
+      if (count > 1 || hops.length >= MAX_HOPS || timesIn(hops, token) > returns) {
         x.refusal = new ProxyError('loop_detected', 'head', 'the hop token of this proxy is on the request')
         return ANSWERED
       }
@@ -34,4 +38,10 @@ export function hopToken(): Stage {
       return CONTINUE
     },
   }
+}
+
+function timesIn(hops: readonly string[], token: string): number {
+  let times = 0
+  for (const hop of hops) if (hop === token) times++
+  return times
 }

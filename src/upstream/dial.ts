@@ -1,5 +1,5 @@
 /** Makes one connection to an upstream: resolve, connect (happy eyeballs), TLS; each step timed and bounded. */
-import type { LookupFunction, TcpNetConnectOpts } from 'node:net'
+import type { LookupFunction, Socket, TcpNetConnectOpts } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { nowUs } from '../core/clock.ts'
 import { type ErrorCode, type ErrorPhase, errnoOf, ProxyError } from '../core/errors.ts'
@@ -34,6 +34,8 @@ export interface DialOptions {
   readonly tls?: UpstreamTls | undefined
   /** Offered in handshakes, the preferred one first; default: HTTP/1.1 alone. */
   readonly alpn?: readonly string[] | undefined
+  /** Whether a connection that stands leads back to ourselves. */
+  readonly leadsBack?: ((socket: Socket) => boolean) | undefined
   /** A handshake ended: `full`, `resumed` or an error code. */
   readonly onHandshake?: ((outcome: string, tookUs: number) => void) | undefined
 }
@@ -118,6 +120,12 @@ export class Dial {
     this.#wire = wire
     wire.handler = this.#untilReady()
     if (!tls) wire.socket.once('connect', () => this.#ready(wire))
+    if (this.#options.leadsBack !== undefined) {
+      const { leadsBack } = this.#options
+      wire.socket.prependOnceListener('connect', () => {
+        if (leadsBack(wire.socket)) this.#fail('loop_detected', new Error('the connection came back to this proxy'))
+      })
+    }
   }
 
   #secureWire(target: TcpNetConnectOpts): Wire {

@@ -6,9 +6,14 @@ import { type InterceptFacts, placeAccepted, placeConnection } from '../../src/n
 
 const POD = '10.77.0.2'
 const PEER = '10.77.0.3'
-const LOCAL = new Set([POD, 'fd77::2', '127.0.0.1', '::1'])
+const LOCAL = new Set([POD, 'fd77::2', 'fe80::2', '127.0.0.1', '::1'])
 
-function place(local: string, original: string, mode: InterceptFacts['mode'] = 'redirect'): string {
+function place(
+  local: string,
+  original: string,
+  mode: InterceptFacts['mode'] = 'redirect',
+  peerAddress: string = POD,
+): string {
   const endpoint = (text: string): { address: string; port: number } => {
     const at = text.lastIndexOf(' ')
     return { address: text.slice(0, at), port: Number(text.slice(at + 1)) }
@@ -16,6 +21,7 @@ function place(local: string, original: string, mode: InterceptFacts['mode'] = '
   const placement = placeConnection({
     mode,
     local: endpoint(local),
+    peerAddress,
     original: original.includes(' ') ? endpoint(original) : original,
     ownPorts: [15001],
     isLocal: (address) => LOCAL.has(address),
@@ -49,13 +55,21 @@ test('TPROXY: the local end is the destination, and tells the direction', () => 
   assert.equal(place(`${PEER} 15001`, 'ignored', 'tproxy'), 'loop_detected')
 })
 
+test('TPROXY: what is only routed through this host is not relayed', () => {
+  assert.equal(place(`${PEER} 80`, 'ignored', 'tproxy', '10.77.0.4'), 'destination_refused')
+  assert.equal(place('fd77::3 80', 'ignored', 'tproxy', 'fe80::4%eth0'), 'destination_refused')
+  assert.equal(place('fd77::3 80', 'ignored', 'tproxy', 'fd77::2'), 'outbound fd77::3 80')
+  assert.equal(place('fd77::3 80', 'ignored', 'tproxy', 'fe80::2%eth0'), 'outbound fd77::3 80')
+  assert.equal(place(`${POD} 80`, 'ignored', 'tproxy', '10.77.0.4'), `inbound ${POD} 80`)
+})
+
 test('a connection that is closed already', () => {
   const placement = placeAccepted({}, -1, { mode: 'redirect', ownPorts: [15001], isLocal: () => true })
   assert.ok(placement instanceof ProxyError && placement.errno === 'ENOTCONN')
 })
 
 test('an IPv4 peer of a dual-stack listener is IPv4 everywhere', () => {
-  const socket = { localAddress: '::ffff:10.77.0.2', localPort: 80 }
+  const socket = { localAddress: '::ffff:10.77.0.2', localPort: 80, remoteAddress: '::ffff:10.77.0.3' }
   const placement = placeAccepted(socket, -1, { mode: 'tproxy', ownPorts: [15001], isLocal: (a) => a === POD })
   assert.deepEqual(placement, { direction: 'inbound', destination: { address: POD, port: 80 } })
 })

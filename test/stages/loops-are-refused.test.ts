@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { HeaderBlock } from '../../src/core/headers.ts'
+import { knownId } from '../../src/core/known-names.ts'
+import type { Exchange } from '../../src/exchange/exchange.ts'
+import { hopToken } from '../../src/stages/hop-token.ts'
 import { field } from '../support/client.ts'
 import { Origin, ok } from '../support/origin.ts'
 import { chain, problem, type TestProxy } from '../support/proxy.ts'
@@ -25,6 +29,29 @@ test('a request that comes back to the proxy is answered 508 at once', async (t)
   assert.equal(response.status, 508)
   assert.equal(problem(response.body).code, 'loop_detected')
   assert.equal(back.length, 1)
+})
+
+test('beside an app a request may come back some times, as through a gateway that passes fields on, not for ever', () => {
+  const stage = hopToken()
+  for (const direction of ['inbound', 'outbound'] as const) {
+    const headers = new HeaderBlock()
+    const exchange = { direction, request: { headers }, refusal: undefined } as unknown as Exchange
+    let passes = 0
+    let value = ''
+    while (exchange.refusal === undefined && passes < 20) {
+      headers.reset()
+      const line = `Hopscope-Hop: ${value}\r\n`
+      if (value !== '') {
+        headers.push(0, 12, 14, line.length - 2, knownId('hopscope-hop'), true)
+        headers.seal(line)
+      }
+      stage.onRequestHead?.(exchange)
+      value = headers.get('hopscope-hop') ?? ''
+      passes++
+    }
+    assert.equal(exchange.refusal?.code, 'loop_detected')
+    assert.equal(passes, 10)
+  }
 })
 
 test('tokens of others are kept, in order; too many are a loop too', async (t) => {
