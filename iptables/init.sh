@@ -53,6 +53,7 @@ values() {
     port) echo "$PORT" ;;
     ports) echo "$PORTS" ;;
     any) [ "$2" = 4 ] && echo 0.0.0.0 || echo :: ;;
+    link_local) [ "$2" = 4 ] || echo fe80::/10 ;;
     proxy_uid) echo "$PROXY_UID" ;;
     exclude_inbound_ports) echo "$EXCLUDE_INBOUND_PORTS" ;;
     exclude_outbound_ports) echo "$EXCLUDE_OUTBOUND_PORTS" ;;

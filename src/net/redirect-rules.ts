@@ -91,6 +91,7 @@ function templateValues(options: RedirectOptions, family: Family): TemplateValue
     ['any', [family === 4 ? '0.0.0.0' : '::']],
     ['port', [options.port]],
     ['ports', unique(options.ports)],
+    ['link_local', family === 6 ? ['fe80::/10'] : []],
     ['proxy_uid', [options.proxyUid]],
     ['exclude_inbound_ports', unique(options.excludeInboundPorts)],
     ['exclude_outbound_ports', unique(options.excludeOutboundPorts)],

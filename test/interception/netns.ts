@@ -107,6 +107,15 @@ export function createPair(): Pair {
   }
 }
 
+/** Link-local addresses that can be used at once: those that the kernel makes are under test for a second. */
+export const LINK_LOCAL = { pod: 'fe80::2', peer: 'fe80::3' }
+
+/** Gives both ends of a pair their {@link LINK_LOCAL} addresses. */
+export function addLinkLocal({ pod, peer }: Pair): void {
+  root('ip', '-n', pod.name, 'addr', 'add', `${LINK_LOCAL.pod}/64`, 'dev', 'eth0', 'nodad')
+  root('ip', '-n', peer.name, 'addr', 'add', `${LINK_LOCAL.peer}/64`, 'dev', 'eth0', 'nodad')
+}
+
 function root(program: string, ...args: string[]): void {
   const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`${[program, ...args].join(' ')}: ${stderr}`)

@@ -1,7 +1,7 @@
 /** Real REDIRECT rules, a listener as uid 1337, and who calls whom: direction, destination and refusals. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { createPair, netnsUnavailable, type Pair, type Running } from './netns.ts'
+import { addLinkLocal, createPair, LINK_LOCAL, netnsUnavailable, type Pair, type Running } from './netns.ts'
 import { APP_UID, dial, PROXY_UID, program, rules } from './programs.ts'
 
 const skip = netnsUnavailable()
@@ -80,6 +80,12 @@ for (const family of ['v4', 'v6'] as const) {
     assert.equal(dial(pair.peer, foreign, 80), 'via proxy: refused destination_refused')
   })
 }
+
+test('IPv6 link-local is left alone both ways', { skip }, () => {
+  addLinkLocal(pair)
+  assert.match(dial(pair.peer, `${LINK_LOCAL.pod}%eth0`, 80), /^direct app fe80::/)
+  assert.match(dial(pair.pod, `${LINK_LOCAL.peer}%eth0`, 80), /^direct peer fe80::/)
+})
 
 test('exclusions by uid and by network are left alone, each in its family', { skip }, () => {
   const apply = (more: object): void => assert.equal(rules(pair.pod, 'apply', more).status, 0)

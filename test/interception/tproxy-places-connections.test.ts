@@ -1,7 +1,7 @@
 /** TPROXY mode with real rules: the transparent socket is made with the capability, which is dropped before listening. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { createPair, netnsUnavailable, type Pair, type Running } from './netns.ts'
+import { addLinkLocal, createPair, LINK_LOCAL, netnsUnavailable, type Pair, type Running } from './netns.ts'
 import { APP_UID, dial, PROXY_UID, program, rules } from './programs.ts'
 
 const skip = netnsUnavailable()
@@ -50,6 +50,14 @@ for (const family of ['v4', 'v6'] as const) {
     assert.equal(dial(pair.pod, loopback, 15001), 'via proxy: refused loop_detected')
   })
 }
+
+test('IPv6 link-local keeps its interface: inbound is taken, and outbound, bound to it, never comes by lo', {
+  skip,
+}, () => {
+  addLinkLocal(pair)
+  assert.equal(dial(pair.peer, `${LINK_LOCAL.pod}%eth0`, 80), `via proxy: inbound ${LINK_LOCAL.pod}%eth0 80`)
+  assert.match(dial(pair.pod, `${LINK_LOCAL.peer}%eth0`, 80), /^direct peer fe80::/)
+})
 
 test('what the kernel sends after the proxy closed a connection still goes to the peer', { skip }, async () => {
   const sink = pair.peer.start(program('counting-server', 443))

@@ -54,7 +54,17 @@ test('no text gets through into a rule', () => {
 test('a network goes to its own family, in the form in which the kernel lists it', () => {
   const options = { ...OPTIONS, excludeOutboundCidrs: ['10.1.2.3/8', 'FD00::1:0:0/96', '10.0.0.0/8'] }
   const networks = (family: 4 | 6): string[] =>
-    renderRules(TEMPLATES[0]!, options, family).filter((line) => line.includes(' -d '))
+    renderRules(TEMPLATES[0]!, options, family).filter((line) => / -d (?!fe80)/.test(line))
   assert.deepEqual(networks(4), ['-A HOPSCOPE_OUTPUT -d 10.0.0.0/8 -j RETURN'])
   assert.deepEqual(networks(6), ['-A HOPSCOPE_OUTPUT -d fd00::1:0:0/96 -j RETURN'])
+})
+
+test('only IPv6 leaves link-local alone', () => {
+  const linkLocal = (family: 4 | 6): string[] =>
+    renderRules(TEMPLATES[0]!, OPTIONS, family).filter((line) => line.includes(' -d '))
+  assert.deepEqual(linkLocal(4), [])
+  assert.deepEqual(linkLocal(6), [
+    '-A HOPSCOPE_INBOUND -d fe80::/10 -j RETURN',
+    '-A HOPSCOPE_OUTPUT -d fe80::/10 -j RETURN',
+  ])
 })
