@@ -40,6 +40,19 @@ export function saveTable(family: Family, table: string): SavedTable {
   return readSaved(table, run(`${prefix(family)}-save`, ['-t', table]))
 }
 
+/** What the legacy programs say of a table that the kernel does not have; nft makes tables as they are asked for. */
+const NO_TABLE = '(do you need to insmod?)'
+
+/** {@link saveTable} of a table that need not be there: without it there is nothing of ours in it. */
+export function saveTableIfAny(family: Family, table: string): SavedTable {
+  try {
+    return saveTable(family, table)
+  } catch (error) {
+    if (error instanceof ToolError && error.message.includes(NO_TABLE)) return readSaved(table, '')
+    throw error
+  }
+}
+
 /** One transaction per table in `lines`; nothing of ours else is touched. */
 export function restore(family: Family, lines: readonly string[]): void {
   if (lines.length === 0) return

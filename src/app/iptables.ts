@@ -12,7 +12,7 @@ import {
   TPROXY_TABLE,
 } from '../net/redirect-rules.ts'
 import { planApply, planClean, planDifferences } from '../net/rule-plan.ts'
-import { hasIpv6, hasNetAdmin, ip, restore, saveTable, ToolError } from './iptables-tools.ts'
+import { hasIpv6, hasNetAdmin, ip, restore, saveTable, saveTableIfAny, ToolError } from './iptables-tools.ts'
 
 export type IptablesAction = 'apply' | 'check' | 'clean'
 
@@ -94,7 +94,7 @@ const otherTable = (table: string): string => (table === 'nat' ? 'mangle' : 'nat
 function applyFamily(family: Family, options: RedirectOptions): void {
   const table = tableOf(options)
   const wanted = renderRules(readTemplate(options.mode), options, family)
-  const stale = planClean(saveTable(family, otherTable(table)))
+  const stale = planClean(saveTableIfAny(family, otherTable(table)))
   // The route has to be there before the first marked packet is.
   if (options.mode === 'tproxy') addRoute(family)
   restore(family, [...stale, ...planApply(wanted, saveTable(family, table))])
@@ -102,7 +102,7 @@ function applyFamily(family: Family, options: RedirectOptions): void {
 }
 
 function cleanFamily(family: Family): void {
-  restore(family, [...planClean(saveTable(family, 'nat')), ...planClean(saveTable(family, 'mangle'))])
+  restore(family, [...planClean(saveTableIfAny(family, 'nat')), ...planClean(saveTableIfAny(family, 'mangle'))])
   removeRoute(family)
 }
 
@@ -112,7 +112,7 @@ function familyDifferences(family: Family, options: RedirectOptions): string[] {
   const other = otherTable(table)
   return [
     ...planDifferences(wanted, saveTable(family, table)).map((line) => `${table}: ${line}`),
-    ...planDifferences([], saveTable(family, other)).map((line) => `${other}: ${line}`),
+    ...planDifferences([], saveTableIfAny(family, other)).map((line) => `${other}: ${line}`),
     ...routeDifferences(family, options.mode === 'tproxy'),
   ]
 }

@@ -42,6 +42,34 @@ test('the script without iptables', { skip }, () => {
   assert.equal(stderr, 'hopscope init: iptables is not installed\n')
 })
 
+/** All of iptables behind a script that answers as the legacy programs do on a kernel without `ip6table_nat`. */
+const NO_IP6_NAT = `real=$(readlink -f /usr/sbin/ip6tables-save)
+  mount -t tmpfs none /mnt
+  cp "$real" /mnt/real
+  for name in iptables ip6tables; do for end in save restore; do ln -s real /mnt/$name-$end; done; done
+  cat > /mnt/script <<'END'
+#!/bin/sh
+name=$(basename "$0")
+[ "$name $*" != "ip6tables-save -t nat" ] || { echo "Cannot initialize: Table does not exist (do you need to insmod?)" >&2; exit 1; }
+exec "/mnt/$name" "$@"
+END
+  chmod +x /mnt/script
+  mount --bind /mnt/script "$real"`
+
+test('without IPv6 NAT in the kernel redirecting IPv6 is an error, and without it all works', { skip }, () => {
+  rules(pair.pod, 'clean')
+  const refused = without(NO_IP6_NAT, command('apply'))
+  assert.match(refused.stderr, /^hopscope iptables: ip6tables-save -t nat: .*insmod/)
+  assert.equal(refused.status, 1)
+  for (const more of [{ ipv6: false }, { mode: 'tproxy' }]) {
+    for (const action of ['apply', 'check', 'clean']) {
+      const { status, stderr } = without(NO_IP6_NAT, command(action, more))
+      assert.deepEqual({ status, stderr }, { status: 0, stderr: '' }, action)
+    }
+  }
+  assert.doesNotMatch(state(pair.pod), /HOPSCOPE/)
+})
+
 test('without IPv6 in the kernel IPv4 is intercepted, with a warning', { skip }, () => {
   const { status, stderr } = without(NO_IPV6, command('apply'))
   assert.equal(stderr, 'warning: this kernel has no IPv6; only IPv4 is intercepted\n')
