@@ -16,6 +16,7 @@ EXCLUDE_UIDS=$(list "${HOPSCOPE_INTERCEPT_EXCLUDE_UIDS:-}")
 HERE=$(cd "$(dirname "$0")" && pwd)
 
 die() { echo "hopscope init: $*" >&2; exit 1; }
+warn() { echo "hopscope init: warning: $*" >&2; }
 fault() { echo "hopscope init: $*" >&2; exit 2; }
 
 # number NAME LEAST MOST VALUE...: the values become text of rules, so that nothing else may be in them.
@@ -137,9 +138,13 @@ validate
 command -v iptables-restore > /dev/null || die 'iptables is not installed'
 "$action" 4
 if [ ! -e /proc/net/if_inet6 ]; then
-  [ "$IPV6" != true ] || echo 'hopscope init: warning: this kernel has no IPv6; only IPv4 is intercepted' >&2
-elif [ "$IPV6" = true ] || [ "$action" = clean ]; then
-  "$action" 6
-else
+  [ "$IPV6" != true ] || warn 'this kernel has no IPv6; only IPv4 is intercepted'
+elif [ "$IPV6" != true ] || [ "$action" = clean ]; then
   clean 6
+elif [ "$MODE" = tproxy ] && ! grep -q . /proc/net/if_inet6; then
+  # Off by sysctl, as Docker does: the route cannot be set.
+  warn 'IPv6 is off here; only IPv4 is intercepted'
+  clean 6
+else
+  apply 6
 fi

@@ -65,9 +65,16 @@ export function ip(family: Family, args: readonly string[]): string {
   return run('ip', [`-${family}`, ...args])
 }
 
-/** Whether the kernel of this network namespace has IPv6. */
+const IPV6_ADDRESSES = '/proc/net/if_inet6'
+
+/** Whether the kernel has IPv6. */
 export function hasIpv6(): boolean {
-  return existsSync('/proc/net/if_inet6')
+  return existsSync(IPV6_ADDRESSES)
+}
+
+/** Whether any interface has an IPv6 address, if only `lo`: none has where a sysctl switched IPv6 off, as Docker does. */
+export function hasIpv6Address(): boolean {
+  return hasIpv6() && readFileSync(IPV6_ADDRESSES, 'latin1') !== ''
 }
 
 /** CAP_NET_ADMIN in the effective set: what rules need, root or not (capabilities(7)). */

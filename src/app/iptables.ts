@@ -12,7 +12,16 @@ import {
   TPROXY_TABLE,
 } from '../net/redirect-rules.ts'
 import { planApply, planClean, planDifferences } from '../net/rule-plan.ts'
-import { hasIpv6, hasNetAdmin, ip, restore, saveTable, saveTableIfAny, ToolError } from './iptables-tools.ts'
+import {
+  hasIpv6,
+  hasIpv6Address,
+  hasNetAdmin,
+  ip,
+  restore,
+  saveTable,
+  saveTableIfAny,
+  ToolError,
+} from './iptables-tools.ts'
 
 export type IptablesAction = 'apply' | 'check' | 'clean'
 
@@ -56,8 +65,9 @@ function failed(out: IptablesOutput, message: string): number {
 
 const ACTIONS: Record<IptablesAction, (options: RedirectOptions, out: IptablesOutput) => number> = {
   apply(options, out) {
-    for (const family of families(options, out)) applyFamily(family, options)
-    if (!options.ipv6 && hasIpv6()) cleanFamily(6)
+    const wanted = families(options, out)
+    for (const family of wanted) applyFamily(family, options)
+    if (!wanted.includes(6) && hasIpv6()) cleanFamily(6)
     out.info(`ports ${options.ports.join(',')} go to ${options.port} (${options.mode})`)
     return 0
   },
@@ -80,11 +90,14 @@ const ACTIONS: Record<IptablesAction, (options: RedirectOptions, out: IptablesOu
   },
 }
 
-/** IPv6 may be off in a kernel: then there is nothing to intercept, and that is worth a word but no failure. */
+/**
+ * IPv6 may be off: then there is nothing to intercept, and that is worth a word but no failure. Off by sysctl, it may
+ * come on later: REDIRECT's rules are there then, but TPROXY's route cannot be.
+ */
 function families(options: RedirectOptions, out: IptablesOutput): Family[] {
   if (!options.ipv6) return [4]
-  if (hasIpv6()) return [4, 6]
-  out.error('warning: this kernel has no IPv6; only IPv4 is intercepted')
+  if (options.mode === 'tproxy' ? hasIpv6Address() : hasIpv6()) return [4, 6]
+  out.error(`warning: ${hasIpv6() ? 'IPv6 is off here' : 'this kernel has no IPv6'}; only IPv4 is intercepted`)
   return [4]
 }
 

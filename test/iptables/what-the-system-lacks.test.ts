@@ -87,3 +87,44 @@ test('the script without IPv6 in the kernel', { skip }, () => {
   assert.equal(status, 0)
   assert.doesNotMatch(pair.pod.exec(['ip6tables-save']).stdout, /HOPSCOPE/)
 })
+
+/** As Docker does it by default. */
+function switchIpv6(off: 0 | 1): void {
+  const files = ['all', 'default', 'lo', 'eth0'].map((name) => `/proc/sys/net/ipv6/conf/${name}/disable_ipv6`)
+  const { status, stderr } = pair.pod.exec(['sh', '-c', `echo ${off} | tee "$@"`, 'sh', ...files])
+  assert.equal(status, 0, stderr)
+}
+
+const BY_SYSCTL: Record<string, { apply: (mode: string) => Ended; warning: string }> = {
+  'the command': {
+    apply: (mode) => pair.pod.exec(command('apply', { mode })),
+    warning: 'warning: IPv6 is off here; only IPv4 is intercepted\n',
+  },
+  'the script': {
+    apply: (mode) => pair.pod.exec(['sh', 'iptables/init.sh'], { env: { HOPSCOPE_INTERCEPT_MODE: mode } }),
+    warning: 'hopscope init: warning: IPv6 is off here; only IPv4 is intercepted\n',
+  },
+}
+
+for (const [name, { apply, warning }] of Object.entries(BY_SYSCTL)) {
+  test(`${name} where a sysctl switched IPv6 off: TPROXY of IPv4 alone, with a warning; REDIRECT as ever`, {
+    skip,
+  }, () => {
+    rules(pair.pod, 'clean')
+    switchIpv6(1)
+    try {
+      const redirect = apply('redirect')
+      assert.deepEqual([redirect.status, redirect.stderr], [0, ''])
+      assert.match(pair.pod.exec(['ip6tables-save']).stdout, /HOPSCOPE/)
+      const tproxy = apply('tproxy')
+      assert.deepEqual([tproxy.status, tproxy.stderr], [0, warning])
+      assert.match(pair.pod.exec(['iptables-save']).stdout, /TPROXY/)
+      assert.doesNotMatch(pair.pod.exec(['ip6tables-save']).stdout, /HOPSCOPE/)
+      assert.equal(rules(pair.pod, 'check', { mode: 'tproxy' }).status, 0)
+    } finally {
+      switchIpv6(0)
+    }
+    assert.match(rules(pair.pod, 'check', { mode: 'tproxy' }).said, /^ipv6: mangle: missing/)
+    rules(pair.pod, 'clean')
+  })
+}
