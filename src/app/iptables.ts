@@ -72,15 +72,12 @@ const ACTIONS: Record<IptablesAction, (options: RedirectOptions, out: IptablesOu
     return 0
   },
   check(options, out) {
-    let different = 0
-    for (const family of families(options, out)) {
-      for (const line of familyDifferences(family, options)) {
-        different++
-        out.error(`ipv${family}: ${line}`)
-      }
-    }
-    if (different === 0) out.info('the rules are as configured')
-    return different === 0 ? 0 : 1
+    const wanted = families(options, out)
+    const lines = wanted.flatMap((family) => ofFamily(family, familyDifferences(family, options)))
+    if (!wanted.includes(6) && hasIpv6()) lines.push(...ofFamily(6, leftRules(6, 'nat', 'mangle')))
+    for (const line of lines) out.error(line)
+    if (lines.length === 0) out.info('the rules are as configured')
+    return lines.length === 0 ? 0 : 1
   },
   clean(_options, out) {
     cleanFamily(4)
@@ -122,12 +119,22 @@ function cleanFamily(family: Family): void {
 function familyDifferences(family: Family, options: RedirectOptions): string[] {
   const table = tableOf(options)
   const wanted = renderRules(readTemplate(options.mode), options, family)
-  const other = otherTable(table)
   return [
     ...planDifferences(wanted, saveTable(family, table)).map((line) => `${table}: ${line}`),
-    ...planDifferences([], saveTableIfAny(family, other)).map((line) => `${other}: ${line}`),
+    ...leftRules(family, otherTable(table)),
     ...routeDifferences(family, options.mode === 'tproxy'),
   ]
+}
+
+function ofFamily(family: Family, lines: readonly string[]): string[] {
+  return lines.map((line) => `ipv${family}: ${line}`)
+}
+
+/** Rules that are there where none should be. */
+function leftRules(family: Family, ...tables: readonly string[]): string[] {
+  return tables.flatMap((table) =>
+    planDifferences([], saveTableIfAny(family, table)).map((line) => `${table}: ${line}`),
+  )
 }
 
 const RULE = ['fwmark', `0x${TPROXY_MARK.toString(16)}`, 'lookup', String(TPROXY_TABLE)]

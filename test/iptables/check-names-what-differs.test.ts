@@ -34,6 +34,15 @@ test('a rule that was added', { skip }, () => {
   assert.equal(said, 'ipv6: nat: unexpected  -A HOPSCOPE_OUTPUT -j RETURN\n')
 })
 
+test('IPv6 rules where IPv6 is not to be intercepted', { skip }, () => {
+  assert.equal(rules(pair.pod, 'apply').status, 0)
+  const { status, said } = rules(pair.pod, 'check', { ipv6: false })
+  assert.equal(status, 1)
+  assert.match(said, /^(ipv6: nat: unexpected .*\n)+$/)
+  assert.equal(rules(pair.pod, 'apply', { ipv6: false }).status, 0)
+  assert.equal(rules(pair.pod, 'check', { ipv6: false }).status, 0)
+})
+
 test('a jump that is there twice', { skip }, () => {
   const said = broken('iptables', '-t', 'nat', '-A', 'OUTPUT', '-p', 'tcp', '-j', 'HOPSCOPE_OUTPUT')
   assert.equal(said, 'ipv4: nat: unexpected  -A OUTPUT -p tcp -j HOPSCOPE_OUTPUT\n')
