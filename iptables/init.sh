@@ -19,20 +19,38 @@ die() { echo "hopscope init: $*" >&2; exit 1; }
 warn() { echo "hopscope init: warning: $*" >&2; }
 fault() { echo "hopscope init: $*" >&2; exit 2; }
 
-# number NAME LEAST MOST VALUE...: the values become text of rules, so that nothing else may be in them.
+# number NAME LEAST MOST VALUE...: the values become text of rules, so that nothing else may be in them. No leading zero:
+# iptables takes such a number for an octal one.
 number() {
   name=$1 least=$2 most=$3
   shift 3
   for value in "$@"; do
-    case $value in '' | *[!0-9]* | ???????????*) fault "$name: '$value' is not a number" ;; esac
+    case $value in '' | *[!0-9]* | 0?* | ???????????*) fault "$name: '$value' is not a plain number" ;; esac
     { [ "$value" -ge "$least" ] && [ "$value" -le "$most" ]; } || fault "$name: $value is not in $least..$most"
   done
+}
+
+# network NAME VALUE: an address or a network. iptables itself would look up a name, and take a mask or short forms.
+network() {
+  address=${2%%/*}
+  case $address in
+    *[!0-9a-fA-F:.]* | .* | *. | *..* | *.*.*.*.* | ::[fF][fF][fF][fF]:*) fault "$1: '$2' is not an address or a network" ;;
+    *:*) bits=128 ;;
+    *.*.*.*)
+      bits=32
+      number "$1: '$2'" 0 255 $(printf '%s' "$address" | tr . ' ')
+      ;;
+    *) fault "$1: '$2' is not an address or a network" ;;
+  esac
+  # Not 0: that excludes everything.
+  case $2 in */*) number "$1: '$2'" 1 "$bits" "${2#*/}" ;; esac
 }
 
 validate() {
   set -f
   case $MODE in redirect | tproxy) ;; *) fault "HOPSCOPE_INTERCEPT_MODE: '$MODE' is not redirect or tproxy" ;; esac
-  [ -n "$PORTS" ] || fault 'HOPSCOPE_INTERCEPT_PORTS: there must be one at least'
+  case $IPV6 in true | false) ;; *) fault "HOPSCOPE_INTERCEPT_IPV6: '$IPV6' is not true or false" ;; esac
+  case $PORTS in *[![:space:]]*) ;; *) fault 'HOPSCOPE_INTERCEPT_PORTS: there must be one at least' ;; esac
   number HOPSCOPE_PORT 1 65535 "$PORT"
   number HOPSCOPE_INTERCEPT_PORTS 1 65535 $PORTS
   number HOPSCOPE_INTERCEPT_EXCLUDE_INBOUND_PORTS 1 65535 $EXCLUDE_INBOUND_PORTS
@@ -43,9 +61,7 @@ validate() {
   for value in $PORTS; do
     [ "$value" -ne "$PORT" ] || fault "HOPSCOPE_INTERCEPT_PORTS: $value is the port of the proxy itself"
   done
-  for value in $EXCLUDE_OUTBOUND_CIDRS; do
-    case $value in *[!0-9a-fA-F:./]* | */*/* | */0 | */) fault "HOPSCOPE_INTERCEPT_EXCLUDE_OUTBOUND_CIDRS: '$value'" ;; esac
-  done
+  for value in $EXCLUDE_OUTBOUND_CIDRS; do network HOPSCOPE_INTERCEPT_EXCLUDE_OUTBOUND_CIDRS "$value"; done
 }
 
 # values NAME FAMILY
@@ -61,7 +77,7 @@ values() {
     exclude_uids) echo "$EXCLUDE_UIDS" ;;
     exclude_outbound_cidrs)
       for value in $EXCLUDE_OUTBOUND_CIDRS; do
-        case $2$value in 6*:* | 4[0-9]*.*) echo "$value" ;; esac
+        case $value in *:*) [ "$2" = 4 ] || echo "$value" ;; *) [ "$2" = 6 ] || echo "$value" ;; esac
       done ;;
     *) die "the template has an unknown placeholder $1" ;;
   esac

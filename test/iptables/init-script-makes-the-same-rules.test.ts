@@ -24,7 +24,7 @@ const ENV = {
   HOPSCOPE_INTERCEPT_PROXY_UID: '2000',
   HOPSCOPE_INTERCEPT_EXCLUDE_INBOUND_PORTS: '8443',
   HOPSCOPE_INTERCEPT_EXCLUDE_OUTBOUND_PORTS: '9999,3306',
-  HOPSCOPE_INTERCEPT_EXCLUDE_OUTBOUND_CIDRS: '10.9.1.1/8,fd00::1,192.0.2.1',
+  HOPSCOPE_INTERCEPT_EXCLUDE_OUTBOUND_CIDRS: '10.9.1.1/8,fd00::1,192.0.2.1,64:ff9b::192.0.2.1,169.254.0.0/16',
   HOPSCOPE_INTERCEPT_EXCLUDE_UIDS: '0,55',
 }
 const SAME = {
@@ -33,9 +33,16 @@ const SAME = {
   proxyUid: 2000,
   excludeInboundPorts: [8443],
   excludeOutboundPorts: [9999, 3306],
-  excludeOutboundCidrs: ['10.9.1.1/8', 'fd00::1', '192.0.2.1'],
+  excludeOutboundCidrs: ['10.9.1.1/8', 'fd00::1', '192.0.2.1', '64:ff9b::192.0.2.1', '169.254.0.0/16'],
   excludeUids: [0, 55],
 }
+
+/** Of everything, or of no family, or more than iptables should be left to make sense of. */
+const NO_NETWORKS = [
+  ...['0.0.0.0/0', '0.0.0.0/00', '0.0.0.0/0.0.0.0', '::/0', '::/00', '10.0.0.0/08', '10.0.0.0/33', 'fd00::/129'],
+  ...['abcd', '10', '10.1', '10.0.0.0.0', '256.0.0.1', '010.0.0.0/8', '10..0.0', '10.0.0.', '1a.2.3.4', '10.0.0.0/'],
+  ...['/8', '10.0.0.0/8/8', '::ffff:10.0.0.0/104'],
+]
 
 for (const shell of SHELLS) {
   const init = (env: NodeJS.ProcessEnv, ...args: string[]): { status: number; stderr: string } =>
@@ -77,7 +84,15 @@ for (const shell of SHELLS) {
     'a port that is none': { HOPSCOPE_INTERCEPT_PORTS: '65536' },
     'its own port': { HOPSCOPE_INTERCEPT_PORTS: '80,15001' },
     'a mode that is a path': { HOPSCOPE_INTERCEPT_MODE: '../x' },
-    'everything excluded': { HOPSCOPE_INTERCEPT_EXCLUDE_OUTBOUND_CIDRS: '0.0.0.0/0' },
+    'a list of no ports': { HOPSCOPE_INTERCEPT_PORTS: ',' },
+    'a port with a leading zero, which iptables would take for octal': { HOPSCOPE_INTERCEPT_PORTS: '0443' },
+    'a user with a leading zero': { HOPSCOPE_INTERCEPT_EXCLUDE_UIDS: '01000' },
+    'a truth in capitals': { HOPSCOPE_INTERCEPT_IPV6: 'TRUE' },
+    'a truth as a number': { HOPSCOPE_INTERCEPT_IPV6: '1' },
+    'a truth in words': { HOPSCOPE_INTERCEPT_IPV6: 'yes' },
+  }
+  for (const network of NO_NETWORKS) {
+    refused[`the network ${network}`] = { HOPSCOPE_INTERCEPT_EXCLUDE_OUTBOUND_CIDRS: `10.0.0.0/8,${network}` }
   }
   for (const [name, env] of Object.entries(refused)) {
     test(`${shell.join(' ')}: refuses ${name}`, { skip }, () => {
