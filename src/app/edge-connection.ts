@@ -7,7 +7,7 @@ import { ProxyError } from '../core/errors.ts'
 import type { Deadlined } from '../core/timers.ts'
 import type { ConnectionInfo } from '../exchange/exchange.ts'
 import { HeldBytes } from '../http/message/held-bytes.ts'
-import { type ClientHello, parseClientHello } from '../net/client-hello.ts'
+import { type ClientHello, HelloReader } from '../net/client-hello.ts'
 import { sniff } from '../net/sniff.ts'
 import type { Wire, WireHandler } from '../net/wire.ts'
 import type { DataPlane } from './data-plane.ts'
@@ -31,6 +31,7 @@ export class EdgeConnection implements WireHandler, Deadlined {
   readonly #options: EdgeConnectionOptions
   readonly #startUs = nowUs()
   readonly #held = new HeldBytes()
+  readonly #helloReader = new HelloReader()
   #decided = false
   deadlineUs: number
 
@@ -54,7 +55,7 @@ export class EdgeConnection implements WireHandler, Deadlined {
   }
 
   #readHello(): void {
-    const hello = parseClientHello(this.#held.bytes, 0, this.#held.length)
+    const hello = this.#helloReader.read(this.#held.bytes, this.#held.length)
     if (hello === 'need-more') return
     const { tls, plane, passOn } = this.#options
     const read = hello !== 'not-tls' && hello.kind === 'hello' ? hello : undefined

@@ -8,7 +8,7 @@ import { errnoOf, ProxyError } from '../core/errors.ts'
 import type { Deadlined } from '../core/timers.ts'
 import type { ConnectionInfo, Endpoint } from '../exchange/exchange.ts'
 import { HeldBytes } from '../http/message/held-bytes.ts'
-import { type ClientHello, parseClientHello } from '../net/client-hello.ts'
+import { type ClientHello, HelloReader } from '../net/client-hello.ts'
 import { type ByteObserver, joinTunnel } from '../net/opaque.ts'
 import { sniff } from '../net/sniff.ts'
 import { TlsWatch } from '../net/tls-watch.ts'
@@ -44,6 +44,7 @@ export class SidecarConnection implements WireHandler, Deadlined {
   readonly #options: SidecarConnectionOptions
   readonly #startUs = nowUs()
   readonly #held = new HeldBytes()
+  readonly #helloReader = new HelloReader()
   /** The dial in parallel, then its wire. */
   #dial: Dial | undefined
   #upstream: Wire | undefined
@@ -88,7 +89,7 @@ export class SidecarConnection implements WireHandler, Deadlined {
   }
 
   #readHello(): void {
-    const hello = parseClientHello(this.#held.bytes, 0, this.#held.length)
+    const hello = this.#helloReader.read(this.#held.bytes, this.#held.length)
     if (hello === 'need-more') return
     const read = hello !== 'not-tls' && hello.kind === 'hello' ? hello : undefined
     const { tls } = this.#options

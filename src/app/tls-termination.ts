@@ -2,7 +2,7 @@
 import { nowUs } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { ConnectionInfo, Endpoint } from '../exchange/exchange.ts'
-import type { ClientHello, parseClientHello } from '../net/client-hello.ts'
+import type { ClientHello, HelloResult } from '../net/client-hello.ts'
 import type { Wire } from '../net/wire.ts'
 import { FAILED_HANDSHAKE, type OpaqueTunnelFacts } from '../telemetry/tunnel-record.ts'
 import { TlsPolicy } from '../tls/policy.ts'
@@ -83,7 +83,7 @@ export class TlsTermination {
 }
 
 /** The bytes look like TLS and are not what a TLS client sends. */
-export function badHello(hello: ReturnType<typeof parseClientHello>): ProxyError {
+export function badHello(hello: HelloResult): ProxyError {
   const reason =
     typeof hello === 'string'
       ? 'no ClientHello'

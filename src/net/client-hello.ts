@@ -38,25 +38,52 @@ const MAX_RECORD = 1 << 14
 
 /** Parse what `buf[start, end)` has of the first flight. The buffer is not kept. */
 export function parseClientHello(buf: Uint8Array, start = 0, end = buf.length): HelloResult {
-  // Bytes beyond the bound are never looked at, so that the answer does not depend on how many came at once.
-  const message = joinRecords(buf, start, Math.min(end, start + MAX_HELLO_BYTES))
-  return message instanceof Uint8Array ? parseMessage(message) : message
+  const message = joined(buf, start, end)
+  if (message instanceof Uint8Array) return parseMessage(message)
+  return typeof message === 'number' ? 'need-more' : message
 }
+
+/**
+ * Reads the hello of one connection as it comes. It looks anew only when as much came as was missing: in records and
+ * segments of one byte a hello would else be put together thousands of times.
+ */
+export class HelloReader {
+  #needed = 0
+
+  /** `buf[0, end)` is all that came so far; as {@link parseClientHello}. */
+  read(buf: Uint8Array, end: number): HelloResult {
+    if (end < this.#needed) return 'need-more'
+    const message = joined(buf, 0, end)
+    if (message instanceof Uint8Array) return parseMessage(message)
+    if (typeof message !== 'number') return message
+    this.#needed = end + message
+    return 'need-more'
+  }
+}
+
+/** Bytes beyond the bound are never looked at, so that the answer does not depend on how many came at once. */
+function joined(buf: Uint8Array, start: number, end: number): Joined {
+  return joinRecords(buf, start, Math.min(end, start + MAX_HELLO_BYTES))
+}
+
+/** The message, how many bytes are missing at least, or what is wrong. */
+type Joined = Uint8Array | number | HelloFault | 'not-tls'
 
 function fault(reason: string): HelloFault {
   return { kind: 'fault', reason }
 }
 
 /** The handshake message out of its records: it may be cut anywhere, even within its own header. */
-function joinRecords(buf: Uint8Array, start: number, end: number): Uint8Array | Exclude<HelloResult, ClientHello> {
+function joinRecords(buf: Uint8Array, start: number, end: number): Joined {
   const parts: Uint8Array[] = []
   let have = 0
+  let missing = 1
   let at = start
   for (;;) {
     const first = parts.length === 0
     const bad = recordFault(buf, at, end)
     if (bad !== '') return first && bad !== 'empty' && bad !== 'too long' ? 'not-tls' : fault(`a TLS record is ${bad}`)
-    if (end - at < RECORD_HEADER) return more(end - start)
+    if (end - at < RECORD_HEADER) return more(end - start, missing)
     const length = (buf[at + 3]! << 8) | buf[at + 4]!
     const body = at + RECORD_HEADER
     const part = buf.subarray(body, Math.min(end, body + length))
@@ -66,13 +93,14 @@ function joinRecords(buf: Uint8Array, start: number, end: number): Uint8Array | 
     if (typeof want === 'string') return first && want === 'not-tls' ? 'not-tls' : fault('not a ClientHello')
     if (want > MAX_HELLO_BYTES) return fault('the ClientHello is too long')
     if (have >= want) return parts.length === 1 ? part.subarray(0, want) : concat(parts, want)
-    if (body + length > end) return more(end - start)
+    missing = want - have
+    if (body + length > end) return more(end - start, missing)
     at = body + length
   }
 }
 
-function more(bytes: number): HelloFault | 'need-more' {
-  return bytes >= MAX_HELLO_BYTES ? fault('the ClientHello is too long') : 'need-more'
+function more(bytes: number, missing: number): HelloFault | number {
+  return bytes >= MAX_HELLO_BYTES ? fault('the ClientHello is too long') : missing
 }
 
 /** '' while the bytes there are of a record header are right. */

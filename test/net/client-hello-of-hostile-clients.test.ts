@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type HelloResult, MAX_HELLO_BYTES, parseClientHello } from '../../src/net/client-hello.ts'
+import { HelloReader, type HelloResult, MAX_HELLO_BYTES, parseClientHello } from '../../src/net/client-hello.ts'
 
 const u16 = (value: number): number[] => [value >> 8, value & 255]
 const vector = (bytes: readonly number[]): number[] => [...u16(bytes.length), ...bytes]
@@ -132,4 +132,21 @@ test('only the given range is looked at', () => {
       assert.deepEqual(parseClientHello(buf, before.length, end), parseClientHello(all))
     }),
   )
+})
+
+test('one in records of one byte that come byte by byte is not put together for each of them', () => {
+  const long = hello([...u16(0x0a0a), ...u16(2000), ...Array(2000).fill(1)]).subarray(5)
+  const records = Buffer.concat([...long].map((byte) => Buffer.from([22, 3, 1, 0, 1, byte])))
+  let looks = 0
+  const counted = new Proxy(records, {
+    get: (target, name) => {
+      if (name === 'subarray') looks++
+      const value = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const reader = new HelloReader()
+  for (let end = 0; end < records.length; end++) assert.equal(reader.read(counted, end), 'need-more')
+  assert.deepEqual(reader.read(records, records.length), parseClientHello(records))
+  assert.ok(looks < 60 * long.length, `${looks} records looked at for ${long.length}`)
 })
