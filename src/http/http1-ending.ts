@@ -9,6 +9,8 @@ import type { DownstreamDeadlines } from './server-deadlines.ts'
 /** How much is read and thrown away, and for how long. */
 const LINGER_BYTES = 1024 * 1024
 export const LINGER_MS = 2000
+/** How long an idle connection stays when the proxy drains. */
+export const DRAIN_IDLE_MS = 1000
 /** A client that sent FIN is asked this often whether it still waits for its answer (docs/adr/0003). */
 const HALF_CLOSED_MS = 5000
 

@@ -1,8 +1,8 @@
 /** Writes the responses of one HTTP/1.1 client connection, interim ones and those that leave HTTP included. */
 import type { HeaderBlock } from '../core/headers.ts'
-import type { RequestHead, ResponseHead } from '../core/message.ts'
+import { type RequestHead, type ResponseHead, UNTIL_CLOSE } from '../core/message.ts'
 import type { Wire } from '../net/wire.ts'
-import { informationalText, responseHeadText, switchingText } from './message/heads.ts'
+import { informationalText, responseFraming, responseHeadText, switchingText } from './message/heads.ts'
 import { MessageWriter } from './message/writer.ts'
 
 /** The answers to the requests whose heads come in `request`, one after the other. */
@@ -25,12 +25,15 @@ export class Http1Responses {
     this.#writer.flush()
   }
 
-  /** The final head, held until the first data or {@link flush}. */
-  begin(head: ResponseHead, framing: number, close: boolean): void {
+  /** The final head, held until the first data or {@link flush}. Gives whether the connection closes behind the response. */
+  begin(head: ResponseHead, closeAfter: boolean): boolean {
+    const framing = responseFraming(head, this.#request.version)
+    const close = closeAfter || framing === UNTIL_CLOSE
     const bodiless = this.#request.method === 'HEAD' || head.status === 204 || head.status === 304
     this.#bodiless = bodiless
     if (bodiless && head.statedLength < 0 && head.bodyLength > 0) head.statedLength = head.bodyLength
     this.#writer.begin(responseHeadText(head, framing, bodiless, close), bodiless ? 0 : framing)
+    return close
   }
 
   /** The connection closes behind this response, which was not known at its head: say so if that is still held. */

@@ -5,27 +5,23 @@
 import { nowUs } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
-import { RequestHead, type ResponseHead, UNTIL_CLOSE } from '../core/message.ts'
+import { RequestHead, type ResponseHead } from '../core/message.ts'
 import type { Deadlined } from '../core/timers.ts'
 import { type ConnectionInfo, Exchange } from '../exchange/exchange.ts'
 import { phaseOf } from '../exchange/phase.ts'
 import type { Downstream, TunnelEnd, TunnelFacts } from '../exchange/ports.ts'
 import type { Wire, WireHandler } from '../net/wire.ts'
-import { closesBehind, Http1Ending, LINGER_MS } from './http1-ending.ts'
+import { closesBehind, DRAIN_IDLE_MS, Http1Ending, LINGER_MS } from './http1-ending.ts'
 import { Http1Responses } from './http1-responses.ts'
 import { BODY, CLOSED, HEAD, IDLE, LINGER, TUNNEL, WAIT } from './http1-states.ts'
 import { BodyReader, type BodySink } from './message/body-reader.ts'
 import { EmptyLines } from './message/empty-lines.ts'
-import { responseFraming } from './message/heads.ts'
 import { HeldBytes } from './message/held-bytes.ts'
 import { RequestReader } from './message/request-reader.ts'
 import { FAULT } from './message/section-reader.ts'
 import { DownstreamDeadlines } from './server-deadlines.ts'
 import type { ServerOptions } from './server-options.ts'
 import { joinUpgraded } from './upgraded.ts'
-
-/** How long an idle connection stays when the proxy drains. */
-const DRAIN_IDLE_MS = 1000
 
 /** Server side of one connection. */
 export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined {
@@ -222,6 +218,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   onBodyEnd(trailers: HeaderBlock | undefined): void {
     const x = this.#x
     if (this.#state === BODY) this.#state = WAIT
+    // The upstream's socket may be full of the last piece: when it drains, nobody asks for more.
+    this.#paused = false
     if (x !== undefined && !x.finished) this.#options.driver.requestEnd(x, trailers)
   }
 
@@ -276,10 +274,9 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   }
 
   respond(x: Exchange, head: ResponseHead): void {
-    const framing = responseFraming(head, this.#head.version)
     const drains = this.#options.draining() && !this.outbound
-    this.#closeAfter ||= drains || framing === UNTIL_CLOSE || closesBehind(x, head.status)
-    this.#responses.begin(head, framing, this.#closeAfter)
+    this.#closeAfter ||= drains || closesBehind(x, head.status)
+    this.#closeAfter = this.#responses.begin(head, this.#closeAfter)
   }
 
   data(buf: Buffer, start: number, end: number): boolean {
