@@ -101,7 +101,7 @@ export const EXCHANGE_CODES = {
   body_timeout: client(
     408,
     'The request body stopped coming',
-    'No byte of the body for `timeouts.bodyIdleMs`, or less than 240 bytes a second after 10 seconds.',
+    'No byte of the body for `timeouts.bodyIdleMs`, or less than 240 bytes a second after 10 seconds. Not while the client waits for a 100 that it asked for (`timeouts.exchangeMs` bounds that), nor, in HTTP/1.1, once the response has begun (`timeouts.responseIdleMs`, `timeouts.slowReaderMs` and `timeouts.exchangeMs` bound that).',
     'A slow or broken client or network.',
   ),
   client_closed: client(

@@ -56,6 +56,7 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
   protected onBody(buf: Buffer, start: number, end: number): void {
     this.#bodyBytes += end - start
     this.deadlines.progress(nowUs(), end - start)
+    this.deadlines.bodyCame()
     const { bodyLength } = this.head
     if (this.x.finished) return
     if (bodyLength !== CHUNKED && this.#bodyBytes > bodyLength) this.#badLength()
@@ -104,6 +105,7 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
   // === the way back ===
 
   informational(head: ResponseHead): void {
+    if (head.status === 100) this.deadlines.continued(nowUs())
     if (!this.closed) this.session.output.headers(this.id, responseBlock(this.session.encoder, head, true), false)
     this.session.output.flush()
   }

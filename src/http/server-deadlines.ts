@@ -33,7 +33,10 @@ export class DownstreamDeadlines {
   #idleStartUs = 0
   #startUs = 0
   #progressUs = 0
+  #bodyStartUs = 0
   #bodyBytes = 0
+  /** The client waits for a 100 before it sends the body. */
+  #awaits100 = false
   #takenMark = 0
   #queuedSinceUs = 0
 
@@ -52,8 +55,26 @@ export class DownstreamDeadlines {
   exchange(now: number): void {
     this.#startUs = now
     this.#progressUs = now
-    this.#bodyBytes = 0
     this.#takenMark = 0
+  }
+
+  /** A body is to come; `asksFirst`: once the client was told to go on with it. */
+  body(now: number, asksFirst: boolean): void {
+    this.#bodyStartUs = now
+    this.#bodyBytes = 0
+    this.#awaits100 = asksFirst
+  }
+
+  /** The client was told to go on. */
+  continued(now: number): void {
+    if (!this.#awaits100) return
+    this.#progressUs = now
+    this.body(now, false)
+  }
+
+  /** The body has begun, whether or not the client was told so. */
+  bodyCame(): void {
+    if (this.#awaits100) this.body(this.#progressUs, false)
   }
 
   /** Bytes came, or left. */
@@ -94,9 +115,9 @@ export class DownstreamDeadlines {
   }
 
   #bodyTooSlow(now: number, rated: boolean): boolean {
-    if (this.#timeouts.bodyIdleMs === 0) return false
+    if (this.#timeouts.bodyIdleMs === 0 || this.#awaits100) return false
     if (now >= due(this.#progressUs, this.#timeouts.bodyIdleMs)) return true
-    const elapsedUs = now - this.#startUs
+    const elapsedUs = now - this.#bodyStartUs
     return rated && elapsedUs > RATE_GRACE_US && this.#bodyBytes < (elapsedUs / 1e6) * RATE_BYTES_PER_S
   }
 

@@ -134,7 +134,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
       // A client that does not take its answers gets no more of them made.
       if (this.#state === IDLE && !this.#wire.full) at = this.#findHead(buf, at, end, now)
       if (this.#state === HEAD) at = this.#readHead(buf, at, end, now)
-      else if (this.#state === BODY && this.#takesBody()) at = this.#readBody(buf, at, end)
+      else if (this.#takesBody()) at = this.#readBody(buf, at, end)
       else if (this.#state === LINGER || this.#state === CLOSED) at = end
       if (at === before) break
     }
@@ -143,7 +143,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   }
 
   #takesBody(): boolean {
-    return !this.#paused && this.#options.driver.takesData(this.#x!)
+    return this.#state === BODY && !this.#paused && this.#options.driver.takesData(this.#x!)
   }
 
   #findHead(buf: Buffer, start: number, end: number, now: number): number {
@@ -181,6 +181,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     } else {
       this.#state = BODY
       this.#body.begin(this.#head.bodyLength)
+      this.#deadlines.body(now, this.#head.expectContinue)
     }
     driver.start(x)
   }
@@ -200,6 +201,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   }
 
   #readBody(buf: Buffer, at: number, end: number): number {
+    this.#deadlines.bodyCame()
     const used = this.#body.read(buf, at, end)
     if (used !== FAULT) return used
     const x = this.#x
@@ -270,6 +272,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   // === the way back ===
 
   informational(head: ResponseHead): void {
+    if (head.status === 100) this.#deadlines.continued(nowUs())
     this.#responses.informational(head)
   }
 
@@ -384,7 +387,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     if (x === undefined || x.finished) return
     if (this.#peerEnded) this.#wire.checkPeer()
     const code = this.#deadlines.exchangeOver(now, {
-      readingBody: this.#state === BODY && !this.#paused && this.#options.driver.takesData(x),
+      // Behind an answer a client may stop, or converse: it owes nothing.
+      readingBody: !x.responded && this.#takesBody(),
       queuedBytes: this.#wire.queuedBytes,
       takenMark: this.#wire.takenMark,
     })

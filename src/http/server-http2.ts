@@ -157,6 +157,7 @@ export class Http2Server implements Http2Role, Deadlined {
       error = new ProxyError('connect_refused', 'head')
     }
     if (head.upgrade !== '') x.requestEnded = true
+    if (!x.requestEnded) made.deadlines.body(now, head.expectContinue)
     if (error === undefined) this.#fresh.push(made)
     else this.#refuse(made, error, result === HPACK_TOO_LARGE)
     return 0

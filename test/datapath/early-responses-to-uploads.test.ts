@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { field, fields } from '../support/client.ts'
 import { ok } from '../support/origin.ts'
 import { chain } from '../support/proxy.ts'
@@ -113,4 +114,23 @@ test('an answer that begins before the upload ends, and ends behind it, says not
   assert.equal(await client.take(4), 'some')
   client.send('GET / HTTP/1.1\r\nHost: here\r\n\r\n')
   assert.equal((await client.message()).body, 'again')
+})
+
+test('a client that stops sending is not cut off from the response that it is getting', async (t) => {
+  const { dial } = await chain(
+    t,
+    async (peer) => {
+      await peer.takeThrough('one')
+      peer.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+      for (let i = 0; i < 9; i++) {
+        await sleep(100)
+        peer.send('1\r\nx\r\n')
+      }
+      peer.send('0\r\n\r\n')
+    },
+    { flags: { 'timeouts.bodyIdleMs': '300' } },
+  )
+  const client = await dial()
+  client.send(UPLOAD)
+  assert.equal((await client.message()).body, 'xxxxxxxxx')
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { field } from '../support/client.ts'
 import { ok } from '../support/origin.ts'
 import { chain } from '../support/proxy.ts'
@@ -47,4 +48,39 @@ test('the body sent without waiting is relayed', async (t) => {
   client.send(`${HEAD}eage`)
   assert.equal((await client.message()).status, 100)
   assert.equal((await client.message()).body, 'eage')
+})
+
+test('a client that waits for its 100 owes no body, and owes it once it has that', async (t) => {
+  const { proxy, dial } = await chain(
+    t,
+    async (peer) => {
+      await peer.head()
+      await sleep(700)
+      peer.send('HTTP/1.1 100 Continue\r\n\r\n')
+    },
+    { flags: { 'timeouts.bodyIdleMs': '300' } },
+  )
+  const client = await dial()
+  client.send(HEAD)
+  assert.equal((await client.message()).status, 100)
+  const began = performance.now()
+  assert.equal((await client.message()).status, 408)
+  const waitedMs = performance.now() - began
+  assert.ok(waitedMs >= 250, `${waitedMs} ms`)
+  assert.equal((await proxy.finished(1))[0]?.error?.code, 'body_timeout')
+})
+
+test('a client that began without its 100 owes the rest', async (t) => {
+  const { dial } = await chain(
+    t,
+    async (peer) => {
+      await peer.head()
+    },
+    { flags: { 'timeouts.bodyIdleMs': '300' } },
+  )
+  const client = await dial()
+  client.send(HEAD)
+  await sleep(600)
+  client.send('bo')
+  assert.equal((await client.message()).status, 408)
 })

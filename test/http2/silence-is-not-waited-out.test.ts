@@ -90,6 +90,23 @@ suite('silence', { concurrency: true }, () => {
     })
   }
 
+  test('a client that waits for its 100 owes no body until it has that', async (t) => {
+    const { dial, origin } = await toHttp2(t, never, { flags: { 'timeouts.bodyIdleMs': '200' } })
+    const client = await dial()
+    client.send(
+      client.post(1, '/', [
+        ['content-length', '4'],
+        ['expect', '100-continue'],
+      ]),
+    )
+    // Streams are looked at once a second.
+    await sleep(1300)
+    assert.equal(client.stream(1).over, false)
+    const upstream = origin.connections[0]!
+    upstream.send(upstream.block(1, [[':status', '100']]))
+    assert.equal(problemCode(await client.whole(1), 408), 'body_timeout')
+  })
+
   test('a conversation may be silent once it is answered, and a gRPC call before that too', async (t) => {
     const { dial, origin, proxy } = await toHttp2(
       t,
