@@ -55,8 +55,8 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
 
   protected onBody(buf: Buffer, start: number, end: number): void {
     this.#bodyBytes += end - start
-    this.deadlines.progress(nowUs(), end - start)
-    this.deadlines.bodyCame()
+    this.deadlines.progress(nowUs())
+    this.deadlines.bodyCame(end - start)
     const { bodyLength } = this.head
     if (this.x.finished) return
     if (bodyLength !== CHUNKED && this.#bodyBytes > bodyLength) this.#badLength()
@@ -98,7 +98,7 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
   }
 
   protected onDrained(): void {
-    this.deadlines.progress(nowUs(), 0)
+    this.deadlines.progress(nowUs())
     if (!this.x.finished) this.#driver.downstreamDrained(this.x)
   }
 
@@ -141,7 +141,7 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
   }
 
   resumeRequest(): void {
-    this.deadlines.progress(nowUs(), 0)
+    this.deadlines.progress(nowUs())
     this.#takeIfWanted()
     if (!this.x.finished) this.#driver.flushRequest(this.x)
     this.session.output.flush()
@@ -193,13 +193,10 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
     }
     const { wire } = this.session
     const waiting = this.waitingBytes
-    const code = this.deadlines.exchangeOver(now, {
-      readingBody: this.#owesBody(),
-      rated: this.head.bodyLength !== CHUNKED,
-      // What waits for this stream's window does not move because other streams do.
-      queuedBytes: waiting > 0 ? waiting : wire.queuedBytes,
-      takenMark: waiting > 0 ? this.bytesSent : wire.takenMark,
-    })
+    const body = { readingBody: this.#owesBody(), rated: this.head.bodyLength !== CHUNKED }
+    // What waits for this stream's window does not move because other streams do.
+    const queue = waiting > 0 ? { queuedBytes: waiting, takenMark: this.bytesSent } : wire
+    const code = this.deadlines.exchangeOver(now, body, queue)
     if (code !== undefined) this.fail(new ProxyError(code, phaseOf(x)))
   }
   /**

@@ -72,15 +72,15 @@ export class DownstreamDeadlines {
     this.body(now, false)
   }
 
-  /** The body has begun, whether or not the client was told so. */
-  bodyCame(): void {
+  /** Bytes of the body came, as they were told of by {@link progress}; maybe without waiting for the 100. */
+  bodyCame(bytes: number): void {
     if (this.#awaits100) this.body(this.#progressUs, false)
+    this.#bodyBytes += bytes
   }
 
   /** Bytes came, or left. */
-  progress(now: number, bytes: number): void {
+  progress(now: number): void {
     this.#progressUs = now
-    this.#bodyBytes += bytes
   }
 
   idleOver(now: number): boolean {
@@ -92,16 +92,17 @@ export class DownstreamDeadlines {
   }
 
   /**
-   * The timeout that an exchange has run into, if any. `queuedBytes`: written and not taken by the client. `rated` (unless
-   * false): the body is an upload that has to come at some rate.
+   * The timeout that an exchange has run into, if any. `rated` (unless false): the body is an upload that has to come at
+   * some rate. `queuedBytes`: written and not taken by the client.
    */
   exchangeOver(
     now: number,
-    state: { readingBody: boolean; queuedBytes: number; takenMark: number; rated?: boolean },
+    request: { readingBody: boolean; rated?: boolean },
+    response: { readonly queuedBytes: number; readonly takenMark: number },
   ): ErrorCode | undefined {
     if (now >= due(this.#startUs, this.#timeouts.exchangeMs)) return 'exchange_timeout'
-    if (state.readingBody && this.#bodyTooSlow(now, state.rated !== false)) return 'body_timeout'
-    return this.readerStuck(now, state.queuedBytes, state.takenMark) ? 'client_too_slow' : undefined
+    if (request.readingBody && this.#bodyTooSlow(now, request.rated !== false)) return 'body_timeout'
+    return this.readerStuck(now, response.queuedBytes, response.takenMark) ? 'client_too_slow' : undefined
   }
 
   /** The client has taken nothing of what waits for it for the whole time allowed. To be asked again and again. */

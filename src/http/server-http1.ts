@@ -98,7 +98,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
       return
     }
     const now = nowUs()
-    this.#deadlines.progress(now, end - start)
+    this.#deadlines.progress(now)
     if (this.#held.length === 0) {
       const used = this.#read(buf, start, end, now)
       if (used < end) this.#held.keep(buf, used, end)
@@ -176,9 +176,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
       driver.refuse(x, new ProxyError('connect_refused', 'head'))
       return
     }
-    if (this.#head.bodyLength === 0) {
-      x.requestEnded = true
-    } else {
+    if (this.#head.bodyLength === 0) x.requestEnded = true
+    else {
       this.#state = BODY
       this.#body.begin(this.#head.bodyLength)
       this.#deadlines.body(now, this.#head.expectContinue)
@@ -201,8 +200,9 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   }
 
   #readBody(buf: Buffer, at: number, end: number): number {
-    this.#deadlines.bodyCame()
     const used = this.#body.read(buf, at, end)
+    // Not where bytes arrive: the first ones come with the head.
+    if (used > at) this.#deadlines.bodyCame(used - at)
     if (used !== FAULT) return used
     const x = this.#x
     if (x === undefined || x.finished) return end
@@ -254,7 +254,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
 
   onDrain(): void {
     const now = nowUs()
-    this.#deadlines.progress(now, 0)
+    this.#deadlines.progress(now)
     const x = this.#x
     if (x !== undefined && !x.finished) this.#options.driver.downstreamDrained(x)
     else if (this.#state === IDLE && this.#held.length > 0) this.resumeRequest()
@@ -306,10 +306,9 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
 
   resumeRequest(): void {
     this.#paused = false
-    if (this.#state === CLOSED || this.#state === TUNNEL) return
-    if (this.#reading) return
+    if (this.#state === CLOSED || this.#state === TUNNEL || this.#reading) return
     const now = nowUs()
-    this.#deadlines.progress(now, 0)
+    this.#deadlines.progress(now)
     if (this.#held.length > 0) this.#readHeld(now)
     this.#afterBatch()
     if (this.#peerEnded) this.#noMoreBytes()
@@ -386,12 +385,9 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     const x = this.#x
     if (x === undefined || x.finished) return
     if (this.#peerEnded) this.#wire.checkPeer()
-    const code = this.#deadlines.exchangeOver(now, {
-      // Behind an answer a client may stop, or converse: it owes nothing.
-      readingBody: !x.responded && this.#takesBody(),
-      queuedBytes: this.#wire.queuedBytes,
-      takenMark: this.#wire.takenMark,
-    })
+    // Behind an answer a client may stop, or converse: it owes nothing.
+    const readingBody = !x.responded && this.#takesBody()
+    const code = this.#deadlines.exchangeOver(now, { readingBody }, this.#wire)
     if (code === undefined) {
       this.#arm(now)
       return

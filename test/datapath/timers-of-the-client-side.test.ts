@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { field } from '../support/client.ts'
 import { Origin, ok } from '../support/origin.ts'
-import { chain, problem } from '../support/proxy.ts'
+import { chain, eventually, problem } from '../support/proxy.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: here\r\n\r\n'
 
@@ -148,4 +148,27 @@ test('a whole exchange may take so long', async (t) => {
   other.send('GET /body HTTP/1.1\r\nHost: here\r\n\r\n')
   assert.equal(await other.ended(), 'reset')
   assert.equal((await proxy.finished(2))[1]?.error?.code, 'exchange_timeout')
+})
+
+test('bytes of a body that came with its head count for its rate', async (t) => {
+  let aheadMs = 0
+  const { now } = performance
+  t.mock.method(performance, 'now', () => now.call(performance) + aheadMs)
+  const { proxy, dial } = await chain(t, async (peer) => {
+    await peer.head()
+  })
+  for (const [body, status] of [
+    ['x'.repeat(9000), 0],
+    ['x'.repeat(1000), 408],
+  ] as const) {
+    const client = await dial()
+    client.send(`POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 10000\r\n\r\n${body}`)
+    await eventually('the exchange', () => proxy.plane.active === 1)
+    // 240 bytes a second are asked for after ten seconds.
+    aheadMs += 15_000
+    await sleep(300)
+    assert.equal(client.unread.slice(9, 12), status === 0 ? '' : `${status}`)
+    client.reset()
+    await eventually('the end of the exchange', () => proxy.plane.active === 0)
+  }
 })
