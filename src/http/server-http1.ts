@@ -384,7 +384,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   #exchangeDue(now: number): void {
     const x = this.#x
     if (x === undefined || x.finished) return
-    if (this.#peerEnded) this.#wire.checkPeer()
+    if (this.#peerEnded || this.#wire.socket.isPaused()) this.#wire.checkPeer()
     // Behind an answer a client may stop, or converse: it owes nothing.
     const readingBody = !x.responded && this.#takesBody()
     const code = this.#deadlines.exchangeOver(now, { readingBody }, this.#wire)

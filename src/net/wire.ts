@@ -365,7 +365,7 @@ export class Wire implements ByteChannel {
     this.socket.setKeepAlive(true, everyMs)
   }
 
-  /** After the peer's FIN nothing is read, so that an RST goes unseen: an empty write brings it out, as a close. */
+  /** After the peer's FIN, and while paused, nothing is read and an RST goes unseen: an empty write brings it out, as a close. */
   checkPeer(): void {
     if (!this.closed && !this.socket.writableEnded && this.pendingBytes === 0) this.socket.write(NOTHING)
   }
