@@ -6,9 +6,12 @@ import type { Exchange } from '../exchange/exchange.ts'
 import type { Wire } from '../net/wire.ts'
 import type { DownstreamDeadlines } from './server-deadlines.ts'
 
-/** How much is read and thrown away, and for how long. */
-const LINGER_BYTES = 1024 * 1024
+/**
+ * How long is read and thrown away, in all, once the answer has left: many clients send all of a body before they look for
+ * an answer. The bytes have a bound as well, so that none is kept busy while it takes its answer slowly.
+ */
 export const LINGER_MS = 2000
+const LINGER_BYTES = 64 * 1024 * 1024
 /** How long an idle connection stays when the proxy drains. */
 export const DRAIN_IDLE_MS = 1000
 /** A client that sent FIN is asked this often whether it still waits for its answer (docs/adr/0003). */
