@@ -120,8 +120,9 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     const x = this.#x
     if (x !== undefined && !x.finished) this.#options.driver.flushRequest(x)
     if (this.#state === CLOSED || this.#state === TUNNEL) return
-    const full = this.#held.length > this.#options.limits.connectionBufferBytes && this.#state !== HEAD
-    if (this.#paused || full) this.#wire.pause()
+    const full = this.#held.length > this.#options.limits.connectionBufferBytes
+    // What is held of a head, or of trailers, has a bound of its own and is of use only as a whole.
+    if (this.#paused || (full && this.#state !== HEAD && !this.#takesBody())) this.#wire.pause()
     else this.#wire.resume()
   }
 

@@ -102,3 +102,16 @@ test('a malformed chunk of a response breaks the response off', async (t) => {
   const [seen] = await proxy.finished(1)
   assert.equal(seen?.error?.code, 'bad_response')
 })
+
+test('trailers of a request may be longer than what is held otherwise', async (t) => {
+  const { origin, dial } = await chain(t, await Origin.answering((request) => ok(request.body)), {
+    flags: { 'limits.connectionBufferBytes': '4096', 'timeouts.bodyIdleMs': '1000' },
+  })
+  const client = await dial()
+  const trailer = 'y'.repeat(10_000)
+  client.send(`POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Long: ${trailer}`)
+  await sleep(100)
+  client.send('z\r\n\r\n')
+  assert.equal((await client.message()).body, 'abc')
+  assert.deepEqual(origin.requests[0]?.trailers, [['X-Long', `${trailer}z`]])
+})
