@@ -238,7 +238,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   onEnd(): void {
     this.#peerEnded = true
     if (this.#x !== undefined) this.#ending.halfClosed()
-    this.#noMoreBytes()
+    if (this.#state === IDLE && this.#held.length > 0) this.resumeRequest()
+    else this.#noMoreBytes()
   }
 
   /**
@@ -246,7 +247,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
    * shows itself by RST on our write. In LINGER both sides are done: the socket closes when all has left.
    */
   #noMoreBytes(): void {
-    if (this.#state === HEAD || (this.#state === IDLE && this.#held.length === 0)) this.#shut()
+    // Idle, requests wait while answers are not taken; what is left else is a lone CR.
+    if (this.#state === HEAD || (this.#state === IDLE && !(this.#held.length > 0 && this.#wire.full))) this.#shut()
     // The rest of the body may be here and wait for the upstream: `resumeRequest` looks again.
     if (this.#state !== BODY || (this.#held.length > 0 && !this.#takesBody())) return
     this.#options.driver.downstreamClosed(this.#x!, undefined)
@@ -331,9 +333,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     else if (unread || last || this.#closeAfter) this.#shut()
     else {
       this.#becomeIdle(now)
-      if (this.#reading) return
-      if (this.#held.length > 0) queueMicrotask(() => this.resumeRequest())
-      else this.#wire.resume()
+      if (this.#held.length === 0) this.#wire.resume()
+      else if (!this.#reading) queueMicrotask(() => this.resumeRequest())
     }
   }
 

@@ -45,3 +45,18 @@ test('a FIN in the middle of a body is an abort', async (t) => {
   await origin.connections[0]!.ended()
   assert.equal((await proxy.finished(1))[0]?.error?.code, 'client_closed')
 })
+
+test('FIN behind the beginning of an empty line ends the connection', async (t) => {
+  const { dial } = await chain(t, await Origin.answering(() => ok('x')))
+  for (const [text, answers] of [
+    ['\r', 0],
+    ['GET / HTTP/1.1\r\nHost: here\r\n\r\n\r', 1],
+    ['GET / HTTP/1.1\r\nHost: here\r\n\r\nGET / HTTP/1.1\r\nHost: here\r\n\r\n\r', 2],
+  ] as const) {
+    const client = await dial()
+    client.send(text)
+    client.finish()
+    for (let i = 0; i < answers; i++) assert.equal((await client.message()).body, 'x')
+    assert.equal(await client.ended(), 'fin', JSON.stringify(text))
+  }
+})
