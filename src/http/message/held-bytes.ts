@@ -1,6 +1,8 @@
 /** Bytes that came and cannot be used yet: the start of a head, a pipelined request, a body that must wait. */
 
 const FIRST_CAPACITY = 1024
+/** Above, it grows by steps of this size: to twice its size would be memory for nothing, to the byte a copy for each read. */
+const STEP = 16 * FIRST_CAPACITY
 const NOTHING = Buffer.alloc(0)
 
 /** A small growing buffer. Its owner stops reading when it holds too much. */
@@ -12,7 +14,7 @@ export class HeldBytes {
   keep(buf: Buffer, start: number, end: number): void {
     const size = end - start
     if (this.length + size > this.bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(FIRST_CAPACITY, (this.length + size) * 2))
+      const grown = Buffer.allocUnsafeSlow(capacityFor(this.length + size))
       this.bytes.copy(grown, 0, 0, this.length)
       this.bytes = grown
     }
@@ -39,7 +41,7 @@ export class HeldBytes {
   /** Forget everything, and give back memory that a rare large head took. */
   clear(): void {
     this.length = 0
-    if (this.bytes.length > 16 * FIRST_CAPACITY) this.bytes = NOTHING
+    if (this.bytes.length > STEP) this.bytes = NOTHING
   }
 
   /** Forget everything: nothing more will be kept. */
@@ -47,4 +49,8 @@ export class HeldBytes {
     this.length = 0
     this.bytes = NOTHING
   }
+}
+
+function capacityFor(size: number): number {
+  return size > STEP / 2 ? Math.ceil(size / STEP) * STEP : Math.max(FIRST_CAPACITY, size * 2)
 }
