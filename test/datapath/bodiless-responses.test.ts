@@ -43,3 +43,23 @@ test('a failure answered to HEAD has a length and no body', async (t) => {
   client.send('BAD\r\n\r\n')
   assert.equal((await client.message()).status, 400)
 })
+
+test('a HEAD that is refused in its fields or behind its method is answered without a body', async (t) => {
+  const { proxy, dial } = await chain(t, () => {})
+  for (const [text, status, method] of [
+    ['HEAD / HTTP/1.1\r\nHost: here\r\nBad Name: x\r\n\r\n', 400, 'HEAD'],
+    ['HEAD / x HTTP/1.1\r\nHost: here\r\n\r\n', 400, 'HEAD'],
+    [`HEAD / HTTP/1.1\r\nHost: here\r\nX: ${'y'.repeat(100_000)}\r\n\r\n`, 431, 'HEAD'],
+    ['GET / HTTP/1.1\r\nHost: here\r\nBad Name: x\r\n\r\n', 400, 'GET'],
+    ['H@AD / HTTP/1.1\r\nHost: here\r\n\r\n', 400, ''],
+  ] as const) {
+    const client = await dial()
+    client.send(text)
+    const { status: seen, headers } = await client.message({ bodiless: method === 'HEAD' })
+    assert.equal(seen, status)
+    assert.ok(headers.length > 0)
+    await client.ended()
+    assert.equal(client.unread, '', text.slice(0, 40))
+    assert.equal(proxy.exchanges.at(-1)?.method, method)
+  }
+})

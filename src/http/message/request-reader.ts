@@ -51,12 +51,16 @@ export class RequestReader {
       this.#section.reset()
       forget(head)
       this.error = undefined
+      this.#methodEnd = 0
       this.#lineCode = 'bad_request_line'
       this.#lineDetail = ''
     }
     const length = this.#section.read(buf, start, end, head.headers)
-    if (length === FAULT) this.error = this.#sectionError(buf, start, end)
-    else if (length > 0) this.error = this.#finish(head)
+    if (length === FAULT) {
+      this.error = this.#sectionError(buf, start, end)
+      // An answer to HEAD has no body, a refusal neither. Empty where the method was not read.
+      head.method = latin1(buf, start, start + this.#methodEnd)
+    } else if (length > 0) this.error = this.#finish(head)
     return this.error === undefined ? length : FAULT
   }
 
