@@ -62,3 +62,25 @@ test('h2c is not asked for', () => {
   const text = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n'
   assert.equal(requestFields(text), 'Host: a\r\n')
 })
+
+function request(text: string): RequestHead {
+  const bytes = Buffer.from(`GET / HTTP/1.1\r\nHost: a\r\n${text}\r\n`, 'latin1')
+  const head = new RequestHead()
+  assert.equal(new RequestReader(LIMITS).read(bytes, 0, bytes.length, head, true), bytes.length)
+  return head
+}
+
+test('TE is one list, in however many fields it comes', () => {
+  for (const text of ['TE: trailers\r\n', 'TE: gzip, Trailers\r\n', 'TE: gzip\r\nTE: trailers\r\n']) {
+    assert.equal(request(text).wantsTrailers, true, text)
+  }
+  assert.equal(request('TE: gzip\r\nTE: trailers;q=0\r\n').wantsTrailers, false)
+})
+
+test('Upgrade is one list, of which websocket alone is asked for', () => {
+  const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n'
+  for (const upgrade of ['Upgrade: h2c, WebSocket\r\n', 'Upgrade: h2c\r\nUpgrade: websocket\r\n']) {
+    assert.equal(request(`Connection: Upgrade\r\n${upgrade}${key}`).upgrade, 'websocket', upgrade)
+  }
+  assert.equal(request(`Connection: Upgrade\r\nUpgrade: h2c\r\nUpgrade: other\r\n${key}`).upgrade, '')
+})

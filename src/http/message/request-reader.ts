@@ -1,5 +1,6 @@
 /** Reads request heads: bytes → a validated {@link RequestHead}, or a refusal (RFC 9112 §3, §5, §6). */
 import { type ErrorCode, ProxyError } from '../../core/errors.ts'
+import type { HeaderBlock } from '../../core/headers.ts'
 import { knownId } from '../../core/known-names.ts'
 import { latin1 } from '../../core/latin1.ts'
 import { CHUNKED, type RequestHead } from '../../core/message.ts'
@@ -189,17 +190,16 @@ export class RequestReader {
   }
 
   #te(head: RequestHead): void {
-    const value = head.headers.known(ID.te)!.toLowerCase()
-    head.wantsTrailers = value.split(',').some((coding) => coding.trim() === 'trailers')
+    head.wantsTrailers = lists(head.headers, ID.te, 'trailers')
     head.headers.dropKnown(ID.te)
   }
 
   /** Only `websocket` may be asked for; any other protocol (h2c above all) is left out (RFC 9110 §7.8, RFC 6455 §4.1). */
   #upgrade(head: RequestHead): ProxyError | undefined {
     const { headers } = head
-    const wanted = headers.known(ID.upgrade)!.toLowerCase()
+    const wanted = lists(headers, ID.upgrade, 'websocket')
     headers.dropKnown(ID.upgrade)
-    if (!this.#options.upgrade || wanted !== 'websocket') return undefined
+    if (!this.#options.upgrade || !wanted) return undefined
     if (head.method !== 'GET' || head.version !== 11) return bad('bad_upgrade', 'not a GET of HTTP/1.1')
     if (head.bodyLength !== 0) return bad('bad_upgrade', 'an upgrade with a body')
     const key = headers.countOf(ID.key) === 1 ? headers.known(ID.key)! : ''
@@ -223,6 +223,12 @@ function forget(head: RequestHead): void {
   head.keepAlive = true
   head.wantsTrailers = false
   head.headers.reset()
+}
+
+/** Whether `wanted` is in the list that all fields of a name are together (RFC 9110 §5.3). */
+function lists(headers: HeaderBlock, id: number, wanted: string): boolean {
+  const all = headers.joined(id, ',').toLowerCase()
+  return all === wanted || all.split(',').some((part) => part.trim() === wanted)
 }
 
 function bad(code: ErrorCode, detail: string): ProxyError {
