@@ -87,6 +87,7 @@ function path(stages: readonly Stage[]): () => number {
     ...dial,
     reuse: 'client',
     destinationOf: () => destination,
+    noSharedProtocol: () => false,
     connection: { limits, timeouts, sweeper, idleMs: 3_600_000 },
     maxConnections: 10,
     maxPending: 10,

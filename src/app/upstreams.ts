@@ -29,18 +29,20 @@ export function upstreams(
     maxPending: upstream.maxPending,
   }
   const { maxPending } = upstream
-  return new Upstreams({
+  const made = new Upstreams({
     dispatched: route && new UndiciUpstream({ route, limits, timeouts, highWater: dial.highWater, maxPending }),
     dial,
     destinationOf,
     maxPending: upstream.maxPending,
     http1: new Http1Upstream({
       ...common,
+      noSharedProtocol: (x, destination) => made.forget(x, destination, 'http1'),
       reuse: upstream.reuse,
       connection: { limits, timeouts, sweeper, idleMs: upstream.idleMs },
     }),
     http2: new Http2Upstream({
       ...common,
+      noSharedProtocol: (x, destination) => made.forget(x, destination, 'h2'),
       alpn: ['h2'],
       perClient: upstream.reuse === 'client',
       connection: {
@@ -53,6 +55,7 @@ export function upstreams(
     }),
     protocolOf: protocolChoice(config, placement),
   })
+  return made
 }
 
 /**

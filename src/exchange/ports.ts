@@ -87,6 +87,8 @@ export interface Attempt {
   readonly reused: boolean
   /** The server may say that it did not look at the request (HTTP/2): small bodies are kept for that. */
   readonly refusable?: boolean
+  /** It failed for a protocol that the server has given up: another attempt goes by the one that it has now. */
+  readonly outdated?: boolean
   /** Write the request head; it may be held until `flush` or the first data. */
   begin(): void
   /** False: the upstream's socket is full; wait for `onAttemptDrain`. */

@@ -50,13 +50,14 @@ export function mayRetryCall(x: Exchange, head: ResponseHead, statuses: Readonly
 /**
  * The cases in which the attempt loop tries again, once, before any response byte: a reused connection that failed, when
  * no byte of the request left or the request may be repeated as a whole; and a stream that was refused, which was not
- * looked at (RFC 9113 §8.7), on whatever connection and by any method, while all of its body is here. Where the exchange
- * has a guard, that knows more than the method says: it is asked instead.
+ * looked at (RFC 9113 §8.7), on whatever connection and by any method, while all of its body is here; so is one whose
+ * connection was refused for its protocol. Where the exchange has a guard, that knows more than the method says: it is
+ * asked instead.
  */
 export function mayReplay(x: Exchange, attempt: Attempt, error: ProxyError): boolean {
   const refused = error.code === 'stream_refused'
   if (x.responded || x.attempts > 1 || x.timing.responseUs >= 0) return false
-  if (error.retry === 'never' || !(attempt.reused || refused)) return false
+  if (error.retry === 'never' || !(attempt.reused || attempt.outdated || refused)) return false
   const consumed = x.requestBytes > 0
   const whole = !consumed || x.replayBody !== undefined
   if (x.guard !== undefined) return whole && x.guard.mayRepeat(x, error)

@@ -80,6 +80,10 @@ class GrpcWebAttempt implements Attempt, AttemptEvents {
     return this.#inner.refusable ?? false
   }
 
+  get outdated(): boolean {
+    return this.#inner.outdated ?? false
+  }
+
   begin(): void {
     const { request } = this.exchange
     if (this.#base64 === undefined || request.bodyLength <= 0) {

@@ -12,6 +12,7 @@ export class Http1Attempt implements Attempt {
   connection: Http1Connection | undefined
   ready = false
   reused = false
+  outdated = false
   #sentAtFailure = 0
   /** Ends the wait for a connection. */
   onCancel: (() => void) | undefined

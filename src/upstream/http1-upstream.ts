@@ -22,6 +22,8 @@ export interface Http1UpstreamOptions extends DialOptions {
   readonly reuse: ReusePolicy
   /** Where an exchange goes. */
   readonly destinationOf: (x: Exchange) => Destination
+  /** What was offered by ALPN is not what the server has. True: another attempt would offer something else. */
+  readonly noSharedProtocol: (x: Exchange, destination: Destination) => boolean
   readonly connection: Pick<Http1ConnectionOptions, 'limits' | 'timeouts' | 'sweeper' | 'idleMs'>
   /** Bounds per destination; more attempts than `maxConnections` wait, more than `maxPending` waiting are refused. */
   readonly maxConnections: number
@@ -150,6 +152,9 @@ export class Http1Upstream implements Upstream {
         this.#stampDial(attempt.exchange, dial.times)
         this.#serveNext(pool, destination)
         pool.retire()
+        if (error.code === 'tls_no_shared_protocol') {
+          attempt.outdated = this.#options.noSharedProtocol(attempt.exchange, destination)
+        }
         attempt.fail(error, 0)
       },
     )

@@ -22,6 +22,7 @@ export class Http2Attempt implements Attempt {
   reused = false
   /** The server has not said how many streams it takes: it may refuse this one. */
   refusable = false
+  outdated = false
   #begun = false
   /** Ends the wait for a connection. */
   onCancel: (() => void) | undefined

@@ -12,6 +12,8 @@ export interface Http2UpstreamOptions extends DialOptions {
   /** Connections belong to the client connection that they were opened for. */
   readonly perClient: boolean
   readonly destinationOf: (x: Exchange) => Destination
+  /** What was offered by ALPN is not what the server has. True: another attempt would offer something else. */
+  readonly noSharedProtocol: (x: Exchange, destination: Destination) => boolean
   readonly connection: Pick<Http2ConnectionOptions, 'limits' | 'timeouts' | 'sweeper' | 'idleMs' | 'pingMs'>
   /** Bounds per destination; attempts that find no room wait, more than `maxPending` waiting are refused. */
   readonly maxConnections: number
@@ -119,7 +121,7 @@ export class Http2Upstream implements Upstream {
         pool.dials--
         // One that stands will have room again.
         if (pool.connections.length > 0) return
-        for (const attempt of pool.waiting.splice(0)) this.#failDial(attempt, dial.times, error)
+        for (const attempt of pool.waiting.splice(0)) this.#failDial(attempt, destination, dial.times, error)
         this.#forgetEmpty(pool)
       },
     )
@@ -131,12 +133,15 @@ export class Http2Upstream implements Upstream {
   }
 
   /** A dial that failed has phases too. */
-  #failDial(attempt: Http2Attempt, times: DialTimes, error: ProxyError): void {
+  #failDial(attempt: Http2Attempt, destination: Destination, times: DialTimes, error: ProxyError): void {
     const { timing } = attempt.exchange
     timing.dnsUs = times.dnsUs
     timing.connectUs = times.connectUs
     timing.tlsUs = times.tlsUs
     attempt.onCancel = undefined
+    if (error.code === 'tls_no_shared_protocol') {
+      attempt.outdated = this.#options.noSharedProtocol(attempt.exchange, destination)
+    }
     attempt.fail(error)
   }
 

@@ -62,6 +62,10 @@ export class NegotiatedAttempt implements Attempt, AttemptEvents {
     return this.#inner?.refusable ?? false
   }
 
+  get outdated(): boolean {
+    return this.#inner?.outdated ?? false
+  }
+
   begin(): void {
     this.#inner?.begin()
   }

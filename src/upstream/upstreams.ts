@@ -115,9 +115,14 @@ export class Upstreams implements Upstream {
     if (this.#settled.size > REMEMBERED) this.#settled.delete(this.#settled.keys().next().value!)
   }
 
-  /** A destination did not keep to what it had chosen: the next exchange asks it again. */
-  forget(destination: Destination): void {
-    this.#settled.delete(keyOf(destination))
+  /**
+   * A destination does not take the protocol that it had chosen (it was replaced): the next exchange asks it again. True:
+   * another attempt of this one does.
+   */
+  forget(x: Exchange, destination: Destination, protocol: UpstreamProtocol): boolean {
+    const key = keyOf(destination)
+    if (this.#settled.get(key) === protocol) this.#settled.delete(key)
+    return x.request.upgrade === '' && this.#options.protocolOf(x, destination) === 'negotiate'
   }
 
   /** Make a connection that stands already the one that this client's exchanges use. */

@@ -3,18 +3,38 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { Authority, noOpenssl } from '../support/certificates.ts'
+import { Peer } from '../support/client.ts'
 import { TestProxy } from '../support/proxy.ts'
 
 const authority = noOpenssl === false ? new Authority() : undefined
 
-async function listening<S extends HttpsServer | Http2SecureServer>(t: TestContext, server: S): Promise<S> {
-  server.listen(0, '127.0.0.1')
+interface SecureServer {
+  readonly port: number
+  sessions(): number
+  /** Close it with its connections. */
+  stop(): Promise<void>
+}
+
+async function listening(
+  t: TestContext,
+  server: HttpsServer | Http2SecureServer,
+  port: number | undefined,
+): Promise<SecureServer> {
+  const sockets: Socket[] = []
+  server.on('secureConnection', (socket: Socket) => sockets.push(socket))
+  server.listen(port ?? 0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => server.close())
-  return server
+  const stop = async (): Promise<void> => {
+    if (!server.listening) return
+    server.close()
+    for (const socket of sockets) socket.destroy()
+    await once(server, 'close')
+  }
+  t.after(stop)
+  return { port: (server.address() as AddressInfo).port, sessions: () => sockets.length, stop }
 }
 
 function pair(): { cert: Buffer; key: Buffer } {
@@ -23,20 +43,12 @@ function pair(): { cert: Buffer; key: Buffer } {
 }
 
 /** A server that says which version a request came in; `alpn` are the protocols that it takes. */
-async function secureServer(
-  t: TestContext,
-  alpn: readonly string[],
-): Promise<{ port: number; sessions: () => number }> {
-  let sessions = 0
+async function secureServer(t: TestContext, alpn: readonly string[], port?: number): Promise<SecureServer> {
   if (alpn.includes('h2')) {
     const server = createSecureServer({ ...pair(), allowHTTP1: alpn.includes('http/1.1') }, (request, response) => {
       response.end(request.httpVersion)
     })
-    server.on('secureConnection', () => {
-      sessions++
-    })
-    await listening(t, server)
-    return { port: (server.address() as AddressInfo).port, sessions: () => sessions }
+    return await listening(t, server, port)
   }
   const server = createHttps(
     { ...pair(), ...(alpn.length === 0 ? { ALPNProtocols: [] } : {}) },
@@ -44,11 +56,7 @@ async function secureServer(
       response.end(request.httpVersion)
     },
   )
-  server.on('secureConnection', () => {
-    sessions++
-  })
-  await listening(t, server)
-  return { port: (server.address() as AddressInfo).port, sessions: () => sessions }
+  return await listening(t, server, port)
 }
 
 async function proxyTo(t: TestContext, port: number, protocol: string): Promise<TestProxy> {
@@ -97,6 +105,27 @@ test('HTTP/2 that is set and not to be had is named', { skip: noOpenssl }, async
   assert.equal(response.status, 502)
   assert.equal(((await response.json()) as { code: string }).code, 'tls_no_shared_protocol')
 })
+
+for (const [before, after] of [
+  ['h2', 'http/1.1'],
+  ['http/1.1', 'h2'],
+] as const) {
+  test(`a server of ${before} that is replaced by one of ${after} is asked again`, { skip: noOpenssl }, async (t) => {
+    const old = await secureServer(t, [before])
+    const proxy = await proxyTo(t, old.port, 'auto')
+    assert.equal(await version(proxy), before === 'h2' ? '2.0' : '1.1')
+    await old.stop()
+    await secureServer(t, [after], old.port)
+    const client = await Peer.connect(proxy.port)
+    t.after(() => client.socket.destroy())
+    client.send('POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nbody')
+    assert.equal((await client.message()).body, after === 'h2' ? '2.0' : '1.1')
+    const [, moved] = await proxy.finished(2)
+    assert.equal(moved?.attempts, 2, 'the exchange that found out goes on')
+    await version(proxy)
+    assert.equal((await proxy.finished(3))[2]?.attempts, 1)
+  })
+}
 
 test('a handshake that fails is told to all who wait for it', { skip: noOpenssl }, async (t) => {
   const server = await secureServer(t, ['h2'])
