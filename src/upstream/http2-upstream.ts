@@ -85,7 +85,8 @@ export class Http2Upstream implements Upstream {
   #poolOf(info: ConnectionInfo, destination: Destination): Http2Pool {
     if (this.#options.perClient) return obtain(this.#clientPools, info)
     if (destination === this.#lastDestination) return this.#lastPool!
-    const key = `${destination.tls ? 'https' : 'http'}:${destination.host}:${destination.port}`
+    const { tls, host, port, serverName = '' } = destination
+    const key = `${tls ? 'https' : 'http'}:${host}:${port}:${serverName}`
     this.#lastPool = obtain(this.#pools, key)
     this.#lastDestination = destination
     return this.#lastPool

@@ -44,6 +44,8 @@ export interface ProxyOptions {
   readonly store?: IdempotencyStore
   /** Of all connections; default `edge`. */
   readonly direction?: Direction
+  /** Where a client's exchanges go, in place of the upstream's URL. */
+  readonly destinationOf?: Placement['destinationOf']
 }
 
 export class TestProxy {
@@ -67,7 +69,7 @@ export class TestProxy {
     const complaints: string[] = []
     const plane = await DataPlane.start({
       config: loaded.config,
-      placement: placement(upstreamUrl, options.direction),
+      placement: placement(upstreamUrl, options),
       dial: { tls: new UpstreamTls(loaded.config.upstream.tls) },
       route: options.route,
       sample: () => options.sample ?? true,
@@ -101,8 +103,9 @@ export class TestProxy {
   }
 }
 
-function placement(upstreamUrl: string, direction: Direction = 'edge'): Placement {
-  const edge = reversePlacement({ host: '127.0.0.1', port: 0 }, upstreamUrl, false)
+function placement(upstreamUrl: string, { direction = 'edge', destinationOf }: ProxyOptions): Placement {
+  const reverse = reversePlacement({ host: '127.0.0.1', port: 0 }, upstreamUrl, false)
+  const edge = destinationOf === undefined ? reverse : { ...reverse, destinationOf }
   if (direction === 'edge') return edge
   return { ...edge, admit: (wire, plane) => plane.serve(wire, plane.describe(wire, direction, undefined)) }
 }

@@ -1,6 +1,7 @@
 /** An upstream that speaks TLS, by node:tls, with what a test wants of it. */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createSecureServer } from 'node:http2'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { createServer, type TLSSocket, type TlsOptions } from 'node:tls'
@@ -32,6 +33,14 @@ export async function secureOrigin(t: TestContext, files: Files, options: TlsOpt
   })
   server.on('tlsClientError', () => {})
   return Object.assign(origin, { port: await listening(t, server) })
+}
+
+/** Answers every request, by HTTP/2. */
+export async function secureHttp2Origin(t: TestContext, files: Files): Promise<{ readonly port: number }> {
+  const pair = { cert: readFileSync(files.cert), key: readFileSync(files.key) }
+  const server = createSecureServer(pair, (_request, response) => response.end('fine'))
+  server.on('sessionError', () => {})
+  return { port: await listening(t, server) }
 }
 
 /** A server of raw TCP connections. */
