@@ -73,10 +73,16 @@ export class Http2Connection implements Http2Role, Deadlined {
 
   /** Whether another stream may be opened. */
   get hasRoom(): boolean {
-    const { closed, goingAway, streams, peer, lastStreamId, wire } = this.#session
-    if (closed || goingAway || wire.ended || lastStreamId >= LAST_STREAM_ID) return false
+    const { streams, peer, lastStreamId } = this.#session
+    if (this.ending || lastStreamId >= LAST_STREAM_ID) return false
     const most = peer.seen ? Math.min(peer.maxStreams, STREAMS_AT_MOST) : this.#options.knownMost()
     return streams.size + this.#reserved < most
+  }
+
+  /** It opens no streams any more: those that it has may take their time. */
+  get ending(): boolean {
+    const { closed, goingAway, wire } = this.#session
+    return closed || goingAway || wire.ended
   }
 
   get idle(): boolean {

@@ -120,8 +120,8 @@ export class Http2Upstream implements Upstream {
       },
       (error) => {
         pool.dials--
-        // One that stands will have room again.
-        if (pool.connections.length > 0) return
+        // One that stands will have room again, unless it is about to go.
+        if (pool.connections.some((one) => !one.ending)) return
         for (const attempt of pool.waiting.splice(0)) this.#failDial(attempt, destination, dial.times, error)
         this.#forgetEmpty(pool)
       },

@@ -13,6 +13,7 @@ export type FrameScript = (peer: FramePeer, index: number) => Promise<void> | vo
 
 export class FrameOrigin {
   readonly #server: Server
+  readonly #closed: Promise<unknown>
   readonly connections: FramePeer[] = []
   /** What a script threw while its connection stood. */
   readonly faults: unknown[] = []
@@ -32,6 +33,7 @@ export class FrameOrigin {
         if (peer.ending === 'open') this.faults.push(error)
       })
     })
+    this.#closed = once(this.#server, 'close')
   }
 
   static async start(script: FrameScript, options: FramePeerOptions = {}): Promise<FrameOrigin> {
@@ -45,10 +47,15 @@ export class FrameOrigin {
     return (this.#server.address() as AddressInfo).port
   }
 
+  /** Connections that stand go on; there will be no others. */
+  stopListening(): void {
+    this.#server.close()
+  }
+
   async close(): Promise<void> {
     for (const { socket } of this.connections) socket.destroy()
     this.#server.close()
-    await once(this.#server, 'close')
+    await this.#closed
   }
 }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import * as h2 from '../../src/http/message/http2/frames.ts'
+import { problem } from '../support/proxy.ts'
 import { each, type FrameScript, toHttp2 } from './frame-origin.ts'
-import { data, type FramePeer, problemCode } from './frame-peer.ts'
+import { data, type FramePeer, goaway, problemCode } from './frame-peer.ts'
 
 const WAYS: readonly (readonly [string, (peer: FramePeer) => void])[] = [
   ['FIN', (peer) => peer.socket.end()],
@@ -55,6 +57,22 @@ for (const [way, lose] of WAYS) {
     })
   }
 }
+
+test('behind one that ends slowly, a dial that fails is told', async (t) => {
+  const { dialHttp1, origin } = await toHttp2(t, async (peer) => {
+    const { id } = await peer.nextStream()
+    peer.send(peer.block(id, [[':status', '200']]), goaway(id, h2.NO_ERROR))
+  })
+  const [slow, next] = [await dialHttp1(), await dialHttp1()]
+  slow.send('GET / HTTP/1.1\r\nHost: here\r\n\r\n')
+  assert.equal((await slow.head()).status, 200)
+  await origin.connections[0]!.roundTrip()
+  origin.stopListening()
+  next.send('GET / HTTP/1.1\r\nHost: here\r\n\r\n')
+  const { status, body } = await next.message()
+  assert.deepEqual([status, problem(body).code], [502, 'connection_refused'])
+  slow.reset()
+})
 
 test('on a connection that was used before, GET is sent again and POST is not', async (t) => {
   const { dial, origin } = await toHttp2(t, async (peer, index) => {
