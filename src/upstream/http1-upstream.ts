@@ -127,10 +127,15 @@ export class Http1Upstream implements Upstream {
       attempt.markReady(timing.connectUs < 0 ? timing.queuedUs : nowUs())
       return
     }
+    this.#startLater(attempt, 1)
+  }
+
+  /** Begin after so many turns of the event loop, if the connection still stands then. */
+  #startLater(attempt: Http1Attempt, turns: number): void {
     setImmediate(() => {
       if (attempt.connection === undefined) return
-      attempt.markReady(nowUs())
-      attempt.events.onAttemptReady(attempt)
+      if (turns > 1) this.#startLater(attempt, turns - 1)
+      else this.#begin(attempt)
     })
   }
 
@@ -176,6 +181,10 @@ export class Http1Upstream implements Upstream {
 
   #start(attempt: Http1Attempt, connection: Http1Connection, times: DialTimes | undefined): void {
     attempt.use(connection, times)
+    this.#begin(attempt)
+  }
+
+  #begin(attempt: Http1Attempt): void {
     attempt.markReady(nowUs())
     attempt.events.onAttemptReady(attempt)
   }
@@ -208,7 +217,7 @@ export class Http1Upstream implements Upstream {
 
   /** A fresh connection was wanted and cannot be had: one that is free is better than to wait for its end. */
   #atLimit(attempt: Http1Attempt, destination: Destination, pool: DestinationPool): void {
-    const idle = pool.takeIdle(nowUs())
+    const idle = this.#freeFor(attempt, pool)
     if (idle !== undefined) this.#reuse(attempt, idle)
     // What is idle now is kept for other clients, which can dial again.
     else if (pool.evict()) this.#dial(attempt, destination, pool)
@@ -229,12 +238,22 @@ export class Http1Upstream implements Upstream {
   #serveNext(pool: DestinationPool, destination: Destination): void {
     const attempt = pool.waiting[0]
     if (attempt === undefined) return
-    const idle = pool.takeIdle(nowUs())
+    const idle = this.#freeFor(attempt, pool)
     if (idle === undefined && pool.open >= this.#options.maxConnections && !pool.evict()) return
     pool.waiting.shift()
     attempt.onCancel = undefined
     if (idle === undefined) this.#dial(attempt, destination, pool)
-    else this.#start(attempt, idle, undefined)
+    else if (isIdempotent(attempt.exchange.request.method)) this.#start(attempt, idle, undefined)
+    else {
+      attempt.use(idle, undefined)
+      // It came free in this turn: a FIN right behind its response is read in the next one.
+      this.#startLater(attempt, 2)
+    }
+  }
+
+  /** What is idle, but for a replay: see {@link #pickIdle}. */
+  #freeFor(attempt: Http1Attempt, pool: DestinationPool): Http1Connection | undefined {
+    return attempt.exchange.attempts > 1 ? undefined : pool.takeIdle(nowUs())
   }
 }
 

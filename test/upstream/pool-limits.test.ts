@@ -59,6 +59,51 @@ test('at the limit, the first request of a client takes a free connection rather
   assert.ok(performance.now() - began < 1000)
 })
 
+test('at the limit, a request that is sent again gets a fresh connection, not one that is free', async (t) => {
+  // Each connection serves one request and hangs up upon a second.
+  const held: Peer[] = []
+  const { origin, proxy, dial } = await chain(
+    t,
+    async (peer, index) => {
+      await peer.message()
+      if (index < 2) held.push(peer)
+      else peer.send(ok('fresh'))
+      await peer.message()
+      peer.finish()
+    },
+    { flags: { 'upstream.maxConnections': '2', 'upstream.reuse': 'always' } },
+  )
+  const [first, second] = [await dial(), await dial()]
+  first.send(GET)
+  second.send(GET)
+  await eventually('both at the origin', () => held.length === 2)
+  for (const peer of held) peer.send(ok('used'))
+  await Promise.all([first.message(), second.message()])
+  first.send(GET)
+  assert.equal((await first.message()).body, 'fresh')
+  assert.equal((await proxy.finished(3))[2]!.attempts, 2)
+  assert.equal(origin.connections.length, 3)
+})
+
+test('at the limit, a POST that waited is not lost on a connection that ends behind its response', async (t) => {
+  const { proxy, dial } = await chain(
+    t,
+    async (peer) => {
+      await peer.message()
+      // Long enough for the others to wait.
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      peer.send(ok('x'))
+      peer.finish()
+    },
+    { flags: { 'upstream.maxConnections': '1' } },
+  )
+  const clients = await Promise.all([1, 2, 3, 4].map(() => dial()))
+  for (const client of clients) client.send('POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\nhi')
+  const statuses = (await Promise.all(clients.map((client) => client.message()))).map(({ status }) => status)
+  assert.deepEqual(statuses, [200, 200, 200, 200])
+  assert.ok((await proxy.finished(4)).every(({ error }) => error === undefined))
+})
+
 test('one that gives up waiting leaves its place', async (t) => {
   const { origin, proxy, dial } = await chain(
     t,
