@@ -6,7 +6,7 @@ import { nowUs } from '../core/clock.ts'
 import { errnoOf, ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import { plainAddress } from '../core/ip-address.ts'
-import { ResponseHead } from '../core/message.ts'
+import { ResponseHead, UNTIL_CLOSE } from '../core/message.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { phaseOf } from '../exchange/phase.ts'
 import type { Attempt, AttemptEvents } from '../exchange/ports.ts'
@@ -53,6 +53,7 @@ export class UndiciAttempt implements Attempt, Dispatcher.DispatchHandler, Facts
   #head = new ResponseHead()
   #beganUs = -1
   #openedUs = -1
+  #socket: Socket | undefined
   #headBytes = 0
   #queued = true
   #started = false
@@ -156,6 +157,7 @@ export class UndiciAttempt implements Attempt, Dispatcher.DispatchHandler, Facts
     const { exchange } = this
     this.reused = reused
     this.#openedUs = openedUs
+    this.#socket = socket
     this.#headBytes = headBytes
     exchange.upstreamReused = reused
     exchange.upstreamPeer = { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 }
@@ -221,6 +223,12 @@ export class UndiciAttempt implements Attempt, Dispatcher.DispatchHandler, Facts
     if (this.#over) return
     if (this.#head.bodyLength > this.#received) {
       this.#fail(new ProxyError('upstream_aborted', 'receive', 'the body is shorter than its length'))
+      return
+    }
+    // undici takes an error for the end of a body that the close of its connection ends.
+    const cause = this.#head.bodyLength === UNTIL_CLOSE ? this.#socket?.errored : undefined
+    if (cause) {
+      this.#fail(new ProxyError('upstream_aborted', 'receive', '', { errno: errnoOf(cause), cause }))
       return
     }
     this.#complete(trailersOf(controller.rawTrailers, trailers))
