@@ -18,7 +18,7 @@ export const EGRESS_CODES = {
   dispatch_unsupported: own(
     501,
     'The request cannot be sent by this way',
-    'Through a forward proxy or a dispatcher go requests for paths: not `OPTIONS *`, not CONNECT.',
+    'Through a tunnel of a forward proxy or a dispatcher go requests for paths: not `OPTIONS *`, not CONNECT.',
     'Reach the upstream directly where this is needed.',
   ),
 } as const satisfies Record<string, CodeFacts>

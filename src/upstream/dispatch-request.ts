@@ -35,13 +35,16 @@ export function dispatchOptions(head: RequestHead, route: DispatchRoute): Dispat
   const fields = fieldsOf(head, route)
   return {
     origin: route.origin,
-    path: `${route.absolute}${head.path}`,
+    path: route.absolute === '' ? head.path : `${route.absolute}${pathOf(head)}`,
     method: head.method,
     headers: route.fieldsAsPairs ? new Pairs(fields) : fields.flat(),
     ...(head.upgrade === '' ? {} : { upgrade: head.upgrade }),
     ...(route.serverName === undefined ? {} : { servername: route.serverName }),
   } satisfies Dispatcher.DispatchOptions & { servername?: string }
 }
+
+/** Behind an authority: `*` is the empty path there (RFC 9112 §3.2.4). */
+const pathOf = ({ path }: RequestHead): string => (path === '*' ? '' : path)
 
 function fieldsOf(head: RequestHead, { absolute, proxyAuthorization }: DispatchRoute): Fields {
   const fields: Fields = []

@@ -71,6 +71,31 @@ test('clear text goes to it in absolute form, and its credentials end there', as
   assert.equal(seen!.error, undefined)
 })
 
+test('a body that the close of the connection ends is whole by FIN, and broken off by RST', async (t) => {
+  const forward = await Origin.start(async (peer) => {
+    const { start } = await peer.message()
+    peer.send('HTTP/1.1 200 OK\r\n\r\nabc')
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    if (start.includes('/rst')) peer.reset()
+    else peer.finish()
+  })
+  t.after(() => forward.close())
+  const { proxy, call } = await bench(t, `http://127.0.0.1:${forward.port}`, 'http://upstream.example:8080')
+  assert.equal((await call('GET /fin HTTP/1.1\r\nHost: here\r\n\r\n')).body, 'abc')
+  await assert.rejects(call('GET /rst HTTP/1.1\r\nHost: here\r\n\r\n'))
+  const [whole, broken] = await proxy.finished(2)
+  assert.equal(whole!.error, undefined)
+  assert.deepEqual([broken!.error?.code, broken!.error?.errno], ['upstream_aborted', 'ECONNRESET'])
+})
+
+test('OPTIONS * is asked for in absolute form without a path', async (t) => {
+  const forward = await Origin.answering(() => ok('x'))
+  t.after(() => forward.close())
+  const { call } = await bench(t, `http://127.0.0.1:${forward.port}`, 'http://upstream.example:8080')
+  assert.equal((await call('OPTIONS * HTTP/1.1\r\nHost: here\r\n\r\n')).status, 200)
+  assert.equal(forward.requests[0]!.start, 'OPTIONS http://upstream.example:8080 HTTP/1.1')
+})
+
 test('wrong credentials: 502 egress_refused, not the 407 that is for us', async (t) => {
   const forward = await ForwardProxy.start({ credentials: 'me:right' })
   t.after(() => forward.close())
