@@ -4,10 +4,11 @@
  * is dialled in parallel, for in many protocols it is the server that begins.
  */
 import { nowUs } from '../core/clock.ts'
-import { errnoOf, ProxyError } from '../core/errors.ts'
+import { ProxyError } from '../core/errors.ts'
 import type { Deadlined } from '../core/timers.ts'
 import type { ConnectionInfo, Endpoint } from '../exchange/exchange.ts'
 import { HeldBytes } from '../http/message/held-bytes.ts'
+import { tunnelFailure } from '../http/upgraded.ts'
 import { type ClientHello, HelloReader } from '../net/client-hello.ts'
 import { type ByteObserver, joinTunnel } from '../net/opaque.ts'
 import { sniff } from '../net/sniff.ts'
@@ -249,15 +250,13 @@ export class SidecarConnection implements WireHandler, Deadlined {
       this.#held.bytes.subarray(0, this.#held.length),
       upstream,
       fromServer,
-      ({ endUs, bytesAToB, bytesBToA, error }) =>
+      (outcome) =>
         this.#report(
-          endUs,
-          bytesAToB,
-          bytesBToA,
+          outcome.endUs,
+          outcome.bytesAToB,
+          outcome.bytesBToA,
           handshake?.tookUs ?? -1,
-          error === undefined
-            ? undefined
-            : new ProxyError('upstream_aborted', 'tunnel', '', { errno: errnoOf(error), cause: error }),
+          tunnelFailure(outcome),
           sight,
         ),
       handshake ?? sight?.observers,

@@ -2,7 +2,7 @@
 import { errnoOf, ProxyError } from '../core/errors.ts'
 import type { RequestHead } from '../core/message.ts'
 import type { TunnelEnd, TunnelFacts } from '../exchange/ports.ts'
-import { joinTunnel } from '../net/opaque.ts'
+import { joinTunnel, type TunnelOutcome } from '../net/opaque.ts'
 import type { ByteChannel } from '../net/wire.ts'
 import { webSocketTunnel } from './websocket-tunnel.ts'
 
@@ -19,19 +19,20 @@ export function joinUpgraded(
     client.early,
     upstream.wire as ByteChannel,
     upstream.early,
-    (outcome) => {
-      const cause = outcome.error
-      const error =
-        cause === undefined
-          ? undefined
-          : new ProxyError('client_closed', 'tunnel', '', { errno: errnoOf(cause), cause })
+    (outcome) =>
       closed({
         bytesFromClient: outcome.bytesAToB,
         bytesToClient: outcome.bytesBToA,
-        error,
+        error: tunnelFailure(outcome),
         webSocket: watch?.facts,
-      })
-    },
+      }),
     watch?.observers,
   )
+}
+
+/** What broke a tunnel whose side A is the client. */
+export function tunnelFailure({ error: cause, errorOf }: TunnelOutcome): ProxyError | undefined {
+  if (cause === undefined) return undefined
+  const code = errorOf === 'a' ? 'client_closed' : 'upstream_aborted'
+  return new ProxyError(code, 'tunnel', '', { errno: errnoOf(cause), cause })
 }

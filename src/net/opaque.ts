@@ -10,6 +10,8 @@ export interface TunnelOutcome {
   readonly bytesBToA: number
   /** The socket error that ended it, if any. */
   readonly error: Error | undefined
+  /** Whose it was. */
+  readonly errorOf: 'a' | 'b' | undefined
 }
 
 /** Looks at bytes that were sent on; true: it has seen enough. */
@@ -104,13 +106,17 @@ export function joinTunnel(
   const startUs = nowUs()
   let open = 2
   let firstError: Error | undefined
-  const closed = (error: Error | undefined): void => {
-    firstError ??= error
+  let errorOf: 'a' | 'b' | undefined
+  const closed = (side: 'a' | 'b', error: Error | undefined): void => {
+    if (firstError === undefined && error !== undefined) {
+      firstError = error
+      errorOf = side
+    }
     if (--open > 0) return
-    done({ startUs, endUs: nowUs(), bytesAToB: fromA.bytes, bytesBToA: fromB.bytes, error: firstError })
+    done({ startUs, endUs: nowUs(), bytesAToB: fromA.bytes, bytesBToA: fromB.bytes, error: firstError, errorOf })
   }
-  const fromA = new Half(a, b, closed, observe.a, observe.onFault)
-  const fromB = new Half(b, a, closed, observe.b, observe.onFault)
+  const fromA = new Half(a, b, (error) => closed('a', error), observe.a, observe.onFault)
+  const fromB = new Half(b, a, (error) => closed('b', error), observe.b, observe.onFault)
   for (const half of [fromA, fromB]) {
     half.from.handler = half
     half.from.watchPeer(KEEP_ALIVE_MS)
