@@ -64,6 +64,8 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   #responseDone = false
   #progressUs = 0
   #headStartUs = -1
+  /** Request bytes that had left when this was looked at last. */
+  #sentMark = -1
   /** Exchanges begun on it. */
   uses = 0
   deadlineUs = Number.POSITIVE_INFINITY
@@ -115,6 +117,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     this.#requestDone = false
     this.#responseDone = false
     this.#headStartUs = -1
+    this.#sentMark = -1
     this.#sentBefore = this.#wire.bytesWritten
     this.deadlineUs = Number.POSITIVE_INFINITY
     this.uses++
@@ -199,6 +202,8 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     }
     this.#progressUs = nowUs()
     if (this.#requestDone) this.#sent()
+    // An answer before the end of the request has its timeouts too.
+    if (this.deadlineUs === Number.POSITIVE_INFINITY) this.#arm(this.#progressUs)
     const attempt = this.#attempt
     if (this.#held.length === 0) {
       const used = this.#read(buf, start, end)
@@ -384,6 +389,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
       return
     }
     const { sentUs } = attempt.exchange.timing
+    this.#noteSent(now, sentUs)
     const state = this.#state === BODY ? 'body' : !this.#freshHead ? 'head' : sentUs < 0 ? 'sending' : 'response'
     const code = this.#deadlines.overdue(now, {
       state,
@@ -395,5 +401,14 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     })
     if (code === undefined) this.#arm(now)
     else this.#fail(new ProxyError(code, phaseOf(attempt.exchange)))
+  }
+
+  /** A response to a request that still goes out is a conversation: bytes of either direction are progress. */
+  #noteSent(now: number, sentUs: number): void {
+    if (sentUs >= 0) this.#progressUs = Math.max(this.#progressUs, sentUs)
+    else if (this.bytesSent !== this.#sentMark) {
+      this.#sentMark = this.bytesSent
+      this.#progressUs = now
+    }
   }
 }

@@ -99,6 +99,46 @@ test('a body that falls silent breaks off; one that drips does not', async (t) =
   assert.deepEqual([seen?.error?.code, seen?.error?.phase], ['response_idle_timeout', 'receive'])
 })
 
+for (const [what, answer, code] of [
+  ['head', 'HTTP/1.1 200 OK\r\nContent-Le', 'first_byte_timeout'],
+  ['body', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc', 'response_idle_timeout'],
+] as const) {
+  test(`a ${what} that falls silent before the request is over`, async (t) => {
+    const { proxy, dial } = await chain(
+      t,
+      async (peer) => {
+        await peer.head()
+        peer.send(answer)
+      },
+      { flags: { 'timeouts.responseIdleMs': '300', 'timeouts.upstreamHeadMs': '300' } },
+    )
+    const client = await dial()
+    const began = performance.now()
+    client.send('POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\nhalf')
+    assert.equal((await proxy.finished(1))[0]!.error?.code, code)
+    assert.ok(performance.now() - began < 1500)
+  })
+}
+
+test('a response that waits for an upload under way is not silent', async (t) => {
+  const { dial } = await chain(
+    t,
+    async (peer) => {
+      await peer.head()
+      peer.send('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n')
+      peer.send(await peer.take(6))
+    },
+    { flags: { 'timeouts.responseIdleMs': '300' } },
+  )
+  const client = await dial()
+  client.send('POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 6\r\n\r\n')
+  for (const byte of 'slowly') {
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    client.send(byte)
+  }
+  assert.equal((await client.message()).body, 'slowly')
+})
+
 test('silence of an upstream whose client does not read is not its fault', async (t) => {
   const size = 24 * 1024 * 1024
   const { dial } = await chain(
