@@ -30,8 +30,9 @@ export class Http1Attempt implements Attempt {
   use(connection: Http1Connection, dial: DialTimes | undefined): void {
     const { timing } = this.exchange
     this.connection = connection
-    this.reused = connection.uses > 0
-    this.exchange.upstreamReused = this.reused
+    // What was not dialled for this attempt may be dead, even if nobody used it before.
+    this.reused = dial === undefined
+    this.exchange.upstreamReused = connection.uses > 0
     this.exchange.upstreamPeer = connection.peer
     this.exchange.upstreamFd = connection.fd
     this.exchange.upstreamTls = connection.tls

@@ -68,7 +68,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   #sentMark = -1
   /** Exchanges begun on it. */
   uses = 0
-  deadlineUs = Number.POSITIVE_INFINITY
+  deadlineUs: number
 
   constructor(wire: Wire, openedUs: number, options: Http1ConnectionOptions) {
     this.#wire = wire
@@ -82,6 +82,8 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     this.tls = wire.tls
     this.openedUs = openedUs
     this.#keepAlive = new KeepAlive(options.idleMs, openedUs)
+    // One that was dialled ahead may never be used.
+    this.deadlineUs = this.#keepAlive.endsUs
     wire.handler = this
     options.sweeper.add(this)
   }

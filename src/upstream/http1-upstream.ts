@@ -107,6 +107,8 @@ export class Http1Upstream implements Upstream {
 
   #pickIdle(x: Exchange, pool: DestinationPool): Http1Connection | undefined {
     if (this.#options.reuse === 'client') return undefined
+    // The handshake that settled the protocol was made for this exchange: what it brought is as fresh as any.
+    if (x.timing.connectUs >= 0) return pool.takeIdle(x.timing.queuedUs)
     // A replay gets a connection that was not used before: the other idle ones may be as dead as the first.
     if (x.attempts > 1) return undefined
     if (this.#options.reuse === 'always' || !isDelicateFirst(x)) return pool.takeIdle(x.timing.queuedUs)

@@ -5,6 +5,14 @@ import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import type { Exchange } from '../../src/exchange/exchange.ts'
+import type { AttemptEvents } from '../../src/exchange/ports.ts'
+import type { Wire } from '../../src/net/wire.ts'
+import { UpstreamTls } from '../../src/tls/upstream-tls.ts'
+import type { Http1Upstream } from '../../src/upstream/http1-upstream.ts'
+import type { Http2Upstream } from '../../src/upstream/http2-upstream.ts'
+import { NameResolver } from '../../src/upstream/resolver.ts'
+import { Upstreams } from '../../src/upstream/upstreams.ts'
 import { Authority, noOpenssl } from '../support/certificates.ts'
 import { Peer } from '../support/client.ts'
 import { TestProxy } from '../support/proxy.ts'
@@ -13,6 +21,7 @@ const authority = noOpenssl === false ? new Authority() : undefined
 
 interface SecureServer {
   readonly port: number
+  /** Connections that it has had. */
   sessions(): number
   /** Close it with its connections. */
   stop(): Promise<void>
@@ -24,7 +33,7 @@ async function listening(
   port: number | undefined,
 ): Promise<SecureServer> {
   const sockets: Socket[] = []
-  server.on('secureConnection', (socket: Socket) => sockets.push(socket))
+  server.on('connection', (socket: Socket) => sockets.push(socket))
   server.listen(port ?? 0, '127.0.0.1')
   await once(server, 'listening')
   const stop = async (): Promise<void> => {
@@ -90,6 +99,55 @@ test('a server without HTTP/2, or without ALPN, gets HTTP/1.1', { skip: noOpenss
     assert.deepEqual(await Promise.all([version(proxy), version(proxy), version(proxy)]), ['1.1', '1.1', '1.1'])
     assert.equal(await version(proxy), '1.1')
   }
+})
+
+test('the connection of the handshake serves the exchange that waited for it', { skip: noOpenssl }, async (t) => {
+  const server = await secureServer(t, ['http/1.1'])
+  const proxy = await proxyTo(t, server.port, 'auto')
+  const client = await Peer.connect(proxy.port)
+  t.after(() => client.socket.destroy())
+  client.send('POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nbody')
+  assert.equal((await client.message()).body, '1.1')
+  assert.equal(server.sessions(), 1)
+})
+
+test('who is cancelled by another that waited for the same handshake is not begun', { skip: noOpenssl }, async (t) => {
+  const server = await secureServer(t, ['http/1.1'])
+  const begun: Exchange[] = []
+  const http1 = {
+    adopt: (_info: unknown, _destination: unknown, wire: Wire) => wire.destroy(),
+    attempt: (x: Exchange) => {
+      begun.push(x)
+      return { ready: true }
+    },
+  }
+  const destination = { host: 'localhost', port: server.port, tls: true }
+  const upstreams = new Upstreams({
+    dial: {
+      resolver: new NameResolver(),
+      timeouts: { dnsMs: 1000, connectMs: 1000, tlsMs: 1000 },
+      highWater: 65_536,
+      tls: new UpstreamTls({ ca: authority!.cert }),
+    },
+    destinationOf: () => destination,
+    protocolOf: () => 'negotiate',
+    maxPending: 2,
+    http1: http1 as unknown as Http1Upstream,
+    http2: undefined as unknown as Http2Upstream,
+  })
+  const exchange = (): Exchange => ({ connection: {}, request: { upgrade: '' }, timing: {} }) as Exchange
+  const [first, second] = [exchange(), exchange()]
+  await new Promise<void>((resolve) => {
+    const events = {
+      onAttemptReady: () => {
+        other.cancel()
+        resolve()
+      },
+    } as unknown as AttemptEvents
+    upstreams.attempt(first, events)
+    const other = upstreams.attempt(second, events)
+  })
+  assert.deepEqual(begun, [first])
 })
 
 test('what is set is not negotiated', { skip: noOpenssl }, async (t) => {
