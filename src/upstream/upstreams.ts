@@ -104,7 +104,8 @@ export class Upstreams implements Upstream {
   #settleAll({ waiting }: Negotiation, protocol: UpstreamProtocol, times: DialTimes): void {
     const upstream = this.#by(protocol)
     let first: DialTimes | undefined = times
-    for (const attempt of waiting.splice(0)) {
+    // One by one: what an attempt sets off may cancel another.
+    for (let attempt = waiting.shift(); attempt !== undefined; attempt = waiting.shift()) {
       attempt.settle(upstream, first)
       first = undefined
     }
