@@ -68,6 +68,8 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   #sentMark = -1
   /** Exchanges begun on it. */
   uses = 0
+  /** The client connection whose exchange was the last one, -1 for none. */
+  lastClient = -1
   deadlineUs: number
 
   constructor(wire: Wire, openedUs: number, options: Http1ConnectionOptions) {
@@ -123,6 +125,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     this.#sentBefore = this.#wire.bytesWritten
     this.deadlineUs = Number.POSITIVE_INFINITY
     this.uses++
+    this.lastClient = attempt.exchange.connection.id
   }
 
   begin(): void {

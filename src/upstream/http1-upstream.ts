@@ -36,6 +36,8 @@ export class Http1Upstream implements Upstream {
   readonly #pools = new Map<string, DestinationPool>()
   #lastDestination: Destination | undefined
   #lastPool: DestinationPool | undefined
+  /** Begin at the end of this turn of the event loop. */
+  #soon: Http1Attempt[] = []
   /** Connections open now, idle ones included. */
   connections = 0
 
@@ -119,26 +121,26 @@ export class Http1Upstream implements Upstream {
 
   /**
    * A connection may have died since the last turn of the event loop. Where the request could not be repeated, look
-   * at what the poll brings first: one turn costs microseconds, a lost POST does not.
+   * at what the poll brings first: one turn costs microseconds, a lost POST does not. Nor does a response that nobody
+   * asked for, if it reaches another client than the one that was served before.
    */
   #reuse(attempt: Http1Attempt, connection: Http1Connection): void {
+    const waits = mustWait(attempt.exchange, connection)
     attempt.use(connection, undefined)
-    const { request, timing } = attempt.exchange
-    if (isIdempotent(request.method)) {
-      // At once: the clock was read when the wait for a connection began, unless that was made for this exchange.
-      attempt.markReady(timing.connectUs < 0 ? timing.queuedUs : nowUs())
-      return
-    }
-    this.#startLater(attempt, 1)
+    if (waits) this.#startSoon(attempt)
+    // At once: the clock was read when the wait for a connection began.
+    else attempt.markReady(attempt.exchange.timing.queuedUs)
   }
 
-  /** Begin after so many turns of the event loop, if the connection still stands then. */
-  #startLater(attempt: Http1Attempt, turns: number): void {
-    setImmediate(() => {
-      if (attempt.connection === undefined) return
-      if (turns > 1) this.#startLater(attempt, turns - 1)
-      else this.#begin(attempt)
-    })
+  /** Begin at the end of this turn, if the connection still stands then; one callback for all who wait for it. */
+  #startSoon(attempt: Http1Attempt): void {
+    if (this.#soon.push(attempt) === 1) setImmediate(this.#startAll)
+  }
+
+  readonly #startAll = (): void => {
+    const attempts = this.#soon
+    this.#soon = []
+    for (const attempt of attempts) if (attempt.connection !== undefined) this.#begin(attempt)
   }
 
   #dial(attempt: Http1Attempt, destination: Destination, pool: DestinationPool): void {
@@ -245,11 +247,11 @@ export class Http1Upstream implements Upstream {
     pool.waiting.shift()
     attempt.onCancel = undefined
     if (idle === undefined) this.#dial(attempt, destination, pool)
-    else if (isIdempotent(attempt.exchange.request.method)) this.#start(attempt, idle, undefined)
+    else if (!mustWait(attempt.exchange, idle)) this.#start(attempt, idle, undefined)
     else {
       attempt.use(idle, undefined)
-      // It came free in this turn: a FIN right behind its response is read in the next one.
-      this.#startLater(attempt, 2)
+      // It came free in this turn: what is right behind its response is read in the next one.
+      setImmediate(() => this.#startSoon(attempt))
     }
   }
 
@@ -257,6 +259,11 @@ export class Http1Upstream implements Upstream {
   #freeFor(attempt: Http1Attempt, pool: DestinationPool): Http1Connection | undefined {
     return attempt.exchange.attempts > 1 ? undefined : pool.takeIdle(nowUs())
   }
+}
+
+/** Whether what the connection has not told yet could do harm, see `#reuse`. */
+function mustWait(x: Exchange, connection: Http1Connection): boolean {
+  return connection.lastClient !== x.connection.id || !isIdempotent(x.request.method)
 }
 
 /** The first request of a client that could not be sent again, if a connection turned out to be dead. */

@@ -23,6 +23,21 @@ test('a response that nobody asked for reaches nobody', async (t) => {
   }
 })
 
+for (const method of ['GET', 'POST']) {
+  test(`a response that nobody asked for does not reach the ${method} of another client that came before it`, async (t) => {
+    const { origin, dial } = await chain(t, await Origin.answering(({ start }) => ok(start.split(' ')[1]!)), {
+      flags: { 'upstream.reuse': 'always' },
+    })
+    const [first, second] = [await dial(), await dial()]
+    first.send(get('/first'))
+    assert.equal((await first.message()).body, '/first')
+    // All in one process: the proxy reads the request first, and the stray response in the same turn.
+    second.send(`${method} /second HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\n\r\n`)
+    origin.connections[0]!.send(ok('poison'))
+    assert.equal((await second.message()).body, '/second')
+  })
+}
+
 test('bytes behind the response in one read', async (t) => {
   const { origin, dial } = await chain(t, async (peer, index) => {
     await peer.message()
