@@ -89,11 +89,24 @@ export class AccessLog {
   async close(deadlineMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, deadlineMs)
-      // A synchronous flush would not wait for the write that is under way, which ends with the thread.
-      this.#destination.flush(() => {
-        clearTimeout(timer)
-        resolve()
+      let written = 0
+      this.#destination.on('write', (bytes: number) => {
+        written += bytes
       })
+      // A synchronous flush would not wait for the write that is under way, which ends with the thread. This one waits for
+      // that write alone, and not for what came behind it: all is out when there was nothing to write.
+      const flush = (): void => {
+        written = 0
+        this.#destination.flush(() => {
+          if (written > 0) {
+            flush()
+            return
+          }
+          clearTimeout(timer)
+          resolve()
+        })
+      }
+      flush()
     })
   }
 }

@@ -32,6 +32,18 @@ async function lines(mode: AccessLogMode, turnTo?: AccessLogMode): Promise<Line[
     .map((line) => JSON.parse(line) as Line)
 }
 
+test('lines behind a write that is under way are written too before the end', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'hopscope-log-'))
+  const fd = openSync(join(dir, 'log'), 'a')
+  const options = { resource: {}, version: '0.0.1', logger: silentLogger }
+  const telemetry = createTelemetry({ ...options, accessLog: 'all', accessLogFd: fd })
+  for (let i = 0; i < 20; i++) telemetry.onFinish(finishedExchange({ path: `/${i}` }))
+  await telemetry.close(2000)
+  assert.equal(readFileSync(join(dir, 'log'), 'utf8').split('\n').length - 1, 20)
+  closeSync(fd)
+  rmSync(dir, { recursive: true })
+})
+
 test('all: a line for each exchange, sampled or not', async () => {
   const all = await lines('all')
   assert.deepEqual(
