@@ -46,7 +46,7 @@ export function tcpFactsReader(): (x: Exchange) => TcpReading | undefined {
     if (x.error === undefined && x.durationUs < SLOW_US && now - connection.tcpReadUs < EVERY_US) return undefined
     connection.tcpReadUs = nowUs()
     // The descriptor of a closed connection may be another one by now.
-    const gone = x.error?.code === 'client_closed'
+    const gone = x.error?.code === 'client_closed' || x.error?.code === 'draining'
     const down = !gone && connection.fd >= 0 && tcpInfo(connection.fd, info)
     reading.downstreamRttUs = down ? info.rttUs : -1
     reading.downstreamRetransmits = down ? info.totalRetrans : -1

@@ -255,8 +255,8 @@ export const EXCHANGE_CODES = {
   draining: own(
     503,
     'The proxy is shutting down',
-    'The request came after the drain deadline began to close connections.',
-    'Retry: another instance takes over.',
+    'The exchange still went on at the drain deadline, when its connection was closed.',
+    'Retry: another instance takes over. Raise `timeouts.drainMs` if exchanges take that long.',
   ),
   stage_failed: own(
     500,

@@ -53,6 +53,8 @@ export class Driver implements AttemptEvents {
   readonly #detachedUs: number
   /** Exchanges begun and not finished. */
   active = 0
+  /** Connections of clients are being closed by ourselves: it is not they who left. */
+  closing = false
 
   constructor(options: DriverOptions) {
     this.#stages = options.stages
@@ -156,7 +158,8 @@ export class Driver implements AttemptEvents {
   /** The client's connection is gone: nothing can be answered. */
   downstreamClosed(x: Exchange, cause: Error | undefined): void {
     if (x.finished || x.down instanceof Detached) return
-    const error = new ProxyError('client_closed', phaseOf(x), '', { errno: errnoOf(cause), cause })
+    const code = this.closing ? 'draining' : 'client_closed'
+    const error = new ProxyError(code, phaseOf(x), '', { errno: errnoOf(cause), cause })
     if (outlives(x)) {
       this.#detach(x, error)
       return

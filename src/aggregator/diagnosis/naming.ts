@@ -37,6 +37,7 @@ const BY_CODE: Readonly<Record<string, DiagnosisName>> = {
   upstream_reset: 'connection_reset',
   upstream_aborted: 'connection_reset',
   stream_reset: 'connection_reset',
+  draining: 'connection_reset',
   stream_refused: 'overloaded',
   send_timeout: 'blackhole',
   first_byte_timeout: 'upstream_timeout',
@@ -48,7 +49,6 @@ const BY_CODE: Readonly<Record<string, DiagnosisName>> = {
   too_many_informational: 'bad_response',
   overloaded: 'overloaded',
   tls_handshakes_full: 'overloaded',
-  draining: 'connection_refused',
   client_closed: 'client_gone',
   // What OpenTelemetry's SDKs and other proxies write in error.type.
   timeout: 'upstream_timeout',
