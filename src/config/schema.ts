@@ -27,6 +27,7 @@ import {
   httpUrl,
   int,
   listOf,
+  metadataMap,
   oneOf,
   ratio,
   text,
@@ -131,7 +132,12 @@ const otlp = group({
     default: true,
     ...serving,
   }),
-  headers: setting(textMap, { doc: 'gRPC metadata sent with every export.', default: {}, secret: true, ...serving }),
+  headers: setting(metadataMap, {
+    doc: 'gRPC metadata sent with every export.',
+    default: {},
+    secret: true,
+    ...serving,
+  }),
   compression: setting(oneOf('gzip', 'none'), {
     doc: 'Compression of exports. gzip saves nine tenths of the bytes and doubles the CPU of the telemetry thread.',
     default: 'none',

@@ -179,6 +179,16 @@ export const textMap: ValueKind<z.ZodRecord<z.ZodString, z.ZodString>> = {
   fromText: (value) => parseTextMap(value) ?? value,
 }
 
+/** A {@link textMap} of gRPC metadata: ASCII without control characters; values of names in -bin would be binary. */
+export const metadataMap: ValueKind<z.ZodRecord<z.ZodString, z.ZodString>> = {
+  ...textMap,
+  zod: z.record(
+    z.string().refine((name) => /^[0-9a-z_.-]+$/i.test(name) && !/-bin$/i.test(name)),
+    z.string().regex(/^[ -~]*$/),
+  ),
+  expects: `${textMap.expects}, names of letters, digits, "_", "." and "-" that do not end in -bin, values of printable ASCII`,
+}
+
 /** Undefined where a member is not `name=value`. A percent sign that is no escape stays as it is. */
 export function parseTextMap(value: string): Record<string, string> | undefined {
   const entries: [string, string][] = []

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { faultReport } from '../../src/config/fault.ts'
 import { Authority, noOpenssl } from '../support/certificates.ts'
 import { accepted, refused } from './support.ts'
 
@@ -43,6 +44,21 @@ test('values that cannot be used are warned of and ignored, never a fault', asyn
   assert.equal(config.trace.b3, 'auto')
   assert.equal(warnings.length, 12, warnings.join('\n'))
   assert.doesNotMatch(warnings.join('\n'), /hidden/)
+})
+
+test('headers that gRPC does not take are ignored, or refused as a setting, and not quoted', async () => {
+  for (const header of ['x-hidden-bin=a', 'tenant=hidden%C3%BC', 'authorization=hidden%0A', 'bad name=hidden']) {
+    const { config, warnings } = await accepted({ env: { OTEL_EXPORTER_OTLP_HEADERS: header } })
+    assert.deepEqual(config.otlp.headers, {}, header)
+    assert.match(warnings.join('\n'), /^OTEL_EXPORTER_OTLP_HEADERS is ignored/)
+    assert.doesNotMatch(warnings.join('\n'), /hidden/)
+    const { faults } = await refused({ env: { HOPSCOPE_OTLP_HEADERS: header } })
+    assert.deepEqual(
+      faults.map(({ path }) => path),
+      ['otlp.headers'],
+    )
+    assert.doesNotMatch(faultReport(faults), /=hidden|hidden%|hiddenü|hidden\n/)
+  }
 })
 
 test('empty is unset, and a boolean is true only as "true"', async () => {
