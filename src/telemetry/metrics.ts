@@ -68,8 +68,10 @@ export class Metrics {
     const { version } = x.request
     const versionBits = version === 11 ? 1 : version === 20 ? 2 : 0
     const https = x.connection.scheme === 'https' ? 1 : 0
+    // Only where it becomes a label: two cells must not have the same ones.
+    const errorType = outbound === 1 || status >= 500 ? error : 0
     const key =
-      (status & 1023) | (method << 10) | (error << 14) | (outbound << 21) | (versionBits << 22) | (https << 24)
+      (status & 1023) | (method << 10) | (errorType << 14) | (outbound << 21) | (versionBits << 22) | (https << 24)
     const cell = this.#durations.get(key) ?? this.#newCell(key, x, method)
     cell.record(x.durationUs)
     if (x.rpc !== RPC_NONE) this.#rpc.record(x)

@@ -46,6 +46,21 @@ test('request and phase durations, errors and retries are counted under their na
   assert.equal(samples.get('hopscope_phase_duration_seconds_count{phase="dns"}'), 0)
 })
 
+test('failures that are not in a label share a series: none is there twice', async () => {
+  const telemetry = create()
+  for (const code of ['client_closed', 'bad_chunk', undefined] as const) {
+    const x = finishedExchange({ status: 400 })
+    if (code !== undefined) x.error = new ProxyError(code, 'send')
+    telemetry.onFinish(x)
+  }
+  const lines = (await telemetry.metrics.scrape()).text.split('\n')
+  const counts = lines.filter((line) => line.startsWith('http_server_request_duration_seconds_count'))
+  assert.deepEqual(
+    counts.map((line) => line.split(' ').at(-1)),
+    ['3'],
+  )
+})
+
 test('labels are bounded: whatever clients send, the number of series is', async () => {
   const telemetry = create()
   for (let status = 100; status < 1000; status++) {
