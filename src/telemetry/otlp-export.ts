@@ -12,7 +12,8 @@ const BACKOFF_FIRST_MS = 500
 const BACKOFF_MAX_MS = 10_000
 const BACKOFF_FACTOR = 1.6
 const JITTER = 0.3
-/** What a collector may ask us to wait. */
+/** What a collector may ask us to wait. Less is no pause: exports would follow each other as fast as they fail. */
+const LEAST_ASKED_DELAY_MS = 50
 const MAX_ASKED_DELAY_MS = 120_000
 /** A connection whose calls all time out is dead, whatever TCP thinks. */
 const TIMEOUTS_TO_RECREATE = 5
@@ -242,11 +243,12 @@ export class OtlpExporter {
   }
 
   #backOff(askedMs: number): void {
+    const asked = askedMs >= LEAST_ASKED_DELAY_MS
     // Several exports in flight that fail together are one failure.
-    if (askedMs < 0 && performance.now() < this.#resumeAt) return
+    if (!asked && performance.now() < this.#resumeAt) return
     const jitter = 1 + JITTER * (Math.random() * 2 - 1)
-    const waitMs = askedMs >= 0 ? Math.min(askedMs, MAX_ASKED_DELAY_MS) : this.#backoffMs * jitter
-    if (askedMs < 0) this.#backoffMs = Math.min(this.#backoffMs * BACKOFF_FACTOR, BACKOFF_MAX_MS)
+    const waitMs = asked ? Math.min(askedMs, MAX_ASKED_DELAY_MS) : this.#backoffMs * jitter
+    if (!asked) this.#backoffMs = Math.min(this.#backoffMs * BACKOFF_FACTOR, BACKOFF_MAX_MS)
     this.#resumeAt = Math.max(this.#resumeAt, performance.now() + waitMs)
   }
 

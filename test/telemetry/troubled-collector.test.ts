@@ -40,6 +40,19 @@ test('RESOURCE_EXHAUSTED is repeated only with RetryInfo, after the time it name
   collector.stop()
 })
 
+test('RetryInfo that names no time is no reason to repeat without a pause', async () => {
+  const collector = await new Collector().start()
+  collector.answer = () => ({ code: 14, retryMs: 0 })
+  const telemetry = start(collector.endpoint)
+  finish(telemetry, 1)
+  await until(() => collector.requests.length >= 3, state(telemetry))
+  const [first, second, third] = collector.requests.map(({ at }) => at)
+  assert.ok(second! - first! >= 345, `repeated after ${second! - first!} ms`)
+  assert.ok(third! - second! >= 555, `repeated again after ${third! - second!} ms`)
+  await telemetry.close(100)
+  collector.stop()
+})
+
 test('retryable codes are repeated, others dropped and counted', async () => {
   for (const code of [1, 4, 10, 11, 14, 15]) {
     const collector = await new Collector().start()
