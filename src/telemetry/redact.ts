@@ -104,6 +104,11 @@ export function findQuery(bytes: Uint8Array, start: number, end: number): number
   return -1
 }
 
+/** A request target that is no path (absolute-form, authority-form), without user name and password. */
+export function targetWithoutUserinfo(target: string): string {
+  return target.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/?#]*@/i, '$1')
+}
+
 /** An authority without the user name and password before its last `@`. */
 export function withoutUserinfo(authority: string): string {
   return authority.slice(authority.lastIndexOf('@') + 1)

@@ -12,10 +12,13 @@ import * as L from './record-layout.ts'
 import { attemptTails, userTailOf } from './record-tail.ts'
 import { bodiesOf, type KeptBodies } from './recorder/bodies.ts'
 import type { Sections } from './recorder/options.ts'
+import { targetWithoutUserinfo } from './redact.ts'
 import type { RingWriter } from './ring.ts'
 
 const USER_AGENT: KnownName = 'user-agent'
 const userAgentId = knownId(USER_AGENT)
+
+const SLASH = 0x2f
 
 const bounded = (text: string, max: number): string => (text.length > max ? text.slice(0, max) : text)
 
@@ -64,7 +67,8 @@ export class SpanRecorder {
     const error = x.error
     const peer = x.upstreamPeer
     const requestId = bounded(x.requestId, L.MAX_REQUEST_ID)
-    const path = bounded(request.path !== '' ? request.path : request.target, L.MAX_PATH)
+    const target = request.path !== '' ? request.path : request.target
+    const path = bounded(target.charCodeAt(0) === SLASH ? target : targetWithoutUserinfo(target), L.MAX_PATH)
     let bits = flags
     let strings = requestId + path
     if (trace !== undefined) {

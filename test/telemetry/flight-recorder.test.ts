@@ -24,6 +24,22 @@ test('the last exchanges are there in full, newest first, also those that are no
   assert.equal(telemetry.recorder.read({ limit: 1 }).length, 1)
 })
 
+test('targets that are no paths have lost user name and password', () => {
+  const telemetry = create()
+  const targets = [
+    'http://a:pw@shop.example/x?y=@',
+    'a:p@w@shop.example:443',
+    'http://a:pw@shop.example',
+    '*',
+    '/a:b@c',
+  ]
+  for (const path of targets) telemetry.onFinish(finishedExchange({ path }))
+  assert.deepEqual(
+    telemetry.recorder.read().map((view) => view.kind === 'exchange' && view.path),
+    ['/a:b@c', '*', 'http://shop.example', 'shop.example:443', 'http://shop.example/x?y=@'],
+  )
+})
+
 test('a flood of good exchanges pushes out good ones, not failed and slow ones, whose client is still known', () => {
   const telemetry = create({ ringBytes: 65_536, slowMs: 500 })
   const at = connection()
