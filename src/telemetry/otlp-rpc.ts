@@ -2,6 +2,7 @@
 import { grpcStatusName, isGrpcFailure } from '../core/grpc.ts'
 import { type AttributeSink, attributeKey } from './otlp-attributes.ts'
 import * as K from './otlp-keys.ts'
+import { findQuery } from './redact.ts'
 
 const SYSTEM = attributeKey('rpc.system.name')
 const METHOD = attributeKey('rpc.method')
@@ -11,14 +12,17 @@ const NAME = 0x2a
 /** Longer paths are no names of methods. */
 const METHOD_AT_MOST = 256
 
-/** Whether the record bytes of a path may name a method: `/package.Service/Method`. */
-function isMethod(start: number, end: number): boolean {
-  return end - start > 1 && end - start <= METHOD_AT_MOST
+/** Where the method ends that the record bytes of a path name, `/package.Service/Method`; -1 where they name none. */
+function methodEnd(bytes: Buffer, start: number, pathEnd: number): number {
+  const question = findQuery(bytes, start, pathEnd)
+  const end = question < 0 ? pathEnd : question
+  return end - start > 1 && end - start <= METHOD_AT_MOST ? end : -1
 }
 
 /** Name the span by the method; false, with nothing written, where the path cannot. */
-export function writeRpcName(sink: AttributeSink, bytes: Buffer, start: number, end: number): boolean {
-  if (!isMethod(start, end)) return false
+export function writeRpcName(sink: AttributeSink, bytes: Buffer, start: number, pathEnd: number): boolean {
+  const end = methodEnd(bytes, start, pathEnd)
+  if (end < 0) return false
   const begin = sink.at
   sink.byte(NAME)
   sink.varint(end - start - 1)
@@ -35,13 +39,14 @@ export function writeRpc(
   sink: AttributeSink,
   bytes: Buffer,
   start: number,
-  end: number,
+  pathEnd: number,
   status: number,
   outbound: boolean,
   judged: boolean,
 ): boolean {
   sink.string(SYSTEM, 'grpc')
-  if (isMethod(start, end)) sink.range(METHOD, bytes, start + 1, end)
+  const end = methodEnd(bytes, start, pathEnd)
+  if (end > 0) sink.range(METHOD, bytes, start + 1, end)
   if (status < 0) return false
   const name = grpcStatusName(status)
   sink.string(STATUS_CODE, name)

@@ -21,8 +21,13 @@ export class RpcMetrics {
   record(x: Exchange): void {
     const { grpcStatus } = x
     const outbound = x.connection.direction === 'outbound'
-    const { path } = x.request
-    const cells = this.#methods.get(path) ?? this.#newMethod(path, grpcStatus)
+    let { path } = x.request
+    let cells = this.#methods.get(path)
+    if (cells === undefined) {
+      // A query is no part of the method's name.
+      path = path.split('?', 1)[0]!
+      cells = this.#methods.get(path) ?? this.#newMethod(path, grpcStatus)
+    }
     const index = grpcStatus + 1 + (outbound ? STATUSES : 0)
     let cell = cells[index]
     if (cell === undefined) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ProxyError } from '../../src/core/errors.ts'
+import { RPC_GRPC } from '../../src/core/grpc.ts'
 import { newSpanId, newTraceId } from '../../src/core/ids.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { spanOf } from '../../src/telemetry/exchange-span.ts'
@@ -109,6 +110,24 @@ test('a CLIENT span names the full url and the upstream as its peer, and 4xx is 
     assert.equal(attributes['network.peer.address'], '203.0.113.9')
     assert.equal(attributes['error.type'], '404')
     assert.deepEqual(status, { message: '', code: 2 })
+  })
+})
+
+test('the query of a gRPC path is neither in the name of the span and the method, nor a label', async () => {
+  await withCollector(async (telemetry, collector) => {
+    const x = finishedExchange({ path: '/pkg.Shop/Buy?token=hidden' })
+    x.rpc = RPC_GRPC
+    x.grpcStatus = 0
+    telemetry.onFinish(x)
+    await until(
+      () => collector.spans.length === 1,
+      () => 'no span',
+    )
+    const { name, attributes } = collector.spans[0]!
+    assert.deepEqual([name, attributes['rpc.method']], ['pkg.Shop/Buy', 'pkg.Shop/Buy'])
+    assert.doesNotMatch(JSON.stringify(attributes), /hidden/)
+    const { text } = await telemetry.metrics.scrape()
+    assert.match(text, /^rpc_server_call_duration_seconds_count\{.*rpc_method="pkg.Shop\/Buy"/m)
   })
 })
 
