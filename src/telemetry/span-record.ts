@@ -89,7 +89,10 @@ export class SpanRecorder {
       strings += agent
     }
     let upstream = 0
-    if (peer !== undefined && (peer.port !== facts.upstreamPort || peer.address !== facts.upstreamAddress)) {
+    if (peer === undefined) {
+      // No address and port 0: the one of an earlier exchange of the connection is not this one's.
+      if (facts.upstreamPort !== 0) bits |= L.F_UPSTREAM
+    } else if (peer.port !== facts.upstreamPort || peer.address !== facts.upstreamAddress) {
       bits |= L.F_UPSTREAM
       strings += peer.address
       upstream = peer.address.length | (peer.port << 16)

@@ -131,6 +131,26 @@ test('the query of a gRPC path is neither in the name of the span and the method
   })
 })
 
+test('an exchange that reached no upstream has none, whatever the one before it on the connection had', async () => {
+  await withCollector(async (telemetry, collector) => {
+    const at = connection()
+    telemetry.onFinish(finishedExchange({ connection: at }))
+    const refused = finishedExchange({ connection: at, status: 404 })
+    refused.upstreamPeer = undefined
+    telemetry.onFinish(refused)
+    await until(
+      () => collector.spans.length === 2,
+      () => `${collector.spans.length} spans`,
+    )
+    const ports = collector.spans.map(({ attributes }) => attributes['hopscope.upstream.port'])
+    assert.deepEqual(ports, [9000, undefined])
+    assert.equal(collector.spans[1]!.attributes['url.path'], '/orders/7')
+    const [view] = telemetry.recorder.read()
+    assert.ok(view?.kind === 'exchange')
+    assert.deepEqual([view.status, view.upstream], [404, undefined])
+  })
+})
+
 test('a failure names its code, phase, errno, source and connection; a cancelled request is no error', async () => {
   await withCollector(async (telemetry, collector) => {
     const failed = finishedExchange({ status: 502 })
