@@ -22,6 +22,11 @@ const SLASH = 0x2f
 
 const bounded = (text: string, max: number): string => (text.length > max ? text.slice(0, max) : text)
 
+/** Whole members of a tracestate: its last ones are the first to go (W3C Trace Context §3.3.1.5). */
+function boundedState(state: string): string {
+  return state.length <= L.MAX_STATE ? state : state.slice(0, Math.max(0, state.lastIndexOf(',', L.MAX_STATE)))
+}
+
 export class SpanRecorder {
   readonly ring: RingWriter
   readonly facts = new ConnectionFactsTable()
@@ -97,7 +102,7 @@ export class SpanRecorder {
       strings += peer.address
       upstream = peer.address.length | (peer.port << 16)
     }
-    const state = trace === undefined || trace.state === '' ? '' : bounded(trace.state, L.MAX_STATE)
+    const state = trace === undefined || trace.state === '' ? '' : boundedState(trace.state)
     strings += state
     let errno = ''
     let detail = ''

@@ -151,6 +151,25 @@ test('an exchange that reached no upstream has none, whatever the one before it 
   })
 })
 
+test('a long tracestate loses whole members from its end', async () => {
+  await withCollector(async (telemetry, collector) => {
+    const member = (i: number): string => `k${i}=${String(i).repeat(80)}`
+    const states = [Array.from({ length: 9 }, (_, i) => member(i)).join(','), `a=${'x'.repeat(2000)}`]
+    for (const state of states) {
+      const x = finishedExchange()
+      x.trace!.state = state
+      telemetry.onFinish(x)
+    }
+    await until(
+      () => collector.spans.length === 2,
+      () => `${collector.spans.length} spans`,
+    )
+    const [long, one] = collector.spans.map(({ traceState }) => traceState)
+    assert.equal(one, '')
+    assert.ok(long!.length > 300 && states[0]!.startsWith(`${long},`), long)
+  })
+})
+
 test('a failure names its code, phase, errno, source and connection; a cancelled request is no error', async () => {
   await withCollector(async (telemetry, collector) => {
     const failed = finishedExchange({ status: 502 })
