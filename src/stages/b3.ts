@@ -11,9 +11,10 @@ const ID = {
   flags: knownId('x-b3-flags'),
 }
 
+const MULTI = [ID.traceId, ID.spanId, ID.parentSpanId, ID.sampled, ID.flags]
+
 /** What came in. Ids are absent where only a sampling decision was sent. */
 export interface B3Context {
-  readonly form: 'single' | 'multi'
   /** 32 hex characters, padded; '' for none. */
   readonly traceId: string
   readonly spanId: string
@@ -24,6 +25,9 @@ export interface B3Context {
 
 const TRACE = /^(?:[0-9a-f]{16}|[0-9a-f]{32})$/
 const SPAN = /^[0-9a-f]{16}$/
+const ZERO = /^0+$/
+/** Whatever else was sent decides nothing. */
+const DECISIONS: Readonly<Record<string, boolean>> = { __proto__: null!, 1: true, true: true, 0: false, false: false }
 
 /** Whether any B3 field is there: the check that most requests end with. */
 export function hasB3(headers: HeaderBlock): boolean {
@@ -40,46 +44,48 @@ export function readB3(headers: HeaderBlock): B3Context | undefined {
 }
 
 function readSingle(value: string): B3Context | undefined {
-  if (value === '0' || value === '1' || value === 'd') return context('single', '', '', value)
+  if (value === '0' || value === '1' || value === 'd') return context('', '', value)
   const [traceId = '', spanId = '', decision] = value.split('-')
-  return context('single', traceId, spanId, decision)
+  return context(traceId, spanId, decision)
 }
 
 function readMulti(headers: HeaderBlock): B3Context | undefined {
   const decision = headers.known(ID.flags) === '1' ? 'd' : headers.known(ID.sampled)
-  return context('multi', headers.known(ID.traceId) ?? '', headers.known(ID.spanId) ?? '', decision)
+  return context(headers.known(ID.traceId) ?? '', headers.known(ID.spanId) ?? '', decision)
 }
 
-function context(
-  form: 'single' | 'multi',
-  traceId: string,
-  spanId: string,
-  decision: string | undefined,
-): B3Context | undefined {
+function context(traceId: string, spanId: string, decision: string | undefined): B3Context | undefined {
   const onlyDecision = traceId === '' && spanId === '' && decision !== undefined
-  if (!onlyDecision && (!TRACE.test(traceId) || !SPAN.test(spanId) || /^0+$/.test(traceId))) return undefined
+  if (!onlyDecision && (!TRACE.test(traceId) || !SPAN.test(spanId) || ZERO.test(traceId) || ZERO.test(spanId)))
+    return undefined
   const debug = decision === 'd'
-  const sampled = debug || decision === '1' || decision === 'true' ? true : decision === undefined ? undefined : false
-  return { form, traceId: traceId === '' ? '' : traceId.padStart(32, '0'), spanId, sampled, debug }
+  const sampled = debug || (decision === undefined ? undefined : DECISIONS[decision])
+  return { traceId: traceId === '' ? '' : traceId.padStart(32, '0'), spanId, sampled, debug }
 }
 
-/** Send our own context on in the form in which B3 came in. */
+/** Send our own context on in each form in which B3 came in, and nothing else: the next one may read either. */
 export function writeB3(
   headers: HeaderBlock,
   came: B3Context,
   trace: { traceId: string; spanId: string; parentSpanId: string },
   sampled: boolean,
 ): void {
-  const decision = came.debug ? 'd' : sampled ? '1' : '0'
-  if (came.form === 'single') {
+  const single = headers.countOf(ID.single) > 0
+  const multi = MULTI.some((id) => headers.countOf(id) > 0)
+  dropB3(headers)
+  // With a traceparent that says otherwise, that decides.
+  const debug = came.debug && sampled
+  if (single) {
     const parent = trace.parentSpanId === '' ? '' : `-${trace.parentSpanId}`
+    const decision = debug ? 'd' : sampled ? '1' : '0'
     headers.putKnown(ID.single, 'b3', `${trace.traceId}-${trace.spanId}-${decision}${parent}`)
-    return
   }
+  if (!multi) return
   headers.putKnown(ID.traceId, 'X-B3-TraceId', trace.traceId)
   headers.putKnown(ID.spanId, 'X-B3-SpanId', trace.spanId)
   if (trace.parentSpanId !== '') headers.putKnown(ID.parentSpanId, 'X-B3-ParentSpanId', trace.parentSpanId)
-  if (!came.debug) headers.putKnown(ID.sampled, 'X-B3-Sampled', decision)
+  if (debug) headers.putKnown(ID.flags, 'X-B3-Flags', '1')
+  else headers.putKnown(ID.sampled, 'X-B3-Sampled', sampled ? '1' : '0')
 }
 
 /** Drop every B3 field. */

@@ -41,7 +41,11 @@ export function traceContext(options: TraceContextOptions): Stage {
     name: 'trace-context',
     role: 'decide',
     onRequestHead(x) {
-      const b3 = options.b3 === 'auto' && hasB3(x.request.headers) ? readB3(x.request.headers) : undefined
+      const { headers } = x.request
+      const sentB3 = options.b3 === 'auto' && hasB3(headers)
+      const b3 = sentB3 ? readB3(headers) : undefined
+      // What cannot be read would contradict the traceparent that we send.
+      if (sentB3 && b3 === undefined) dropB3(headers)
       adopt(x, b3, options, correlation)
       if (options.maySendTo === undefined || options.maySendTo(hostName(x.request.host))) inject(x, b3)
       else strip(x)

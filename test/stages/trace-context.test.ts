@@ -161,6 +161,48 @@ test('traceparent goes before B3, and B3 is kept in step', async (t) => {
   assert.equal(field(request, 'b3'), `${TRACE}-${parent.span}-1-${SPAN}`)
 })
 
+const b3Of = (request: Message): [string, string][] =>
+  request.headers
+    .map(([name, value]): [string, string] => [name.toLowerCase(), value])
+    .filter(([name]) => /b3/.test(name))
+    .sort()
+
+test('B3 in both forms goes out in both, each once and in step', async (t) => {
+  const other = 'a'.repeat(32)
+  const lines = [`X-B3-TraceId: ${other}`, `X-B3-SpanId: ${SPAN}`, 'X-B3-ParentSpanId: 05e3ac9a4f6e3b90']
+  const doubled = [`b3: ${other}-${SPAN}-0`, ...lines, 'X-B3-Sampled: 0', `b3: ${TRACE}-${SPAN}-0`]
+  const request = await sent(t, [...doubled, `X-B3-SpanId: ${SPAN}`, `traceparent: ${PARENT}`])
+  const { span } = parentOf(request)
+  assert.deepEqual(b3Of(request), [
+    ['b3', `${TRACE}-${span}-1-${SPAN}`],
+    ['x-b3-parentspanid', SPAN],
+    ['x-b3-sampled', '1'],
+    ['x-b3-spanid', span],
+    ['x-b3-traceid', TRACE],
+  ])
+  const debug = await sent(t, [`X-B3-TraceId: ${TRACE}`, `X-B3-SpanId: ${SPAN}`, 'X-B3-Flags: 1', 'X-B3-Sampled: 0'])
+  assert.deepEqual(b3Of(debug), [
+    ['x-b3-flags', '1'],
+    ['x-b3-parentspanid', SPAN],
+    ['x-b3-spanid', parentOf(debug).span],
+    ['x-b3-traceid', TRACE],
+  ])
+})
+
+test('malformed B3 is not passed on, beside a traceparent or without', async (t) => {
+  for (const lines of [
+    ['b3: garbage'],
+    [`b3: ${TRACE}-0000000000000000-1`],
+    [`X-B3-TraceId: ${TRACE}`],
+    ['X-B3-TraceId: 1', `X-B3-SpanId: ${SPAN}`, 'X-B3-Sampled: 1'],
+  ]) {
+    const request = await sent(t, lines)
+    assert.deepEqual(b3Of(request), [], lines.join())
+    assert.notEqual(parentOf(request).trace, TRACE)
+    assert.deepEqual(b3Of(await sent(t, [...lines, `traceparent: ${PARENT}`])), [])
+  }
+})
+
 test('without B3 in there is none out; with b3=off it is not read', async (t) => {
   const plain = await sent(t, [])
   assert.ok(!plain.headers.some(([name]) => /b3/i.test(name)))
