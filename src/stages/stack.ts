@@ -31,8 +31,8 @@ export function stack(options: StackOptions): Stage[] {
     ...options.observers, // first in, so last at the finish: what they record is final
     grpc(options.grpc), // before anything can refuse, so that every refusal speaks the client's language
     requestId(), // before anything can refuse, so that every answer carries the id
-    hopToken(), // before any work is done for a request that goes in circles
     traceContext(options.trace), // needs the request id, to join calls that carry it
+    hopToken(), // a request that goes in circles has a span, and no other work is done for it
     ...tlsRules(options.tls), // refused with id and trace in place, before anything is remembered of the request
     ...(options.idempotency === undefined ? [] : [options.idempotency]), // keeps id and trace of whoever runs
     ...(options.forwarded === 'off' ? [] : [forwarded(options.forwarded)]), // rewrites for the upstream only

@@ -29,6 +29,10 @@ test('a request that comes back to the proxy is answered 508 at once', async (t)
   assert.equal(response.status, 508)
   assert.equal(problem(response.body).code, 'loop_detected')
   assert.equal(back.length, 1)
+  const [inner, outer] = await proxy.finished(2)
+  assert.match(inner!.traceId, /^[0-9a-f]{32}$/)
+  assert.equal(inner!.traceId, outer!.traceId, 'the loop is seen in the trace')
+  assert.equal(JSON.parse(response.body).trace_id, inner!.traceId)
 })
 
 test('beside an app a request may come back some times, as through a gateway that passes fields on, not for ever', () => {
