@@ -3,8 +3,8 @@ import { DROP_REASONS, type ExporterCounts, type RecorderCounts } from './counte
 import type { ScrapedMetric } from './metrics.ts'
 import type { LaneCounts } from './otlp-lane.ts'
 
-/** Drops that happen before a span gets to the exporter. */
-const BEFORE_EXPORT = new Set<string>(['ring_full', 'queue_full', 'encode_error', 'worker_exit'])
+/** Drops that happen before a span gets to the exporter. What was queued when the thread ended counted as processed. */
+const BEFORE_EXPORT = new Set<string>(['ring_full', 'queue_full', 'encode_error'])
 
 export function exporterMetrics(read: () => ExporterCounts): ScrapedMetric[] {
   const one =

@@ -23,7 +23,7 @@ export interface ThreadOptions {
   readonly counters: SharedCounters
   readonly ring: RingWriter
   readonly logger: Logger
-  /** A new thread knows nothing of what was written before. */
+  /** What is written from now on goes to a new thread, which knows nothing of what was written before. */
   readonly onRestart: () => void
 }
 
@@ -79,6 +79,8 @@ export class TelemetryThread {
 
   #onExit(): void {
     this.#worker = undefined
+    // What is written from now on is read by the next one.
+    this.#options.onRestart()
     const { counters } = this.#options
     counters.add('worker_exit', counters.get('queued'))
     for (const name of ['queued', 'queuedBytes', 'inflight'] as const) counters.set(name, 0)
@@ -89,9 +91,7 @@ export class TelemetryThread {
     const waitMs = this.#restartMs
     this.#restartMs = Math.min(waitMs * 2, RESTART_MAX_MS)
     setTimeout(() => {
-      if (this.#closing !== undefined) return
-      this.#options.onRestart()
-      this.#launch()
+      if (this.#closing === undefined) this.#launch()
     }, waitMs).unref()
   }
 

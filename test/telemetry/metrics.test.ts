@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ProxyError } from '../../src/core/errors.ts'
 import { silentLogger } from '../../src/core/log.ts'
+import { readCounts, SharedCounters } from '../../src/telemetry/counters.ts'
+import { Metrics } from '../../src/telemetry/metrics.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
 import { connection, finishedExchange } from './finished-exchange.ts'
 
@@ -59,6 +61,19 @@ test('failures that are not in a label share a series: none is there twice', asy
     counts.map((line) => line.split(' ').at(-1)),
     ['3'],
   )
+})
+
+test('spans that were queued when the telemetry thread ended count as processed as before', async () => {
+  const counters = new SharedCounters()
+  const metrics = new Metrics(() => readCounts(counters))
+  const processed = async (): Promise<string | undefined> =>
+    /^otel_sdk_processor_span_processed_total\{error_type=""\} (.*)$/m.exec((await metrics.scrape()).text)?.[1]
+  for (const name of ['recorded', 'taken', 'queued'] as const) counters.add(name, 7)
+  assert.equal(await processed(), '7')
+  counters.set('queued', 0)
+  counters.add('worker_exit', 7)
+  assert.equal(await processed(), '7')
+  assert.match((await metrics.scrape()).text, /^otel_sdk_exporter_span_exported_total\{error_type="worker_exit"\} 7$/m)
 })
 
 test('labels are bounded: whatever clients send, the number of series is', async () => {

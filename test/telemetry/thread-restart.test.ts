@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SharedCounters } from '../../src/telemetry/counters.ts'
 import { openRing, RingWriter } from '../../src/telemetry/ring.ts'
@@ -8,9 +9,9 @@ test('a telemetry thread that dies is replaced and told nothing of what it knew'
   const memory = openRing(65_536)
   const ring = new RingWriter(memory)
   const counters = new SharedCounters()
-  let restarts = 0
-  const errors: unknown[] = []
-  const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: (fields: object) => errors.push(fields) }
+  const restarts: number[] = []
+  const errors: number[] = []
+  const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => errors.push(performance.now()) }
   const thread = new TelemetryThread({
     worker: {
       ring: memory.shared,
@@ -27,15 +28,17 @@ test('a telemetry thread that dies is replaced and told nothing of what it knew'
     counters,
     ring,
     logger,
-    onRestart: () => restarts++,
+    onRestart: () => restarts.push(performance.now()),
   })
   thread.start()
   // The pause before a replacement must not be what keeps the test alive.
   const alive = setInterval(() => {}, 50)
   await until(
-    () => restarts >= 2 && errors.length >= 2,
-    () => `${restarts} restarts, ${errors.length} errors`,
+    () => restarts.length >= 2 && errors.length >= 2,
+    () => `${restarts.length} restarts, ${errors.length} errors`,
   )
+  const laterMs = restarts[1]! - errors[0]!
+  assert.ok(laterMs < 700, `what was written for ${laterMs} ms after the end refers to what nobody knows`)
   clearInterval(alive)
   await thread.close(100)
 })
