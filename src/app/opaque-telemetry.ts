@@ -32,7 +32,7 @@ export type TunnelReport = Omit<OpaqueTunnelFacts, 'trace' | 'sampled' | 'protoc
 }
 
 /** The span that a tunnel will have. */
-interface Origin {
+export interface Origin {
   readonly trace: TraceContext
   readonly sampled: boolean
 }
@@ -40,6 +40,15 @@ interface Origin {
 /** trace-flags (W3C Trace Context level 2, §3.2.2.5). */
 const SAMPLED = 1
 const RANDOM = 2
+
+/** A trace of its own, for what belongs to none. */
+export function newOrigin(sample: Sampler, stateOf: HeadSampler['stateOf'] | undefined): Origin {
+  const traceId = newTraceId()
+  const sampled = sample(undefined, traceId)
+  const state = stateOf?.(undefined, traceId, '', sampled) ?? ''
+  const flags = sampled ? RANDOM | SAMPLED : RANDOM
+  return { trace: { traceId, spanId: newSpanId(), parentSpanId: '', flags, state }, sampled }
+}
 
 export class OpaqueTelemetry {
   readonly #options: OpaqueTelemetryOptions
@@ -75,11 +84,7 @@ export class OpaqueTelemetry {
   }
 
   #origin(): Origin {
-    const traceId = newTraceId()
-    const { sample, stateOf } = this.#options
-    const sampled = sample(undefined, traceId)
-    const state = stateOf?.(undefined, traceId, '', sampled) ?? ''
-    return { trace: { traceId, spanId: newSpanId(), parentSpanId: '', flags: RANDOM | SAMPLED, state }, sampled }
+    return newOrigin(this.#options.sample, this.#options.stateOf)
   }
 
   #call(sight: TunnelSight, connection: ConnectionInfo, destination: Endpoint, call: ObservedCall): void {

@@ -1,7 +1,6 @@
 /** The composition root of `proxy`, `sidecar` and `dev`: data path, telemetry, admin, and their life together. */
 import type { CertificateFiles } from '../config/certificate-files.ts'
 import type { Config } from '../config/schema.ts'
-import { newSpanId, newTraceId } from '../core/ids.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import type { Stage } from '../exchange/stage.ts'
 import { loadMqtt } from '../net/protocols/mqtt-packets.ts'
@@ -19,7 +18,7 @@ import { DataPathCounters } from './data-path-counters.ts'
 import { DataPlane, type Placement } from './data-plane.ts'
 import { routeOf } from './egress.ts'
 import { type IdempotencyParts, openIdempotency } from './idempotency.ts'
-import { OpaqueTelemetry } from './opaque-telemetry.ts'
+import { newOrigin, OpaqueTelemetry } from './opaque-telemetry.ts'
 import { edgePlacement, sidecarPlacement } from './placements.ts'
 import { Sampling, type SamplingState } from './sampling.ts'
 import type { Served } from './servers.ts'
@@ -207,13 +206,7 @@ function tlsOf({ command, config, certificates }: ProxyOptions, { telemetry, log
     log,
     metrics: telemetry.metrics,
     certificates,
-    onFailed: (facts) => {
-      const traceId = newTraceId()
-      const sampled = head.sample(undefined, traceId)
-      const state = head.stateOf(undefined, traceId, '', sampled)
-      const trace = { traceId, spanId: newSpanId(), parentSpanId: '', flags: 3, state }
-      telemetry.recordFailedHandshake({ ...facts, trace, sampled })
-    },
+    onFailed: (facts) => telemetry.recordFailedHandshake({ ...facts, ...newOrigin(head.sample, head.stateOf) }),
   })
 }
 

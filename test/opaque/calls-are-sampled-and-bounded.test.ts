@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { generate, type Packet } from 'mqtt-packet'
 import { OpaqueTelemetry } from '../../src/app/opaque-telemetry.ts'
+import { ProxyError } from '../../src/core/errors.ts'
 import type { ConnectionInfo } from '../../src/exchange/exchange.ts'
 import { OpaqueMetrics } from '../../src/telemetry/opaque-metrics.ts'
 import { createSampler } from '../../src/telemetry/sampler.ts'
@@ -22,6 +23,20 @@ const CONNECTION: ConnectionInfo = {
   tcpReadUs: 0,
 }
 const DESTINATION = { address: '10.0.0.3', port: 1883 }
+const TUNNEL = {
+  connection: CONNECTION,
+  reason: 'unknown',
+  destination: DESTINATION,
+  startUs: 0,
+  endUs: 10,
+  bytesFromClient: 1,
+  bytesToClient: 1,
+  serverName: '',
+  alpnOffered: '',
+  connectUs: -1,
+  tlsHandshakeUs: -1,
+  error: undefined,
+}
 const PARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 
 interface Parts {
@@ -75,18 +90,7 @@ function session({ opaque }: Parts, publishes: number): void {
     send(false, { cmd: 'puback', messageId, reasonCode: 0 })
   }
   opaque.record({
-    connection: CONNECTION,
-    reason: 'unknown',
-    destination: DESTINATION,
-    startUs: 0,
-    endUs: 10,
-    bytesFromClient: 1,
-    bytesToClient: 1,
-    serverName: '',
-    alpnOffered: '',
-    connectUs: -1,
-    tlsHandshakeUs: -1,
-    error: undefined,
+    ...TUNNEL,
     sight,
   })
 }
@@ -150,4 +154,11 @@ test('calls switched off: the connection is named and no more', async (t) => {
   assert.equal(off.collector.spans[0]?.attributes['network.protocol.name'], 'mqtt')
   assert.equal(await scraped(off, PUBLISHES), 0)
   assert.equal(await scraped(off, /opaque_connections_total\{protocol="mqtt"\} (\d+)/), 1)
+})
+
+test('a tunnel that is exported for its failure alone does not say that it was sampled', async (t) => {
+  const none = await parts(t, 0)
+  none.opaque.record({ ...TUNNEL, error: new ProxyError('upstream_reset', 'tunnel') })
+  await eventually('the span', () => none.collector.spans.length === 1)
+  assert.equal(none.collector.spans[0]!.flags, 0x102)
 })
