@@ -1,6 +1,6 @@
 /**
  * OpenTelemetry's standard variables as a layer beneath HOPSCOPE_… ones. Its rules: empty is unset, a boolean is true
- * only as "true", a value that cannot be used is warned of and ignored. They are often set for the whole pod, with the
+ * only as "true", enums are taken in any case, a value that cannot be used is warned of and ignored. They are often set for the whole pod, with the
  * app in mind, so a bad one never keeps the proxy from starting.
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
@@ -33,6 +33,11 @@ class OtelReader {
     return text === '' ? undefined : text
   }
 
+  /** Like {@link get}, of a variable that names one of few. */
+  word(name: string): string | undefined {
+    return this.get(name)?.toLowerCase()
+  }
+
   give(path: string, value: unknown, origin: string): void {
     this.layer.given.push({ setting: settingByPath.get(path)!, value, origin })
   }
@@ -59,12 +64,13 @@ class OtelReader {
 function readExporter(reader: OtelReader): void {
   readEndpoint(reader)
   const protocol = reader.exporter('PROTOCOL')
-  if (protocol !== undefined && reader.get(protocol) !== 'grpc') {
+  if (protocol !== undefined && reader.word(protocol) !== 'grpc') {
     reader.ignored(protocol, 'spans are sent by grpc only')
   }
   const headers = reader.exporter('HEADERS')
   if (headers !== undefined) reader.giveIfValid('otlp.headers', parseTextMap(reader.get(headers)!), headers)
-  giveText(reader, 'otlp.compression', reader.exporter('COMPRESSION'))
+  const compression = reader.exporter('COMPRESSION')
+  if (compression !== undefined) reader.giveIfValid('otlp.compression', reader.word(compression)!, compression)
   giveText(reader, 'otlp.certificate', reader.exporter('CERTIFICATE'))
   giveText(reader, 'otlp.clientKey', reader.exporter('CLIENT_KEY'))
   giveText(reader, 'otlp.clientCertificate', reader.exporter('CLIENT_CERTIFICATE'))
@@ -114,7 +120,7 @@ const SAMPLER = 'OTEL_TRACES_SAMPLER'
 const SAMPLER_ARG = 'OTEL_TRACES_SAMPLER_ARG'
 
 function readSampler(reader: OtelReader): void {
-  const sampler = reader.get(SAMPLER)
+  const sampler = reader.word(SAMPLER)
   if (sampler === undefined) return
   const match = /^(parentbased_)?(always_on|always_off|traceidratio)$/.exec(sampler)
   if (match === null) {
@@ -131,14 +137,17 @@ function readSwitches(reader: OtelReader): void {
   if (isTrue(reader.get('OTEL_SDK_DISABLED'))) reader.give('otlp.enabled', false, 'OTEL_SDK_DISABLED')
   readTracesExporter(reader)
   readPropagators(reader)
-  const level = reader.get('OTEL_LOG_LEVEL')?.toLowerCase()
+  const level = reader.word('OTEL_LOG_LEVEL')
   if (level !== undefined) reader.giveIfValid('log.level', LOG_LEVELS[level] ?? level, 'OTEL_LOG_LEVEL')
 }
 
 const LOG_LEVELS: Readonly<Record<string, string>> = { none: 'silent', verbose: 'trace', all: 'trace' }
 
 function readTracesExporter(reader: OtelReader): void {
-  const exporters = reader.get('OTEL_TRACES_EXPORTER')?.split(',')
+  const exporters = reader
+    .word('OTEL_TRACES_EXPORTER')
+    ?.split(',')
+    .map((name) => name.trim())
   if (exporters === undefined || exporters.includes('otlp')) return
   if (exporters.includes('none')) reader.give('otlp.enabled', false, 'OTEL_TRACES_EXPORTER')
   else reader.ignored('OTEL_TRACES_EXPORTER', 'expected otlp or none')
@@ -147,7 +156,7 @@ function readTracesExporter(reader: OtelReader): void {
 /** W3C headers and baggage always pass; only B3 can be chosen. */
 function readPropagators(reader: OtelReader): void {
   const names = reader
-    .get('OTEL_PROPAGATORS')
+    .word('OTEL_PROPAGATORS')
     ?.split(',')
     .map((name) => name.trim())
   if (names === undefined) return

@@ -20,6 +20,23 @@ test('samplers map to a ratio and to whether the parent decides', async () => {
   }
 })
 
+test('what names one of few may be in any case', async () => {
+  const { config, warnings } = await accepted({
+    env: {
+      OTEL_TRACES_SAMPLER: 'ParentBased_TraceIdRatio',
+      OTEL_TRACES_SAMPLER_ARG: '0.5',
+      OTEL_TRACES_EXPORTER: 'Console, None',
+      OTEL_EXPORTER_OTLP_COMPRESSION: 'GZIP',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'GRPC',
+      OTEL_PROPAGATORS: 'TraceContext,Baggage',
+    },
+  })
+  assert.deepEqual(warnings, [])
+  const { otlp, trace, sample } = config
+  assert.deepEqual([sample, trace.parentBased, otlp.enabled, otlp.compression], [0.5, true, false, 'gzip'])
+  assert.equal(trace.b3, 'off')
+})
+
 test('values that cannot be used are warned of and ignored, never a fault', async () => {
   const { config, warnings } = await accepted({
     env: {
