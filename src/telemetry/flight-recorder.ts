@@ -4,14 +4,14 @@
  * exchanges are written a second time into a ring of their own, so that a flood of good ones doesn't push them out.
  */
 import type { Exchange } from '../exchange/exchange.ts'
-import { type CallView, readCall } from './call-record.ts'
+import { readCall } from './call-record.ts'
 import { readFacts } from './connection-facts.ts'
 import * as L from './record-layout.ts'
-import { type ExchangeView, viewExchange } from './record-view.ts'
+import { type DatedView, dated, type ExchangeView, viewExchange } from './record-view.ts'
 import { type DetailRedaction, type ExchangeDetails, viewDetails } from './recorder/details.ts'
 import { openRing, type RingMemory, RingWriter } from './ring.ts'
 import { SpanRecorder } from './span-record.ts'
-import { readTunnel, type TunnelView } from './tunnel-record.ts'
+import { readTunnel } from './tunnel-record.ts'
 
 export interface RecorderQuery {
   /** Most entries to give, newest first; default 100. */
@@ -23,7 +23,7 @@ export interface RecorderQuery {
 }
 
 export type RecordedExchange = ExchangeView & ExchangeDetails
-export type RecordedView = RecordedExchange | TunnelView | CallView
+export type RecordedView = RecordedExchange | DatedView
 
 const MAX_LIMIT = 1000
 
@@ -58,9 +58,9 @@ export class FlightRecorder {
       if (found.length >= limit) break
       const view =
         kind === L.TUNNEL
-          ? readTunnel(recorder.ring.memory, at)
+          ? dated(readTunnel(recorder.ring.memory, at), this.#originUs)
           : kind === L.CALL
-            ? readCall(recorder.ring.memory, at)
+            ? dated(readCall(recorder.ring.memory, at), this.#originUs)
             : this.#exchange(recorder.ring.memory, at, facts)
       if (matches(view)) found.push(view)
     }

@@ -2,10 +2,12 @@
 import { ERROR_CODES, type ErrorCode, type ErrorPhase, type ErrorSource } from '../core/errors.ts'
 import { grpcStatusName } from '../core/grpc.ts'
 import { type Direction, type Endpoint, type IdempotencyOutcome, PHASES, type Phase } from '../exchange/exchange.ts'
+import type { CallView } from './call-record.ts'
 import { textOf } from './otlp-attributes.ts'
 import * as L from './record-layout.ts'
 import { type Redactor, withoutUserinfo } from './redact.ts'
 import type { RingMemory } from './ring.ts'
+import type { TunnelView } from './tunnel-record.ts'
 
 export interface ErrorView {
   readonly code: ErrorCode
@@ -57,6 +59,15 @@ export interface ExchangeView {
   readonly idempotency: IdempotencyOutcome | undefined
   readonly tracestate: string
   readonly tail: L.RecordTail | undefined
+}
+
+/** A tunnel or a call with times since the epoch, as an exchange has them. */
+export type DatedView = (TunnelView | CallView) & { readonly time: string }
+
+/** `originUs` is added to the clock of `view`. */
+export function dated(view: TunnelView | CallView, originUs: number): DatedView {
+  const startUs = view.startUs + originUs
+  return { ...view, time: new Date(startUs / 1000).toISOString(), startUs, endUs: view.endUs + originUs }
 }
 
 const endpoint = (address: string | undefined, port: number | undefined): Endpoint | undefined =>

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { nowUs } from '../../src/core/clock.ts'
 import { ProxyError } from '../../src/core/errors.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
@@ -38,6 +39,27 @@ test('targets that are no paths have lost user name and password', () => {
     telemetry.recorder.read().map((view) => view.kind === 'exchange' && view.path),
     ['/a:b@c', '*', 'http://shop.example', 'shop.example:443', 'http://shop.example/x?y=@'],
   )
+})
+
+test('a tunnel has its time, as an exchange does', () => {
+  const telemetry = create()
+  telemetry.recordTunnel({
+    ...{ connection: connection(), trace: undefined, sampled: false, reason: 'tls', destination: undefined },
+    ...{
+      startUs: nowUs() - 1000,
+      endUs: nowUs(),
+      bytesFromClient: 1,
+      bytesToClient: 1,
+      serverName: '',
+      alpnOffered: '',
+    },
+    ...{ connectUs: -1, tlsHandshakeUs: -1, error: undefined },
+  })
+  const [tunnel] = telemetry.recorder.read()
+  assert.ok(tunnel?.kind === 'tunnel')
+  assert.ok(Math.abs(Date.parse(tunnel.time) - Date.now()) < 5000, tunnel.time)
+  assert.ok(Math.abs(tunnel.startUs / 1000 - Date.now()) < 5000)
+  assert.ok(tunnel.endUs >= tunnel.startUs + 1000 && tunnel.endUs < tunnel.startUs + 1e6)
 })
 
 test('a flood of good exchanges pushes out good ones, not failed and slow ones, whose client is still known', () => {

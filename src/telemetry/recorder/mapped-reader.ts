@@ -3,7 +3,7 @@ import { readCall } from '../call-record.ts'
 import { readFacts } from '../connection-facts.ts'
 import type { RecordedView } from '../flight-recorder.ts'
 import * as L from '../record-layout.ts'
-import { viewExchange } from '../record-view.ts'
+import { dated, viewExchange } from '../record-view.ts'
 import { type RingMemory, ringOver, walkLeft } from '../ring.ts'
 import { readTunnel } from '../tunnel-record.ts'
 import { type DetailRedaction, maskedRedaction, viewDetails } from './details.ts'
@@ -52,11 +52,12 @@ function viewOf(
   facts: ReadonlyMap<number, L.ConnectionFactsRecord>,
   redaction: DetailRedaction,
 ): RecordedView | undefined {
+  const originUs = memory.float64[W_ORIGIN]!
   try {
-    if (kind === L.TUNNEL) return readTunnel(memory, at)
-    if (kind === L.CALL) return readCall(memory, at)
+    if (kind === L.TUNNEL) return dated(readTunnel(memory, at), originUs)
+    if (kind === L.CALL) return dated(readCall(memory, at), originUs)
     const own = facts.get(memory.int32[at * 2 + L.H_CONNECTION]!)
-    const view = viewExchange(memory, at, own, redaction.query, memory.float64[W_ORIGIN]!)
+    const view = viewExchange(memory, at, own, redaction.query, originUs)
     return { ...view, ...viewDetails(memory, at, redaction) }
   } catch {
     return undefined
