@@ -36,34 +36,34 @@ class Group implements Served {
     this.#log = log
   }
 
-  /** Fork one; resolves when it listens. */
-  async fork(): Promise<Listening['listening']> {
+  /** Fork one; resolves when it listens, rejects where it ends before that. */
+  fork(): Promise<Listening['listening']> {
     const worker = cluster.fork()
-    worker.on('message', (message: Answered) => {
-      if (typeof message?.id === 'number') this.#pending.get(message.id)?.(message.answer)
-    })
-    const listening = new Promise<Listening['listening']>((resolve) => {
-      worker.on('message', (message: Listening) => {
-        if (message?.listening === undefined) return
-        const { listening } = message
-        void this.#askOne(worker, this.#keysQuestion).then(() => resolve(listening))
+    let listens = false
+    return new Promise((resolve, reject) => {
+      worker.on('message', (message: Answered | Listening) => {
+        if ('id' in message) this.#pending.get(message.id)?.(message.answer)
+        if (!('listening' in message)) return
+        listens = true
+        void this.#askOne(worker, this.#keysQuestion).then(() => resolve(message.listening))
+      })
+      worker.once('exit', (code: number | null, signal: string | null) => {
+        const { pid } = worker.process
+        if (!listens) return reject(new Error(`process ${pid} ended with ${code ?? signal} before it listened`))
+        if (!this.draining) this.#log.error({ pid, code, signal }, 'a process ended and is replaced')
+        this.#replace()
       })
     })
-    const ended = once(worker, 'exit').then(([code]) => {
-      this.#ended(worker, code as number)
-      throw new Error(`a process ended with ${code} before it listened`)
-    })
-    ended.catch(() => {
-      // Told by #ended; whoever waits for the start gets it from the race.
-    })
-    return Promise.race([listening, ended])
   }
 
-  #ended(worker: Worker, code: number): void {
-    if (this.draining) return
-    this.#log.error({ pid: worker.process.pid, code }, 'a process ended and is replaced')
-    setTimeout(() => {
-      if (!this.draining) this.fork().catch((error) => this.#log.error({ err: error }, 'no replacement started'))
+  /** Again and again, until one listens. */
+  #replace(): void {
+    setTimeout(async () => {
+      if (this.draining) return
+      await this.fork().catch((error) => {
+        this.#log.error({ err: error }, 'no replacement started')
+        this.#replace()
+      })
     }, RESTART_MS)
   }
 
@@ -143,6 +143,16 @@ export async function runCluster(config: Config, live: LiveConfig): Promise<void
   if (config.tls.fips) enableFips()
   const log = createLog({ level: config.log.level })
   const group = new Group(log)
+  try {
+    await serveTogether(group, config, live, log)
+  } catch (error) {
+    // They would keep this process, and serve on without it.
+    await group.end(0)
+    throw error
+  }
+}
+
+async function serveTogether(group: Group, config: Config, live: LiveConfig, log: OperationalLog): Promise<void> {
   setInterval(() => group.rotateTicketKeys(), ROTATE_MS).unref()
   // Each process accepts for itself: handed out by the first one, a connection given to a process that has just died
   // would hang for ever.

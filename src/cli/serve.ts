@@ -18,6 +18,7 @@ export async function serve(): Promise<void> {
     ])
     if ('exitCode' in started) {
       process.exitCode = started.exitCode
+      leaveFirst()
       return
     }
     warnOfRuntime()
@@ -28,8 +29,12 @@ export async function serve(): Promise<void> {
     await runProxy(command, live.current, live)
   } catch (error) {
     tellWhy(error)
+    leaveFirst()
   }
 }
+
+/** One of the processes of `--concurrency` that cannot start: the channel to the first one must not keep it. */
+const leaveFirst = (): void => process.channel?.unref()
 
 /** What the thread answers. Rejects where it fails, for want of memory say. */
 function inThread<Answer>(job: Job): Promise<Answer> {

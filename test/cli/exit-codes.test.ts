@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import test from 'node:test'
 import { tempFile } from '../config/support.ts'
 import { hopscope } from './support.ts'
@@ -40,3 +42,21 @@ test('--version prints the version of the package', async () => {
   assert.equal(code, 0)
   assert.match(stdout, /^\d+\.\d+\.\d+/)
 })
+
+for (const concurrency of ['1', '2']) {
+  test(`a server that cannot have an address exits 1, --concurrency ${concurrency}`, async (t) => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    t.after(() => other.close())
+    const taken = `127.0.0.1:${(other.address() as AddressInfo).port}`
+    for (const name of ['listen', 'admin', 'metrics']) {
+      const addresses = { listen: '127.0.0.1:0', admin: 'off', metrics: 'off', [name]: taken }
+      const flags = Object.entries(addresses).flatMap(([flag, address]) => [`--${flag}`, address])
+      const args = ['proxy', '--upstream', 'http://127.0.0.1:1', '--concurrency', concurrency, ...flags]
+      // The other processes have the same standard error: it closes when all have ended.
+      const { code, stderr } = await hopscope(args)
+      assert.equal(code, 1, name)
+      assert.match(stderr, /EADDRINUSE/)
+    }
+  })
+}

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { createServer, get, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startInstance } from './instance.ts'
+import { rootCertificates } from 'node:tls'
+import { tempFile } from '../config/support.ts'
+import { eventually } from '../support/proxy.ts'
+import { childrenOf, startInstance } from './instance.ts'
 
-const children = (pid: number): number[] =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
+const skip = process.platform !== 'linux'
 
-test('--concurrency 2: metrics add up, and a process that is killed is replaced', {
-  skip: process.platform !== 'linux',
-}, async (t) => {
+test('--concurrency 2: metrics add up, and a process that is killed is replaced', { skip }, async (t) => {
   const origin = createServer((_request, response) => response.end('ok')).listen(0, '127.0.0.1')
   await once(origin, 'listening')
   const upstream = `http://127.0.0.1:${(origin.address() as AddressInfo).port}`
@@ -35,12 +35,12 @@ test('--concurrency 2: metrics add up, and a process that is killed is replaced'
   const exchanges = await (await fetch(`http://127.0.0.1:${instance.adminPort}/exchanges`)).json()
   assert.equal((exchanges as unknown[]).length, 10)
 
-  const before = children(instance.child.pid!)
+  const before = childrenOf(instance.child)
   assert.equal(before.length, 2)
   process.kill(before[0]!, 'SIGKILL')
   const deadline = Date.now() + 8000
   const replaced = (): boolean => {
-    const now = children(instance.child.pid!)
+    const now = childrenOf(instance.child)
     return now.length === 2 && !now.includes(before[0]!)
   }
   while (!replaced()) {
@@ -49,4 +49,24 @@ test('--concurrency 2: metrics add up, and a process that is killed is replaced'
     await sleep(50)
   }
   assert.equal(await call(), 200)
+})
+
+test('a replacement that cannot start is replaced itself, until one can', { skip }, async (t) => {
+  const file = tempFile(t, rootCertificates[0]!, 'authority.pem')
+  const otlp = ['--otlp-endpoint', 'https://127.0.0.1:1', '--otlp-certificate', file]
+  const instance = await startInstance('http://127.0.0.1:1', ['--concurrency', '2', ...otlp])
+  t.after(() => instance.stop('SIGKILL'))
+  const [killed, other] = childrenOf(instance.child)
+  rmSync(file)
+  process.kill(killed!, 'SIGKILL')
+  const failed = (): boolean => instance.lines.some((line) => line.includes('no replacement started'))
+  await eventually('replacement that fails', failed)
+  writeFileSync(file, rootCertificates[0]!)
+  const processes = async (): Promise<unknown[]> => {
+    const answer = await fetch(`http://127.0.0.1:${instance.adminPort}/idempotency`)
+    return ((await answer.json()) as { processes: unknown[] }).processes
+  }
+  await eventually('replacement', async () => (await processes()).length === 2)
+  const now = childrenOf(instance.child)
+  assert.ok(now.length === 2 && !now.includes(killed!) && now.includes(other!), `${now}`)
 })

@@ -1,6 +1,7 @@
 /** A real `hopscope proxy` process of a test: started by its command line, stopped by its pid. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 
@@ -16,6 +17,10 @@ export interface Instance {
   /** Send a signal and wait for the end; the exit code, or the signal's name. */
   stop(signal?: NodeJS.Signals): Promise<number | string>
 }
+
+/** Processes that a process started; Linux only. */
+export const childrenOf = ({ pid }: ChildProcess): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
 
 /** Longest wait for a start. */
 const START_MS = 10_000
