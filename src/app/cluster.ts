@@ -3,7 +3,6 @@
  * socket. A process that dies is replaced; its connections are lost, the others' are not.
  */
 import cluster, { type Worker } from 'node:cluster'
-import { once } from 'node:events'
 import { type LiveConfig, watchFile } from '../config/reload.ts'
 import type { Config } from '../config/schema.ts'
 import type { LogLevel } from '../core/log.ts'
@@ -47,6 +46,11 @@ class Group implements Served {
         listens = true
         void this.#askOne(worker, this.#keysQuestion).then(() => resolve(message.listening))
       })
+      worker.on('error', (error) => {
+        this.#log.warn({ err: error, pid: worker.process.pid }, 'a process could not be reached')
+        // Not even started, so there will be no exit.
+        if (worker.process.pid === undefined) reject(error)
+      })
       worker.once('exit', (code: number | null, signal: string | null) => {
         const { pid } = worker.process
         if (!listens) return reject(new Error(`process ${pid} ended with ${code ?? signal} before it listened`))
@@ -84,15 +88,17 @@ class Group implements Served {
 
   #askOne(worker: Worker, question: Question): Promise<unknown> {
     const id = this.#nextId++
+    const unanswered = (): void => this.#pending.get(id)?.(undefined)
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#pending.get(id)?.(undefined), ANSWER_MS)
+      const timer = setTimeout(unanswered, ANSWER_MS)
       this.#pending.set(id, (answer) => {
         clearTimeout(timer)
         this.#pending.delete(id)
         resolve(answer)
       })
-      if (worker.isConnected()) worker.send({ id, question })
-      else this.#pending.get(id)?.(undefined)
+      // It may have died without our knowing yet.
+      if (worker.isConnected()) worker.send({ id, question }, (error) => error !== null && unanswered())
+      else unanswered()
     })
   }
 
@@ -128,7 +134,7 @@ class Group implements Served {
   async end(deadlineMs: number): Promise<void> {
     this.draining = true
     const workers = (Object.values(cluster.workers ?? {}) as Worker[]).filter((worker) => !worker.isDead())
-    const exits = workers.map((worker) => once(worker.process, 'exit'))
+    const exits = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)))
     for (const worker of workers) worker.process.kill('SIGTERM')
     const force = setTimeout(() => {
       for (const worker of workers) worker.process.kill('SIGKILL')

@@ -8,9 +8,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { rootCertificates } from 'node:tls'
 import { tempFile } from '../config/support.ts'
 import { eventually } from '../support/proxy.ts'
-import { childrenOf, startInstance } from './instance.ts'
+import { childrenOf, type Instance, startInstance } from './instance.ts'
 
 const skip = process.platform !== 'linux'
+
+/** So many processes answer when they are asked something. */
+async function answering({ adminPort }: Instance): Promise<number> {
+  const answer = await fetch(`http://127.0.0.1:${adminPort}/idempotency`)
+  return ((await answer.json()) as { processes: unknown[] }).processes.length
+}
 
 test('--concurrency 2: metrics add up, and a process that is killed is replaced', { skip }, async (t) => {
   const origin = createServer((_request, response) => response.end('ok')).listen(0, '127.0.0.1')
@@ -62,11 +68,25 @@ test('a replacement that cannot start is replaced itself, until one can', { skip
   const failed = (): boolean => instance.lines.some((line) => line.includes('no replacement started'))
   await eventually('replacement that fails', failed)
   writeFileSync(file, rootCertificates[0]!)
-  const processes = async (): Promise<unknown[]> => {
-    const answer = await fetch(`http://127.0.0.1:${instance.adminPort}/idempotency`)
-    return ((await answer.json()) as { processes: unknown[] }).processes
-  }
-  await eventually('replacement', async () => (await processes()).length === 2)
+  await eventually('replacement', async () => (await answering(instance)) === 2)
   const now = childrenOf(instance.child)
   assert.ok(now.length === 2 && !now.includes(killed!) && now.includes(other!), `${now}`)
+})
+
+test('a process that dies while it is asked something is replaced', { skip }, async (t) => {
+  const instance = await startInstance('http://127.0.0.1:1', ['--concurrency', '2'])
+  t.after(() => instance.stop('SIGKILL'))
+  const metrics = `http://127.0.0.1:${instance.metricsPort}/metrics`
+  // On a connection that is there already: the question goes out before the death is heard of.
+  await (await fetch(metrics)).text()
+  const [killed] = childrenOf(instance.child)
+  instance.child.kill('SIGSTOP')
+  const scrape = fetch(metrics)
+  await sleep(100)
+  process.kill(killed!, 'SIGKILL')
+  await sleep(100)
+  instance.child.kill('SIGCONT')
+  assert.equal((await scrape).status, 200)
+  await eventually('replacement', async () => !childrenOf(instance.child).includes(killed!))
+  await eventually('answer of two', async () => (await answering(instance)) === 2)
 })
