@@ -1,6 +1,17 @@
 /** What the first process of `--concurrency N` and the ones that take traffic say to each other. */
+import type { Started } from '../config/load.ts'
 import type { LogLevel } from '../core/log.ts'
 import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
+
+/** The first message of a process: it asks what to run. */
+export interface Starting {
+  readonly starting: true
+}
+
+/** The answer. */
+export interface Start {
+  readonly start: Started
+}
 
 export type Question =
   | { readonly ask: 'snapshot' }

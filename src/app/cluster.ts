@@ -3,6 +3,8 @@
  * socket. A process that dies is replaced; its connections are lost, the others' are not.
  */
 import cluster, { type Worker } from 'node:cluster'
+import type { Server } from '../config/commands.ts'
+import type { Started } from '../config/load.ts'
 import { type LiveConfig, watchFile } from '../config/reload.ts'
 import type { Config } from '../config/schema.ts'
 import type { LogLevel } from '../core/log.ts'
@@ -11,7 +13,7 @@ import { createLog, type OperationalLog } from '../telemetry/log.ts'
 import { mergeScrapes, type ScrapeResult } from '../telemetry/metrics.ts'
 import { enableFips } from '../tls/fips.ts'
 import { newTicketKeys, ROTATE_MS } from '../tls/ticket-keys.ts'
-import type { Answered, Listening, Question } from './cluster-protocol.ts'
+import type { Answered, Listening, Question, Start, Starting } from './cluster-protocol.ts'
 import { tellOfReload } from './reload-report.ts'
 import { type Served, startServers } from './servers.ts'
 
@@ -26,13 +28,16 @@ const END_MARGIN_MS = 5000
 class Group implements Served {
   readonly #pending = new Map<number, (answer: unknown) => void>()
   readonly #log: OperationalLog
+  readonly #started: () => Started
   #nextId = 1
   /** A client may come to another process with its session the next time. */
   #ticketKeys = newTicketKeys()
   draining = false
 
-  constructor(log: OperationalLog) {
+  /** `started`: what a process is to run from now on. */
+  constructor(log: OperationalLog, started: () => Started) {
     this.#log = log
+    this.#started = started
   }
 
   /** Fork one; resolves when it listens, rejects where it ends before that. */
@@ -40,7 +45,8 @@ class Group implements Served {
     const worker = cluster.fork()
     let listens = false
     return new Promise((resolve, reject) => {
-      worker.on('message', (message: Answered | Listening) => {
+      worker.on('message', (message: Starting | Listening | Answered) => {
+        if ('starting' in message) worker.send({ start: this.#started() } satisfies Start)
         if ('id' in message) this.#pending.get(message.id)?.(message.answer)
         if (!('listening' in message)) return
         listens = true
@@ -145,10 +151,10 @@ class Group implements Served {
 }
 
 /** The first process. */
-export async function runCluster(config: Config, live: LiveConfig): Promise<void> {
+export async function runCluster(command: Server, config: Config, live: LiveConfig): Promise<void> {
   if (config.tls.fips) enableFips()
   const log = createLog({ level: config.log.level })
-  const group = new Group(log)
+  const group = new Group(log, () => ({ command, ...live.started }))
   try {
     await serveTogether(group, config, live, log)
   } catch (error) {
@@ -163,6 +169,8 @@ async function serveTogether(group: Group, config: Config, live: LiveConfig, log
   // Each process accepts for itself: handed out by the first one, a connection given to a process that has just died
   // would hang for ever.
   cluster.schedulingPolicy = cluster.SCHED_NONE
+  // Values in effect are a Map.
+  cluster.setupPrimary({ serialization: 'advanced' })
   const [listening] = await Promise.all(Array.from({ length: config.concurrency }, () => group.fork()))
   let asked = false
   const end = (why: string): void => {

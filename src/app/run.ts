@@ -11,7 +11,7 @@ import { startServers } from './servers.ts'
 export async function runProxy(command: 'proxy' | 'sidecar', config: Config, live: LiveConfig): Promise<void> {
   if (config.concurrency > 1 && cluster.isPrimary) {
     const { runCluster } = await import('./cluster.ts')
-    await runCluster(config, live)
+    await runCluster(command, config, live)
     return
   }
   const proxy = await startProxy({ command, config })

@@ -1,20 +1,12 @@
 /** The thread that reads the configuration of a server: the command line at the start, the same input again at a reload. */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Server } from '../config/commands.ts'
 import type { Values } from '../config/layer.ts'
-import type { InEffect, LoadInput } from '../config/load.ts'
+import type { LoadInput, Started } from '../config/load.ts'
 import type { Reread } from '../config/reread.ts'
 
 export type Job =
   | { readonly job: 'start' }
   | { readonly job: 'reread'; readonly input: LoadInput; readonly before: Values }
-
-/** A start. */
-export interface Started {
-  readonly command: Server
-  readonly input: LoadInput
-  readonly loaded: InEffect
-}
 
 /** Help was asked for, or something is wrong: it was said. */
 export interface Ended {

@@ -2,10 +2,14 @@
  * `hopscope proxy` and `hopscope sidecar`. Schema, YAML and command line are read in a thread that ends after it: what they
  * take, 12 MiB, is not the proxy's, and reading them again takes nothing from the data thread (ADR 84).
  */
+import cluster from 'node:cluster'
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import type { Start, Starting } from '../app/cluster-protocol.ts'
+import type { Started } from '../config/load.ts'
 import { LiveConfig } from '../config/reload.ts'
 import type { Reread } from '../config/reread.ts'
-import type { Ended, Job, Started } from './config-thread.ts'
+import type { Ended, Job } from './config-thread.ts'
 import { tellWhy } from './failure.ts'
 import { warnOfRuntime } from './runtime.ts'
 
@@ -13,12 +17,11 @@ import { warnOfRuntime } from './runtime.ts'
 export async function serve(): Promise<void> {
   try {
     const [started, { runProxy }] = await Promise.all([
-      inThread<Started | Ended>({ job: 'start' }),
+      cluster.isWorker ? fromFirst() : inThread<Started | Ended>({ job: 'start' }),
       import('../app/run.ts'),
     ])
     if ('exitCode' in started) {
       process.exitCode = started.exitCode
-      leaveFirst()
       return
     }
     warnOfRuntime()
@@ -29,12 +32,18 @@ export async function serve(): Promise<void> {
     await runProxy(command, live.current, live)
   } catch (error) {
     tellWhy(error)
-    leaveFirst()
+    // One of the processes of --concurrency: the channel to the first one must not keep what cannot start.
+    process.channel?.unref()
   }
 }
 
-/** One of the processes of `--concurrency` that cannot start: the channel to the first one must not keep it. */
-const leaveFirst = (): void => process.channel?.unref()
+/** One of several runs what the first one runs: the file may hold by now what waits for a restart, or a fault. */
+async function fromFirst(): Promise<Started> {
+  // What is sent before anybody listens is lost.
+  process.send!({ starting: true } satisfies Starting)
+  const [{ start }] = (await once(process, 'message')) as [Start]
+  return start
+}
 
 /** What the thread answers. Rejects where it fails, for want of memory say. */
 function inThread<Answer>(job: Job): Promise<Answer> {

@@ -1,6 +1,6 @@
 /** Flags over environment over file over defaults: one frozen configuration, or every fault at once. */
 import { cautions, crossFaults } from './checks.ts'
-import type { Command } from './commands.ts'
+import type { Command, Server } from './commands.ts'
 import { type Env, readEnvironment, readFlags } from './environment.ts'
 import { type Fault, shown } from './fault.ts'
 import { deepFreeze } from './frozen.ts'
@@ -31,6 +31,13 @@ export interface InEffect {
 export interface Loaded extends InEffect {
   readonly ok: true
   readonly warnings: readonly string[]
+}
+
+/** What a server starts from. Plain data: it crosses threads and processes. */
+export interface Started {
+  readonly command: Server
+  readonly input: LoadInput
+  readonly loaded: InEffect
 }
 
 export interface Refused {

@@ -4,7 +4,7 @@ import { readFileSync, watch } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { deepFreeze } from './frozen.ts'
 import type { Values } from './layer.ts'
-import type { Described, InEffect, LoadInput } from './load.ts'
+import type { Described, InEffect, LoadInput, Started } from './load.ts'
 import type { ReloadOutcome, Reread } from './reread.ts'
 import type { Config } from './schema.ts'
 
@@ -27,6 +27,11 @@ export class LiveConfig {
 
   get current(): Config {
     return this.#now.config
+  }
+
+  /** What another process needs to run with the values in effect, and to read them again. */
+  get started(): Omit<Started, 'command'> {
+    return { input: this.#input, loaded: this.#now }
   }
 
   /** The file that is read, undefined where there is none. */

@@ -8,15 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { rootCertificates } from 'node:tls'
 import { tempFile } from '../config/support.ts'
 import { eventually } from '../support/proxy.ts'
-import { childrenOf, type Instance, startInstance } from './instance.ts'
+import { answers, childrenOf, startInstance } from './instance.ts'
 
 const skip = process.platform !== 'linux'
-
-/** So many processes answer when they are asked something. */
-async function answering({ adminPort }: Instance): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${adminPort}/idempotency`)
-  return ((await answer.json()) as { processes: unknown[] }).processes.length
-}
 
 test('--concurrency 2: metrics add up, and a process that is killed is replaced', { skip }, async (t) => {
   const origin = createServer((_request, response) => response.end('ok')).listen(0, '127.0.0.1')
@@ -68,7 +62,7 @@ test('a replacement that cannot start is replaced itself, until one can', { skip
   const failed = (): boolean => instance.lines.some((line) => line.includes('no replacement started'))
   await eventually('replacement that fails', failed)
   writeFileSync(file, rootCertificates[0]!)
-  await eventually('replacement', async () => (await answering(instance)) === 2)
+  await eventually('replacement', async () => (await answers(instance)).length === 2)
   const now = childrenOf(instance.child)
   assert.ok(now.length === 2 && !now.includes(killed!) && now.includes(other!), `${now}`)
 })
@@ -88,5 +82,5 @@ test('a process that dies while it is asked something is replaced', { skip }, as
   instance.child.kill('SIGCONT')
   assert.equal((await scrape).status, 200)
   await eventually('replacement', async () => !childrenOf(instance.child).includes(killed!))
-  await eventually('answer of two', async () => (await answering(instance)) === 2)
+  await eventually('answer of two', async () => (await answers(instance)).length === 2)
 })

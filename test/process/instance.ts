@@ -22,6 +22,12 @@ export interface Instance {
 export const childrenOf = ({ pid }: ChildProcess): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
 
+/** What the processes of `--concurrency` say of idempotency: one answer of each that serves. */
+export async function answers({ adminPort }: Instance): Promise<readonly { readonly store: string }[]> {
+  const answer = await fetch(`http://127.0.0.1:${adminPort}/idempotency`)
+  return ((await answer.json()) as { processes: { store: string }[] }).processes
+}
+
 /** Longest wait for a start. */
 const START_MS = 10_000
 

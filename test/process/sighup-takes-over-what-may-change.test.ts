@@ -8,7 +8,7 @@ import { after, before, type TestContext, test } from 'node:test'
 import { Origin, ok } from '../support/origin.ts'
 import { eventually } from '../support/proxy.ts'
 import { Collector } from '../telemetry/collector.ts'
-import { type Instance, startInstance } from './instance.ts'
+import { answers, childrenOf, type Instance, startInstance } from './instance.ts'
 
 /** Slower than any timeout that the tests set, faster than those they start with. */
 const SLOW_MS = 700
@@ -174,3 +174,25 @@ for (const by of ['signal', 'watch'] as const) {
     assert.equal(told.length, 2, told.join('\n'))
   })
 }
+
+test('a process that is replaced runs what is in effect, not what the file says', {
+  skip: process.platform !== 'linux',
+}, async (t) => {
+  const proxy = await Configured.start(t, { timeouts: { firstByteMs: 5000 } }, ['--concurrency', '2'])
+  const { instance } = proxy
+  const killOne = async (): Promise<void> => {
+    const [killed] = childrenOf(instance.child)
+    process.kill(killed!, 'SIGKILL')
+    await eventually('replacement', async () => {
+      return !childrenOf(instance.child).includes(killed!) && (await answers(instance)).length === 2
+    })
+  }
+  const timeouts = { firstByteMs: 100 }
+  await proxy.told(JSON.stringify({ timeouts, idempotency: { mode: 'honour', store: 'file:/nowhere' } }), READ)
+  await killOne()
+  assert.deepEqual(await answers(instance), [{ store: 'off' }, { store: 'off' }], 'that waits for a restart')
+  await proxy.told('nonsense: 1', 'the new configuration is refused')
+  await killOne()
+  const statuses = await Promise.all(Array.from({ length: 8 }, () => proxy.status('/slow')))
+  assert.deepEqual(new Set(statuses), new Set([504]))
+})
