@@ -14,6 +14,7 @@ import { mergeScrapes, type ScrapeResult } from '../telemetry/metrics.ts'
 import { enableFips } from '../tls/fips.ts'
 import { newTicketKeys, ROTATE_MS } from '../tls/ticket-keys.ts'
 import type { Answered, Listening, Question, Start, Starting } from './cluster-protocol.ts'
+import { ending } from './ending.ts'
 import { tellOfReload } from './reload-report.ts'
 import { type Served, startServers } from './servers.ts'
 
@@ -172,28 +173,25 @@ async function serveTogether(group: Group, config: Config, live: LiveConfig, log
   // Values in effect are a Map.
   cluster.setupPrimary({ serialization: 'advanced' })
   const [listening] = await Promise.all(Array.from({ length: config.concurrency }, () => group.fork()))
-  let asked = false
-  const end = (why: string): void => {
-    if (asked) process.exit(1)
-    asked = true
+  const end = ending((why) => {
     log.info({ why }, 'draining')
     group
       .end(live.current.timeouts.drainMs + END_MARGIN_MS)
       .finally(() => log.flush())
       .finally(() => process.exit(0))
-  }
+  })
   const servers = await startServers({
     served: group,
     config,
     describeConfig: () => live.describe(),
-    onQuit: () => end('quit'),
+    onQuit: () => end.begin('quit'),
     onDrain: () => {
       group.draining = true
       void group.ask({ ask: 'drain' })
     },
   })
-  process.on('SIGTERM', () => end('SIGTERM'))
-  process.on('SIGINT', () => end('SIGINT'))
+  process.on('SIGTERM', end.signal)
+  process.on('SIGINT', end.signal)
   // Each process reads the file for itself; this one's reading is what the log, /config and the drain go by.
   live.onChange((now) => {
     log.level = now.log.level

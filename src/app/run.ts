@@ -3,6 +3,7 @@ import cluster from 'node:cluster'
 import { type LiveConfig, watchFile } from '../config/reload.ts'
 import type { Config } from '../config/schema.ts'
 import type { Asked, Question } from './cluster-protocol.ts'
+import { type Ending, ending } from './ending.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { tellOfReload } from './reload-report.ts'
 import { startServers } from './servers.ts'
@@ -15,36 +16,34 @@ export async function runProxy(command: 'proxy' | 'sidecar', config: Config, liv
     return
   }
   const proxy = await startProxy({ command, config })
-  const end = ending(proxy)
+  const end = ending((why) => {
+    proxy.log.info({ why }, 'draining')
+    proxy.close().finally(() => process.exit(process.exitCode ?? 0))
+  })
   process.on('uncaughtException', (error) => {
     process.exitCode = 1
     proxy.log.error({ err: error }, 'a fault of ours')
-    end('fault')
+    end.begin('fault')
   })
-  process.on('SIGTERM', () => end('SIGTERM'))
   live.onChange((now) => proxy.reconfigure(now))
-  if (cluster.isWorker) serveQuestions(proxy, live)
+  if (cluster.isWorker) serveQuestions(proxy, live, end)
   else await serveAlone(proxy, config, live, end)
 }
 
 /** The only process: it has the servers and the terminal. */
-async function serveAlone(
-  proxy: RunningProxy,
-  config: Config,
-  live: LiveConfig,
-  end: (why: string) => void,
-): Promise<void> {
+async function serveAlone(proxy: RunningProxy, config: Config, live: LiveConfig, end: Ending): Promise<void> {
   const servers = await startServers({
     served: proxy,
     config,
     describeConfig: () => live.describe(),
-    onQuit: () => end('quit'),
+    onQuit: () => end.begin('quit'),
     onDrain: () => proxy.plane.startDraining(),
   }).catch(async (error) => {
     await proxy.close(0)
     throw error
   })
-  process.on('SIGINT', () => end('SIGINT'))
+  process.on('SIGTERM', end.signal)
+  process.on('SIGINT', end.signal)
   const reload = async (): Promise<void> => tellOfReload(proxy.log, await live.reload())
   if (live.file !== undefined) watchFile(live.file, reload)
   process.on('SIGHUP', reload)
@@ -52,7 +51,7 @@ async function serveAlone(
 }
 
 /** One of several: the first process has the servers and asks. The terminal's ctrl-C and hang-up are its business too. */
-function serveQuestions(proxy: RunningProxy, live: LiveConfig): void {
+function serveQuestions(proxy: RunningProxy, live: LiveConfig, end: Ending): void {
   const answer = (question: Question): unknown => {
     switch (question.ask) {
       case 'snapshot':
@@ -74,6 +73,8 @@ function serveQuestions(proxy: RunningProxy, live: LiveConfig): void {
         return true
     }
   }
+  // One sent to the whole group comes twice: from the sender and from the first process, which is the one to use force.
+  process.on('SIGTERM', end.begin)
   process.on('SIGINT', () => {})
   process.on('SIGHUP', () => {})
   process.on('message', async ({ id, question }: Asked) => {
@@ -81,15 +82,4 @@ function serveQuestions(proxy: RunningProxy, live: LiveConfig): void {
   })
   process.on('disconnect', () => process.exit(1))
   process.send?.({ listening: proxy.address })
-}
-
-/** The first call drains and exits, the second exits at once. */
-function ending(proxy: RunningProxy): (why: string) => void {
-  let asked = false
-  return (why) => {
-    if (asked) process.exit(process.exitCode ?? 1)
-    asked = true
-    proxy.log.info({ why }, 'draining')
-    proxy.close().finally(() => process.exit(process.exitCode ?? 0))
-  }
 }
