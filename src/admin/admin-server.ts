@@ -2,7 +2,7 @@
 import { isLogLevel, LOG_LEVELS, type LogLevel } from '../core/log.ts'
 import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
 import { type ControlRequest, type ControlServer, json, type Reply, startServer } from './http-server.ts'
-import { isAllowedHost } from './loopback.ts'
+import { isAllowedHost, isOfOtherSite } from './loopback.ts'
 
 export interface Readiness {
   readonly ready: boolean
@@ -87,10 +87,14 @@ function setLevel(options: AdminOptions, { url, body }: ControlRequest): Reply {
 export function startAdmin(options: AdminOptions): Promise<ControlServer> {
   const more = new Set(options.allowedHosts ?? [])
   return startServer(options.host, options.port, (request) => {
-    if (!isAllowedHost(request.host, more)) return json(421, { error: 'this Host is not served here' })
-    const path = Object.hasOwn(ROUTES, request.url.pathname) ? ROUTES[request.url.pathname] : undefined
+    const { method, headers, url } = request
+    if (!isAllowedHost(headers.host, more)) return json(421, { error: 'this Host is not served here' })
+    if (method !== 'GET' && method !== 'HEAD' && isOfOtherSite(headers)) {
+      return json(403, { error: 'not from a page of another site' })
+    }
+    const path = Object.hasOwn(ROUTES, url.pathname) ? ROUTES[url.pathname] : undefined
     if (path === undefined) return json(404, { error: 'no such path', paths: Object.keys(ROUTES) })
-    const route = path[request.method === 'HEAD' ? 'GET' : request.method]
+    const route = path[method === 'HEAD' ? 'GET' : method]
     if (route === undefined) return json(405, { error: 'method not allowed', methods: Object.keys(path) })
     return route(options, request)
   })

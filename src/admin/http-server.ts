@@ -1,5 +1,11 @@
 /** A small HTTP server for control: fixed routes, short answers, tight limits. Never on the data path. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { listenHost } from '../core/listen-host.ts'
 
@@ -14,7 +20,7 @@ export type Handler = (request: ControlRequest) => Reply | Promise<Reply>
 export interface ControlRequest {
   readonly method: string
   readonly url: URL
-  readonly host: string | undefined
+  readonly headers: IncomingHttpHeaders
   readonly body: string
 }
 
@@ -78,7 +84,7 @@ async function serve(req: IncomingMessage, res: ServerResponse, handler: Handler
     reply =
       body === undefined
         ? json(413, { error: 'the body is too large' })
-        : await handler({ method: req.method ?? '', url, host: req.headers.host, body })
+        : await handler({ method: req.method ?? '', url, headers: req.headers, body })
   } catch (error) {
     reply = json(500, { error: error instanceof Error ? error.message : String(error) })
   }

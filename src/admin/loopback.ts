@@ -1,4 +1,5 @@
-/** Which requests the admin server answers: those of this machine, and not of a web page that was led here by DNS. */
+/** Which requests the admin server answers: those of this machine, and not of a web page that was led here. */
+import type { IncomingHttpHeaders } from 'node:http'
 
 const LOOPBACK_NAMES = new Set(['localhost', '127.0.0.1', '[::1]'])
 
@@ -17,4 +18,14 @@ export function isAllowedHost(host: string | undefined, more: ReadonlySet<string
   if (host === undefined) return false
   const name = hostName(host)
   return LOOPBACK_NAMES.has(name) || more.has(name)
+}
+
+/**
+ * Whether a page of another site sent it. Any page can have a browser POST to 127.0.0.1 (CSRF): it does not get to read the
+ * answer, but what was asked for happens. Browsers say where it came from; other clients say nothing.
+ */
+export function isOfOtherSite({ host = '', origin, 'sec-fetch-site': site }: IncomingHttpHeaders): boolean {
+  // Another port of this machine is the same site; a page there is somebody else's all the same.
+  if (site === 'cross-site' || site === 'same-site') return true
+  return origin !== undefined && origin.replace(/^https?:\/\//, '') !== host.toLowerCase()
 }

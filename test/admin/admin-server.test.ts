@@ -11,9 +11,14 @@ interface Got {
   readonly headers: Readonly<Record<string, unknown>>
 }
 
-function call(port: number, method: string, path: string, more: { host?: string; body?: string } = {}): Promise<Got> {
+function call(
+  port: number,
+  method: string,
+  path: string,
+  more: { host?: string; body?: string; headers?: Record<string, string> } = {},
+): Promise<Got> {
   return new Promise((resolve, reject) => {
-    const headers = { host: more.host ?? `localhost:${port}` }
+    const headers = { host: more.host ?? `localhost:${port}`, ...more.headers }
     const req = request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (res) => {
       let body = ''
       res.setEncoding('utf8')
@@ -118,6 +123,28 @@ test('a request whose Host is not a name of this machine is refused: a rebound D
     assert.equal(state.drained, 0)
     for (const host of ['127.0.0.1', 'LOCALHOST:1', '[::1]:15000']) {
       assert.equal((await call(port, 'GET', '/live', { host })).status, 200, host)
+    }
+  })
+})
+
+test('a page of another site changes nothing: browsers say where a request comes from', async () => {
+  await withAdmin(async (port, state) => {
+    const foreign: Record<string, string>[] = [
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+      { origin: `http://localhost:${port + 1}` },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site', origin: `http://localhost:${port}` },
+    ]
+    for (const headers of foreign) {
+      for (const path of ['/drain', '/quit', '/log-level?level=silent']) {
+        assert.equal((await call(port, 'POST', path, { headers })).status, 403, `${path} ${JSON.stringify(headers)}`)
+      }
+      assert.equal((await call(port, 'GET', '/live', { headers })).status, 200, 'a link may lead here')
+    }
+    assert.deepEqual([state.drained, state.quit, state.level], [0, 0, 'info'])
+    for (const headers of [{ origin: `http://localhost:${port}` }, { 'sec-fetch-site': 'none' }]) {
+      assert.equal((await call(port, 'POST', '/drain', { headers })).status, 202)
     }
   })
 })
