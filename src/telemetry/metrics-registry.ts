@@ -12,6 +12,7 @@ export function createRegistry(metrics: readonly ScrapedMetric[]): Registry {
     name: 'nodejs_eventloop_utilization',
     help: 'Share of time the event loop was busy since the last scrape.',
     registers: [registry],
+    aggregator: 'average',
     collect() {
       const now = performance.eventLoopUtilization()
       this.set(performance.eventLoopUtilization(now, last).utilization)

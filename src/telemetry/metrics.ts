@@ -32,7 +32,7 @@ export interface ScrapedMetric {
   readonly type: MetricType
   readonly samples: () => readonly Sample[]
   /** How samples of several processes become one; default: added up. */
-  readonly aggregator?: 'sum' | 'min'
+  readonly aggregator?: 'sum' | 'min' | 'max'
 }
 
 export interface ScrapeResult {
@@ -111,12 +111,17 @@ export class Metrics {
   }
 
   /** A gauge read at each scrape: one number, or one per set of labels. */
-  gauge(name: string, help: string, read: () => number | readonly { labels: Labels; value: number }[]): void {
+  gauge(
+    name: string,
+    help: string,
+    read: () => number | readonly { labels: Labels; value: number }[],
+    aggregator: 'sum' | 'max' = 'sum',
+  ): void {
     const samples = (): readonly Sample[] => {
       const value = read()
       return typeof value === 'number' ? [{ labels: {}, value }] : value
     }
-    this.add({ name, help, type: 'gauge', samples })
+    this.add({ name, help, type: 'gauge', samples, aggregator })
   }
 
   /** A counter by one label. */

@@ -61,10 +61,12 @@ export class ProxyHealth {
 
   /** Put on /metrics; `counts` of the exporter are looked at for lost spans. */
   watch(metrics: Metrics, counts: () => ExporterCounts): void {
-    metrics.gauge('hopscope_descriptors', 'Open file descriptors of the process.', () => this.#limits.descriptors)
-    metrics.gauge('hopscope_descriptors_limit', 'RLIMIT_NOFILE.', () => this.#limits.descriptorsLimit)
-    metrics.gauge('hopscope_conntrack_entries', 'Connections that the host tracks.', () => this.#limits.conntrack)
-    metrics.gauge('hopscope_conntrack_limit', 'Most of them.', () => this.#limits.conntrackLimit)
+    // Of several processes the one that is nearest to its limit counts; conntrack is the host's, and the same for all.
+    const gauge = (name: string, help: string, read: () => number): void => metrics.gauge(name, help, read, 'max')
+    gauge('hopscope_descriptors', 'Open file descriptors of the process.', () => this.#limits.descriptors)
+    gauge('hopscope_descriptors_limit', 'RLIMIT_NOFILE.', () => this.#limits.descriptorsLimit)
+    gauge('hopscope_conntrack_entries', 'Connections that the host tracks.', () => this.#limits.conntrack)
+    gauge('hopscope_conntrack_limit', 'Most of them.', () => this.#limits.conntrackLimit)
     metrics.add({
       name: 'hopscope_event_loop_paused_seconds_total',
       help: 'Time in which the event loop stood still for more than 20 ms.',

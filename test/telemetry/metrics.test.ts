@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { ProxyError } from '../../src/core/errors.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { readCounts, SharedCounters } from '../../src/telemetry/counters.ts'
-import { Metrics } from '../../src/telemetry/metrics.ts'
+import { Metrics, mergeScrapes } from '../../src/telemetry/metrics.ts'
+import { ProxyHealth } from '../../src/telemetry/proxy-health.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
 import { connection, finishedExchange } from './finished-exchange.ts'
 
@@ -104,4 +105,30 @@ test('gauges of others, the exporter and the runtime are in the scrape; names ma
   assert.ok(samples.has('nodejs_eventloop_utilization'))
   assert.ok(samples.has('process_resident_memory_bytes'))
   assert.ok([...samples.keys()].some((name) => name.startsWith('nodejs_eventloop_lag')))
+})
+
+test('of several processes, figures of the host and shares are not added up', async () => {
+  const processes = [create(), create()]
+  const health = processes.map(({ metrics, counters }) => {
+    const one = new ProxyHealth(undefined)
+    one.watch(metrics, counters)
+    return one
+  })
+  const snapshots = await Promise.all(processes.map(({ metrics }) => metrics.snapshot()))
+  const values: Readonly<Record<string, readonly [number, number]>> = {
+    hopscope_conntrack_limit: [262144, 262144],
+    hopscope_descriptors: [100, 900],
+    nodejs_eventloop_utilization: [0.5, 0.7],
+    hopscope_retries_total: [3, 4],
+  }
+  snapshots.forEach((metrics, i) => {
+    for (const metric of metrics as { name: string; values: { value: number; labels: object }[] }[]) {
+      if (metric.name in values) metric.values = [{ value: values[metric.name]![i]!, labels: {} }]
+    }
+  })
+  const { text } = await mergeScrapes(snapshots)
+  const merged = Object.keys(values).map((name) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]))
+  assert.deepEqual(merged, [262144, 900, 0.6, 7])
+  for (const one of health) one.close()
+  await Promise.all(processes.map((telemetry) => telemetry.close(0)))
 })
