@@ -50,7 +50,7 @@ async function serveAlone(proxy: RunningProxy, config: Config, live: LiveConfig,
   proxy.log.info({ ...proxy.address, ...servers.addresses, startMs: Math.round(performance.now()) }, 'listening')
 }
 
-/** One of several: the first process has the servers and asks. The terminal's ctrl-C and hang-up are its business too. */
+/** One of several: the first process has the servers and asks. The terminal's ctrl-C is its business too. */
 function serveQuestions(proxy: RunningProxy, live: LiveConfig, end: Ending): void {
   const answer = (question: Question): unknown => {
     switch (question.ask) {
@@ -76,7 +76,6 @@ function serveQuestions(proxy: RunningProxy, live: LiveConfig, end: Ending): voi
   // One sent to the whole group comes twice: from the sender and from the first process, which is the one to use force.
   process.on('SIGTERM', end.begin)
   process.on('SIGINT', () => {})
-  process.on('SIGHUP', () => {})
   process.on('message', async ({ id, question }: Asked) => {
     process.send?.({ id, answer: await answer(question) })
   })

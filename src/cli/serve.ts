@@ -15,6 +15,8 @@ import { warnOfRuntime } from './runtime.ts'
 
 /** Serves what the command line says, until a signal ends it; failures to start are told on stderr and by the exit code. */
 export async function serve(): Promise<void> {
+  // Who asks for a reload before one can be done is not to end the process.
+  process.on('SIGHUP', () => {})
   try {
     const [started, { runProxy }] = await Promise.all([
       cluster.isWorker ? fromFirst() : inThread<Started | Ended>({ job: 'start' }),

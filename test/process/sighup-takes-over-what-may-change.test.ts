@@ -1,6 +1,8 @@
 /** A running `hopscope proxy` reads its file anew: by SIGHUP, or because the file changed; a bad one changes nothing. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -196,3 +198,30 @@ test('a process that is replaced runs what is in effect, not what the file says'
   const statuses = await Promise.all(Array.from({ length: 8 }, () => proxy.status('/slow')))
   assert.deepEqual(new Set(statuses), new Set([504]))
 })
+
+for (const concurrency of ['1', '2']) {
+  test(`a SIGHUP during the start does not end it, --concurrency ${concurrency}`, {
+    skip: process.platform !== 'linux',
+  }, async (t) => {
+    const addresses = ['--listen', '127.0.0.1:0', '--admin', 'off', '--metrics', 'off']
+    const args = ['proxy', '--upstream', 'http://127.0.0.1:1', '--concurrency', concurrency, ...addresses]
+    const child = spawn(process.execPath, ['build/src/cli/main.js', ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+    t.after(async () => {
+      child.kill('SIGTERM')
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    })
+    let log = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text
+    })
+    // Bit 0 is SIGHUP. Before our code runs, there is nothing to be done.
+    const isCaught = (): boolean =>
+      (Number.parseInt(/^SigCgt:\s*\S*(\S)$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1]!, 16) & 1) ===
+      1
+    await eventually('handler of SIGHUP', isCaught)
+    assert.doesNotMatch(log, /"msg":"listening"/)
+    child.kill('SIGHUP')
+    await eventually('start', () => log.includes('"msg":"listening"') || child.signalCode !== null)
+    assert.equal(child.signalCode, null)
+  })
+}
