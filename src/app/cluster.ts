@@ -51,7 +51,8 @@ class Group implements Served {
         if ('id' in message) this.#pending.get(message.id)?.(message.answer)
         if (!('listening' in message)) return
         listens = true
-        void this.#askOne(worker, this.#keysQuestion).then(() => resolve(message.listening))
+        const told = [this.#keysQuestion, this.#levelQuestion].map((question) => this.#askOne(worker, question))
+        void Promise.all(told).then(() => resolve(message.listening))
       })
       worker.on('error', (error) => {
         this.#log.warn({ err: error, pid: worker.process.pid }, 'a process could not be reached')
@@ -80,6 +81,10 @@ class Group implements Served {
 
   get #keysQuestion(): Question {
     return { ask: 'ticket-keys', keys: this.#ticketKeys.toString('base64') }
+  }
+
+  get #levelQuestion(): Question {
+    return { ask: 'log-level', level: this.#log.level }
   }
 
   /** Sessions from before are not resumed any more. */
@@ -115,7 +120,7 @@ class Group implements Served {
 
   set logLevel(level: LogLevel) {
     this.#log.level = level
-    void this.ask({ ask: 'log-level', level })
+    void this.ask(this.#levelQuestion)
   }
 
   async scrape(): Promise<ScrapeResult> {
@@ -193,8 +198,8 @@ async function serveTogether(group: Group, config: Config, live: LiveConfig, log
   process.on('SIGTERM', end.signal)
   process.on('SIGINT', end.signal)
   // Each process reads the file for itself; this one's reading is what the log, /config and the drain go by.
-  live.onChange((now) => {
-    log.level = now.log.level
+  live.onChange((now, changed) => {
+    if (changed.includes('log.level')) log.level = now.log.level
   })
   const reload = async (): Promise<void> => {
     const outcome = await live.reload()

@@ -110,13 +110,14 @@ export class RunningProxy implements Served {
     return this.plane.idempotency?.describe() ?? { store: 'off' }
   }
 
-  /** Take over settings that may change while running. */
-  reconfigure(config: Config): void {
+  /** Take over settings that may change while running. `changed`: paths of those that have. */
+  reconfigure(config: Config, changed: readonly string[]): void {
     this.plane.setTimeouts(config.timeouts)
     this.#drainMs = config.timeouts.drainMs
     this.#sampling.reconfigure(config)
     this.telemetry.setAccessLog(config.accessLog)
-    this.log.level = config.log.level
+    // Else it stays as the admin server set it.
+    if (changed.includes('log.level')) this.log.level = config.log.level
   }
 
   /**

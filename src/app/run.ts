@@ -25,7 +25,7 @@ export async function runProxy(command: 'proxy' | 'sidecar', config: Config, liv
     proxy.log.error({ err: error }, 'a fault of ours')
     end.begin('fault')
   })
-  live.onChange((now) => proxy.reconfigure(now))
+  live.onChange((now, changed) => proxy.reconfigure(now, changed))
   if (cluster.isWorker) serveQuestions(proxy, live, end)
   else await serveAlone(proxy, config, live, end)
 }

@@ -84,3 +84,19 @@ test('a process that dies while it is asked something is replaced', { skip }, as
   await eventually('replacement', async () => !childrenOf(instance.child).includes(killed!))
   await eventually('answer of two', async () => (await answers(instance)).length === 2)
 })
+
+test('a replacement logs at the level that the admin server set', { skip }, async (t) => {
+  const instance = await startInstance('http://127.0.0.1:1', ['--concurrency', '2'])
+  t.after(() => instance.stop('SIGKILL'))
+  await fetch(`http://127.0.0.1:${instance.adminPort}/log-level`, { method: 'POST', body: 'error' })
+  const [killed] = childrenOf(instance.child)
+  process.kill(killed!, 'SIGKILL')
+  await eventually('replacement', async () => {
+    return !childrenOf(instance.child).includes(killed!) && (await answers(instance)).length === 2
+  })
+  await instance.stop('SIGTERM')
+  assert.deepEqual(
+    instance.lines.filter((line) => line.includes('"level":"info"') && !line.includes('"listening"')),
+    [],
+  )
+})

@@ -126,6 +126,19 @@ test('the level of the log', async (t) => {
   assert.equal(proxy.instance.lines.filter((line) => line.includes(READ)).length, 1)
 })
 
+for (const concurrency of ['1', '2']) {
+  test(`the level that the admin server set stays where another setting changes, --concurrency ${concurrency}`, async (t) => {
+    const proxy = await Configured.start(t, {}, ['--concurrency', concurrency])
+    const address = `http://127.0.0.1:${proxy.instance.adminPort}/log-level`
+    await fetch(address, { method: 'POST', body: 'debug' })
+    await proxy.told(JSON.stringify({ timeouts: { firstByteMs: 5000 } }), READ)
+    assert.match(await (await fetch(address)).text(), /debug/)
+    // At that level nothing tells of it.
+    proxy.write(JSON.stringify({ log: { level: 'warn' } }))
+    await eventually('level of the file', async () => /warn/.test(await (await fetch(address)).text()))
+  })
+}
+
 test('the access log', async (t) => {
   const proxy = await Configured.start(t, { accessLog: 'off' })
   await proxy.status('/unlogged')
