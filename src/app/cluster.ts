@@ -10,9 +10,10 @@ import type { Config } from '../config/schema.ts'
 import type { LogLevel } from '../core/log.ts'
 import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
 import { createLog, type OperationalLog } from '../telemetry/log.ts'
-import { mergeScrapes, type ScrapeResult } from '../telemetry/metrics.ts'
+import type { ScrapeResult, Snapshot } from '../telemetry/metrics.ts'
 import { enableFips } from '../tls/fips.ts'
 import { newTicketKeys, ROTATE_MS } from '../tls/ticket-keys.ts'
+import { ClusterMetrics } from './cluster-metrics.ts'
 import type { Answered, Listening, Question, Start, Starting } from './cluster-protocol.ts'
 import { ending } from './ending.ts'
 import { tellOfReload } from './reload-report.ts'
@@ -25,11 +26,14 @@ const RESTART_MS = 1000
 /** Beyond the drain: spans are delivered and the process ends. */
 const END_MARGIN_MS = 5000
 
+const workers = (): Worker[] => Object.values(cluster.workers ?? {}) as Worker[]
+
 /** The processes that take traffic, as one. */
 class Group implements Served {
   readonly #pending = new Map<number, (answer: unknown) => void>()
   readonly #log: OperationalLog
   readonly #started: () => Started
+  readonly #metrics = new ClusterMetrics()
   #nextId = 1
   /** A client may come to another process with its session the next time. */
   #ticketKeys = newTicketKeys()
@@ -61,6 +65,7 @@ class Group implements Served {
       })
       worker.once('exit', (code: number | null, signal: string | null) => {
         const { pid } = worker.process
+        this.#metrics.gone(worker.id)
         if (!listens) return reject(new Error(`process ${pid} ended with ${code ?? signal} before it listened`))
         if (!this.draining) this.#log.error({ pid, code, signal }, 'a process ended and is replaced')
         this.#replace()
@@ -94,7 +99,7 @@ class Group implements Served {
   }
 
   async ask(question: Question): Promise<unknown[]> {
-    const answers = Object.values(cluster.workers ?? {}).map((worker) => this.#askOne(worker!, question))
+    const answers = workers().map((worker) => this.#askOne(worker, question))
     return (await Promise.all(answers)).filter((answer) => answer !== undefined)
   }
 
@@ -124,7 +129,13 @@ class Group implements Served {
   }
 
   async scrape(): Promise<ScrapeResult> {
-    return mergeScrapes((await this.ask({ ask: 'snapshot' })) as (readonly object[])[])
+    await Promise.all(
+      workers().map(async (worker) => {
+        const snapshot = (await this.#askOne(worker, { ask: 'snapshot' })) as Snapshot | undefined
+        if (snapshot !== undefined && !worker.isDead()) this.#metrics.keep(worker.id, snapshot)
+      }),
+    )
+    return this.#metrics.scrape()
   }
 
   async exchanges(query: RecorderQuery): Promise<unknown> {
@@ -145,11 +156,11 @@ class Group implements Served {
   /** Pass the signal on; resolves when all have ended, by force where one outlives `deadlineMs`. */
   async end(deadlineMs: number): Promise<void> {
     this.draining = true
-    const workers = (Object.values(cluster.workers ?? {}) as Worker[]).filter((worker) => !worker.isDead())
-    const exits = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)))
-    for (const worker of workers) worker.process.kill('SIGTERM')
+    const living = workers().filter((worker) => !worker.isDead())
+    const exits = living.map((worker) => new Promise((resolve) => worker.once('exit', resolve)))
+    for (const worker of living) worker.process.kill('SIGTERM')
     const force = setTimeout(() => {
-      for (const worker of workers) worker.process.kill('SIGKILL')
+      for (const worker of living) worker.process.kill('SIGKILL')
     }, deadlineMs)
     await Promise.all(exits)
     clearTimeout(force)

@@ -35,6 +35,9 @@ export interface ScrapedMetric {
   readonly aggregator?: 'sum' | 'min' | 'max'
 }
 
+/** All metrics of a process as plain data. */
+export type Snapshot = readonly { readonly name: string; readonly type: string }[]
+
 export interface ScrapeResult {
   readonly contentType: string
   readonly text: string
@@ -143,8 +146,8 @@ export class Metrics {
   }
 
   /** All metrics as plain data, to be added up with those of other processes by {@link mergeScrapes}. */
-  async snapshot(): Promise<readonly object[]> {
-    return (await this.#load()).getMetricsAsJSON()
+  async snapshot(): Promise<Snapshot> {
+    return plain(await this.#load())
   }
 
   /** prom-client is loaded late: a proxy whose metrics nobody reads starts faster without it. */
@@ -194,8 +197,21 @@ export class Metrics {
 }
 
 /** Snapshots of several processes as one scrape: counters and histograms are added up. */
-export async function mergeScrapes(snapshots: readonly (readonly object[])[]): Promise<ScrapeResult> {
-  const { AggregatorRegistry } = await import('prom-client')
-  const merged = AggregatorRegistry.aggregate([...snapshots])
+export async function mergeScrapes(snapshots: readonly Snapshot[]): Promise<ScrapeResult> {
+  const merged = await aggregate(snapshots)
   return { contentType: merged.contentType, text: await merged.metrics() }
 }
+
+/** The same as a snapshot, to be added up with others later. */
+export async function mergeSnapshots(snapshots: readonly Snapshot[]): Promise<Snapshot> {
+  return plain(await aggregate(snapshots))
+}
+
+async function aggregate(snapshots: readonly Snapshot[]): Promise<Registry> {
+  const { AggregatorRegistry } = await import('prom-client')
+  return AggregatorRegistry.aggregate([...snapshots] as object[][])
+}
+
+/** prom-client declares the types of metrics as numbers; they are words. */
+const plain = async (registry: Registry): Promise<Snapshot> =>
+  (await registry.getMetricsAsJSON()) as unknown as Snapshot

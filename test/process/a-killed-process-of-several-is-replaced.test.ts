@@ -22,8 +22,10 @@ test('--concurrency 2: metrics add up, and a process that is killed is replaced'
     origin.close()
     origin.closeAllConnections()
   })
+  let calls = 0
   /** On a connection of its own, so that every call may meet another process. */
   const call = async (): Promise<number> => {
+    calls++
     const request = get(`http://127.0.0.1:${instance.port}/`, { agent: false })
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     response.resume()
@@ -32,6 +34,14 @@ test('--concurrency 2: metrics add up, and a process that is killed is replaced'
   for (let i = 0; i < 10; i++) assert.equal(await call(), 200)
   const metrics = await (await fetch(`http://127.0.0.1:${instance.metricsPort}/metrics`)).text()
   assert.match(metrics, /http_server_request_duration_seconds_count\{.*\} 10\n/)
+  const counted = async (): Promise<number> => {
+    const text = await (await fetch(`http://127.0.0.1:${instance.metricsPort}/metrics`)).text()
+    return Number(/http_server_request_duration_seconds_count\{.*\} (\d+)/.exec(text)?.[1])
+  }
+  const [silent] = childrenOf(instance.child)
+  process.kill(silent!, 'SIGSTOP')
+  assert.equal(await counted(), 10, 'a silent process counts with what it said last')
+  process.kill(silent!, 'SIGCONT')
   const exchanges = await (await fetch(`http://127.0.0.1:${instance.adminPort}/exchanges`)).json()
   assert.equal((exchanges as unknown[]).length, 10)
 
@@ -49,6 +59,7 @@ test('--concurrency 2: metrics add up, and a process that is killed is replaced'
     await sleep(50)
   }
   assert.equal(await call(), 200)
+  assert.equal(await counted(), calls, 'what the killed one had counted stays')
 })
 
 test('a replacement that cannot start is replaced itself, until one can', { skip }, async (t) => {

@@ -122,7 +122,7 @@ test('of several processes, figures of the host and shares are not added up', as
     hopscope_retries_total: [3, 4],
   }
   snapshots.forEach((metrics, i) => {
-    for (const metric of metrics as { name: string; values: { value: number; labels: object }[] }[]) {
+    for (const metric of metrics as unknown as { name: string; values: object[] }[]) {
       if (metric.name in values) metric.values = [{ value: values[metric.name]![i]!, labels: {} }]
     }
   })
