@@ -68,7 +68,7 @@ export interface DataPlaneOptions {
 /** How often a drain looks, and how long nothing may go on before it is over; milliseconds. */
 const DRAIN_STEP_MS = 20
 const DRAIN_QUIET_MS = 500
-/** Sockets that are closed report in a later turn; how long a drain waits for the exchanges that this ends. */
+/** Sockets that are closed report in a later turn; how long a drain waits for what this ends. */
 const CUT_OFF_MS = 200
 
 let nextConnectionId = 1
@@ -285,7 +285,8 @@ export class DataPlane {
   /**
    * Run out: what is in flight finishes, connections that clients use once more say `Connection: close`, and new ones
    * are still taken until none has come for a moment, for a load balancer needs time to learn of it. The app's own
-   * outbound calls are served as ever. Resolves when nothing goes on any more; at the deadline the rest is closed and has finished as `draining`.
+   * outbound calls are served as ever. Resolves when nothing goes on any more; at the deadline the rest is closed and
+   * has finished as `draining`.
    */
   async drain(deadlineMs: number): Promise<void> {
     this.startDraining()
@@ -303,7 +304,7 @@ export class DataPlane {
     }
     this.close()
     const closedMs = performance.now()
-    while (this.active > 0 && performance.now() - closedMs < CUT_OFF_MS) await sleep(1)
+    while (this.active + this.connections > 0 && performance.now() - closedMs < CUT_OFF_MS) await sleep(1)
   }
 
   /** Say `Connection: close` from now on; everything else goes on. */
@@ -318,6 +319,8 @@ export class DataPlane {
     this.#driver.closing = true
     this.#listener?.close()
     for (const server of this.#servers) server.destroy()
+    // Tunnels, handshakes, and what has not said yet what it is.
+    this.#listener?.closeConnections()
     this.upstream.close()
   }
 

@@ -1,7 +1,7 @@
 /**
  * OpenTelemetry's standard variables as a layer beneath HOPSCOPE_… ones. Its rules: empty is unset, a boolean is true
- * only as "true", enums are taken in any case, a value that cannot be used is warned of and ignored. They are often set for the whole pod, with the
- * app in mind, so a bad one never keeps the proxy from starting.
+ * only as "true", enums are taken in any case, a value that cannot be used is warned of and ignored. They are often set
+ * for the whole pod, with the app in mind, so a bad one never keeps the proxy from starting.
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
 import type { Env } from './environment.ts'

@@ -28,8 +28,7 @@ const BACKLOG = 4096
 export class Listener {
   readonly #server: Server
   readonly #options: ListenerOptions
-  /** Connections accepted and not closed. */
-  open = 0
+  readonly #wires = new Set<Wire>()
 
   private constructor(options: ListenerOptions) {
     this.#options = options
@@ -64,6 +63,11 @@ export class Listener {
     })
   }
 
+  /** Connections accepted and not closed. */
+  get open(): number {
+    return this.#wires.size
+  }
+
   get address(): { host: string; port: number } {
     const bound = this.#server.address()
     if (bound === null || typeof bound === 'string') return { host: this.#options.host, port: this.#options.port }
@@ -89,16 +93,19 @@ export class Listener {
       this.#options.onRefused()
       return
     }
-    this.open++
     const wire = Wire.accept(handle, this.#options.highWater)
-    wire.onGone = () => {
-      this.open--
-    }
+    this.#wires.add(wire)
+    wire.onGone = () => this.#wires.delete(wire)
     this.#options.onWire(wire)
   }
 
   /** Stop accepting; connections stay. */
   close(): void {
     this.#server.close()
+  }
+
+  /** Close all connections, whatever they are. */
+  closeConnections(): void {
+    for (const wire of this.#wires) wire.destroy()
   }
 }

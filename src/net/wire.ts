@@ -83,7 +83,7 @@ export class Wire implements ByteChannel {
   #socket: Socket
   handler: WireHandler = noHandler
   /** Called once when the socket is gone, whoever the handler is; for who counts connections. */
-  onGone: (() => void) | undefined
+  onGone: (() => unknown) | undefined
   /** Bytes are encrypted below. */
   secure = false
   /** How, once the handshake is done. */
