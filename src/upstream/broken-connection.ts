@@ -4,6 +4,9 @@ import type { Exchange } from '../exchange/exchange.ts'
 import { phaseOf } from '../exchange/phase.ts'
 import { lateUpstreamFailure } from '../tls/failures.ts'
 
+/** More interim responses than this are an attack or a fault. */
+export const MAX_INFORMATIONAL = 8
+
 /**
  * FIN, RST or a write error in the middle of an exchange. `answered`: any byte of an answer came, a 1xx or half a head
  * too, which shows that the request was taken: it is not sent again.

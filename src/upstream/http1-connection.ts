@@ -20,14 +20,11 @@ import { FAULT } from '../http/message/section-reader.ts'
 import { acceptsUpgrade } from '../http/message/websocket.ts'
 import { MessageWriter } from '../http/message/writer.ts'
 import type { Wire, WireHandler } from '../net/wire.ts'
-import { brokenOff, withFacts } from './broken-connection.ts'
+import { brokenOff, MAX_INFORMATIONAL, withFacts } from './broken-connection.ts'
 import type { Http1Attempt } from './http1-attempt.ts'
 import type { Http1ConnectionOptions } from './http1-connection-options.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { ResponseDeadlines } from './response-deadlines.ts'
-
-/** More interim responses than this are an attack or a fault. */
-const MAX_INFORMATIONAL = 8
 
 const IDLE = 0
 /** A request is going out or its response head is awaited. */
@@ -64,8 +61,6 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   #responseDone = false
   #progressUs = 0
   #headStartUs = -1
-  /** Request bytes that had left when this was looked at last. */
-  #sentMark = -1
   /** Exchanges begun on it. */
   uses = 0
   /** The client connection whose exchange was the last one, -1 for none. */
@@ -84,7 +79,6 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     this.tls = wire.tls
     this.openedUs = openedUs
     this.#keepAlive = new KeepAlive(options.idleMs, openedUs)
-    // One that was dialled ahead may never be used.
     this.deadlineUs = this.#keepAlive.endsUs
     wire.handler = this
     options.sweeper.add(this)
@@ -121,7 +115,6 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     this.#requestDone = false
     this.#responseDone = false
     this.#headStartUs = -1
-    this.#sentMark = -1
     this.#sentBefore = this.#wire.bytesWritten
     this.deadlineUs = Number.POSITIVE_INFINITY
     this.uses++
@@ -207,7 +200,6 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     }
     this.#progressUs = nowUs()
     if (this.#requestDone) this.#sent()
-    // An answer before the end of the request has its timeouts too.
     if (this.deadlineUs === Number.POSITIVE_INFINITY) this.#arm(this.#progressUs)
     const attempt = this.#attempt
     if (this.#held.length === 0) {
@@ -394,26 +386,16 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
       return
     }
     const { sentUs } = attempt.exchange.timing
-    this.#noteSent(now, sentUs)
     const state = this.#state === BODY ? 'body' : !this.#freshHead ? 'head' : sentUs < 0 ? 'sending' : 'response'
     const code = this.#deadlines.overdue(now, {
       state,
       sentUs,
       headStartUs: this.#headStartUs,
-      progressUs: this.#progressUs,
+      progressUs: Math.max(this.#progressUs, this.#deadlines.sendingUs(now, sentUs, this.#wire.takenMark)),
       queuedBytes: this.#wire.queuedBytes,
       takenMark: this.#wire.takenMark,
     })
     if (code === undefined) this.#arm(now)
     else this.#fail(new ProxyError(code, phaseOf(attempt.exchange)))
-  }
-
-  /** A response to a request that still goes out is a conversation: bytes of either direction are progress. */
-  #noteSent(now: number, sentUs: number): void {
-    if (sentUs >= 0) this.#progressUs = Math.max(this.#progressUs, sentUs)
-    else if (this.bytesSent !== this.#sentMark) {
-      this.#sentMark = this.bytesSent
-      this.#progressUs = now
-    }
   }
 }

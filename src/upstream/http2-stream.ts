@@ -10,12 +10,9 @@ import { HPACK_FAULT, HPACK_OK } from '../http/message/http2/hpack-decoder.ts'
 import { finishResponseHead, giveResponseHead, takeResponseHead } from '../http/message/http2/response-head.ts'
 import type { Http2Session } from '../http/message/http2/session.ts'
 import { Http2Stream } from '../http/message/http2/stream.ts'
-import { brokenOff } from './broken-connection.ts'
+import { brokenOff, MAX_INFORMATIONAL } from './broken-connection.ts'
 import type { Http2Attempt } from './http2-attempt.ts'
 import { ResponseDeadlines, type ResponseTimeouts } from './response-deadlines.ts'
-
-/** More interim responses than this are an attack or a fault. */
-const MAX_INFORMATIONAL = 8
 
 export class Http2UpstreamStream extends Http2Stream {
   readonly #attempt: Http2Attempt

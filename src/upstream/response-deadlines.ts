@@ -32,6 +32,8 @@ export class ResponseDeadlines {
   readonly #timeouts: ResponseTimeouts
   #takenMark = -1
   #queuedSinceUs = 0
+  #sendingMark = -1
+  #sendingUs = -1
 
   constructor(timeouts: ResponseTimeouts) {
     this.#timeouts = timeouts
@@ -56,6 +58,19 @@ export class ResponseDeadlines {
       case 'body':
         return over(now, waiting.progressUs, responseIdleMs) ? 'response_idle_timeout' : undefined
     }
+  }
+
+  /**
+   * When bytes of the request left last, as far as looks tell. A response to a request that still goes out is a
+   * conversation: either direction is progress.
+   */
+  sendingUs(now: number, sentUs: number, takenMark: number): number {
+    if (sentUs >= 0) return sentUs
+    if (takenMark !== this.#sendingMark) {
+      this.#sendingMark = takenMark
+      this.#sendingUs = now
+    }
+    return this.#sendingUs
   }
 
   #stalled(now: number, { queuedBytes, takenMark }: Waiting): boolean {

@@ -14,7 +14,7 @@ import type { SectionLimits } from '../http/message/section-reader.ts'
 import { acceptsUpgrade } from '../http/message/websocket.ts'
 import { handleOf } from '../net/raw-handle.ts'
 import { Wire } from '../net/wire.ts'
-import { withFacts } from './broken-connection.ts'
+import { MAX_INFORMATIONAL, withFacts } from './broken-connection.ts'
 import type { DispatchFacts, FactsReceiver } from './dispatch-facts.ts'
 import { dispatchFailure } from './dispatch-failures.ts'
 import { dispatchOptions, RequestBody } from './dispatch-request.ts'
@@ -34,8 +34,6 @@ export interface UndiciAttemptOptions {
 
 type Controller = Dispatcher.DispatchController
 
-/** More interim responses than this are an attack or a fault. */
-const MAX_INFORMATIONAL = 8
 const NOTHING = Buffer.alloc(0)
 const GIVEN_UP = new Error('the exchange is over')
 const PROXY_AUTHENTICATION = 407
