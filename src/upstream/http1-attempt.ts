@@ -37,6 +37,7 @@ export class Http1Attempt implements Attempt {
     this.exchange.upstreamFd = connection.fd
     this.exchange.upstreamTls = connection.tls
     connection.assign(this)
+    connection.lastClient = this.exchange.connection.id
     if (dial !== undefined) {
       timing.dnsUs = dial.dnsUs
       timing.connectUs = dial.connectUs
