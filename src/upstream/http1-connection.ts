@@ -180,10 +180,9 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   }
 
   onDrain(): void {
-    const attempt = this.#attempt
-    if (attempt === undefined) return
+    if (this.#attempt === undefined) return
     if (this.#requestDone) this.#sent()
-    else attempt.events.onAttemptDrain(attempt)
+    else this.#attempt.events.onAttemptDrain(this.#attempt)
   }
 
   // === the response ===
