@@ -1,6 +1,7 @@
 /** The composition root of `proxy`, `sidecar` and `dev`: data path, telemetry, admin, and their life together. */
 import type { CertificateFiles } from '../config/certificate-files.ts'
 import type { Config } from '../config/schema.ts'
+import { nowUs } from '../core/clock.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import type { Stage } from '../exchange/stage.ts'
 import { loadMqtt } from '../net/protocols/mqtt-packets.ts'
@@ -20,6 +21,7 @@ import { routeOf } from './egress.ts'
 import { type IdempotencyParts, openIdempotency } from './idempotency.ts'
 import { newOrigin, OpaqueTelemetry } from './opaque-telemetry.ts'
 import { edgePlacement, sidecarPlacement } from './placements.ts'
+import { Rate } from './rate.ts'
 import { Sampling, type SamplingState } from './sampling.ts'
 import type { Served } from './servers.ts'
 import { telemetryOptions } from './telemetry-options.ts'
@@ -38,6 +40,8 @@ export interface ProxyOptions {
 
 /** Time for spans to reach the collector at the end, milliseconds. */
 const FLUSH_MS = 2000
+/** Lines in the log. */
+const REFUSALS_TOLD_PER_SECOND = 10
 
 /** A proxy that takes traffic. */
 export class RunningProxy implements Served {
@@ -230,12 +234,14 @@ function placement({ command, config, certificates }: ProxyOptions, parts: Parts
   }
   if (config.opaque.calls) loadMqtt()
   const fd = config.intercept.mode === 'tproxy' ? transparentSocket(config) : undefined
+  const told = new Rate(REFUSALS_TOLD_PER_SECOND)
   return sidecarPlacement(
     config,
     {
       onRefused: (error) => {
         counters.refusedConnection(error.code)
-        log.warn({ error }, 'an intercepted connection was refused')
+        // Peers can cause them at will; the counter has them all.
+        if (told.take(nowUs())) log.warn({ error }, 'an intercepted connection was refused')
       },
       onSniffed: (outcome) => telemetry.metrics.sniffed.inc(outcome),
       opaque: opaque(),

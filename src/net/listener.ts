@@ -89,7 +89,9 @@ export class Listener {
   #accept(handle: RawHandle | null): void {
     if (handle === null) return
     if (this.open >= this.#options.maxConnections) {
-      handle.close?.()
+      // By RST: a FIN is what a service that answered sends.
+      const end = handle.reset ?? handle.close
+      end?.call(handle)
       this.#options.onRefused()
       return
     }

@@ -1,5 +1,6 @@
 /** Real rules: apps that pass header fields on, clients that only listen, and servers that hang up. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { createPair, netnsUnavailable, type Pair, type Running } from './netns.ts'
@@ -105,4 +106,22 @@ test('a sidecar of another user than the rules leave out finds its own calls, an
   assert.equal(call(80, 'GET / HTTP/1.1\\r\\nHost: here\\r\\nConnection: close\\r\\n\\r\\n'), '508')
   await sidecar.line((line) => line.includes('loop_detected'))
   assert.ok(readdirSync(`/proc/${sidecar.child.pid}/fd`).length < 60)
+})
+
+test('whoever dials the port of the proxy can have it refuse without end, not fill its log', { skip }, async (t) => {
+  const { pod, peer, cleanup } = createPair()
+  t.after(cleanup)
+  const sidecar = await startSidecar(pod)
+  const code = `
+    const { connect } = require('net')
+    let left = 200
+    const next = () => left-- > 0 && connect(15001, '${pod.v4}').on('error', () => {}).on('close', next)
+    next()`
+  await once(peer.start(node(code)).child, 'exit')
+  await said(sidecar.process, 'was refused')
+  const lines = sidecar.process
+    .stderr()
+    .split('\n')
+    .filter((line) => line.includes('was refused'))
+  assert.ok(lines.length >= 5 && lines.length < 60, `${lines.length} lines`)
 })
