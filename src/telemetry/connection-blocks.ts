@@ -1,5 +1,4 @@
 /** Attributes that all exchanges of a connection share, encoded once per connection in the telemetry thread. */
-import type { Endpoint } from '../exchange/exchange.ts'
 import { type AttributeSink, attributeKey } from './otlp-attributes.ts'
 import { keyValue } from './otlp-rare.ts'
 import { type ConnectionFactsRecord, FACT_SLOTS } from './record-layout.ts'
@@ -111,23 +110,13 @@ export function writeUpstream(sink: AttributeSink, outbound: boolean, address: s
 
 /** server.address and server.port, of the Host header or else of the original destination. */
 export function writeHost(sink: AttributeSink, facts: ConnectionFactsRecord | undefined, host: string): void {
-  const server = serverOf(facts, host)
-  if (server === undefined) return
-  sink.string(K_SERVER_ADDRESS, server.address)
-  sink.int(K_SERVER_PORT, server.port)
-}
-
-/** The server that a request is for; undefined where nothing names one. */
-export function serverOf(facts: ConnectionFactsRecord | undefined, host: string): Endpoint | undefined {
   const authority = authorityOf(facts, host)
-  if (authority === '') return undefined
+  if (authority === '') return
   const colon = authority.lastIndexOf(':')
   const hasPort = colon > authority.lastIndexOf(']') && /^\d{1,5}$/.test(authority.slice(colon + 1))
   const name = hasPort ? authority.slice(0, colon) : authority
-  return {
-    address: name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name,
-    port: hasPort ? Number(authority.slice(colon + 1)) : facts?.scheme === 'https' ? 443 : 80,
-  }
+  sink.string(K_SERVER_ADDRESS, name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name)
+  sink.int(K_SERVER_PORT, hasPort ? Number(authority.slice(colon + 1)) : facts?.scheme === 'https' ? 443 : 80)
 }
 
 /** `scheme://authority` as ASCII bytes. */

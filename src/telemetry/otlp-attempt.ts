@@ -8,21 +8,14 @@ import type { RingMemory } from './ring.ts'
 /** trace-flags (W3C Trace Context level 2, §3.2.2.5). */
 const SAMPLED = 1
 
-/** What the attempts of an exchange have of it. */
-export interface SharedByAttempts {
-  /** tracestate, '' for none. */
-  readonly state: string
-  readonly attributes: readonly (readonly [string, L.TailValue])[]
-}
-
-/** The span of attempt number `index` of the EXCHANGE record at word `at`; `originUs` is added to its clock. */
+/** The span of attempt number `index` of the EXCHANGE record at word `at`; `originUs` is added to its clock; `state`: its tracestate. */
 export function attemptSpan(
   memory: RingMemory,
   at: number,
   attempt: L.AttemptTail,
   index: number,
   originUs: number,
-  { state, attributes: shared }: SharedByAttempts,
+  state: string,
 ): MessageWriter {
   const { bytes, int32 } = memory
   const strings = (at + L.W_STRINGS) * 8
@@ -30,7 +23,7 @@ export function attemptSpan(
   const rpcStatus = attempt.grpcStatus === undefined ? '' : grpcStatusName(attempt.grpcStatus)
   const rpcFailed = rpcStatus !== '' && rpcStatus !== 'OK'
   const failed = attempt.code !== undefined || attempt.status >= 400 || rpcFailed
-  const attributes: (readonly [string, L.TailValue])[] = [['http.request.method', method], ...shared]
+  const attributes: [string, L.TailValue][] = [['http.request.method', method]]
   if (index > 0) attributes.push(['http.request.resend_count', index])
   if (attempt.status > 0) attributes.push(['http.response.status_code', attempt.status])
   if (attempt.reused !== undefined) attributes.push(['hopscope.connection.reused', attempt.reused])

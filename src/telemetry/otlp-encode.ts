@@ -5,8 +5,8 @@
 import { ERROR_CODES } from '../core/errors.ts'
 import { writeFixed32, writeNanosFixed64 } from '../core/protobuf.ts'
 import { callSpan } from './call-record.ts'
-import { ConnectionBlocksTable, originOf, serverOf, writeAgent, writeHost, writeUpstream } from './connection-blocks.ts'
-import { attemptSpan, type SharedByAttempts } from './otlp-attempt.ts'
+import { ConnectionBlocksTable, originOf, writeAgent, writeHost, writeUpstream } from './connection-blocks.ts'
+import { attemptSpan } from './otlp-attempt.ts'
 import { AttributeSink, textOf } from './otlp-attributes.ts'
 import { outcomeBlock, writeLink } from './otlp-idempotency.ts'
 import * as K from './otlp-keys.ts'
@@ -46,8 +46,8 @@ export class SpanEncoder {
   readonly #names: Uint8Array[]
   readonly #reused: readonly [Uint8Array, Uint8Array]
   readonly #redactor: Redactor
-  /** Of the last exchange, where it had several attempts. */
-  #shared: SharedByAttempts = { state: '', attributes: [] }
+  /** tracestate of the last exchange, where it had several attempts. */
+  #state = ''
   /** Encoded attributes that the next exchange's span has beside its own. */
   extra: Uint8Array | undefined = undefined
   /** Microseconds to add to a record's clock to get Unix time. */
@@ -91,7 +91,7 @@ export class SpanEncoder {
     const attempts = tail?.attempts
     if (attempts === undefined) return 1
     for (let i = 0; i < attempts.length; i++)
-      this.#field(2, attemptSpan(this.#memory, at, attempts[i]!, i, this.originUs, this.#shared).finish())
+      this.#field(2, attemptSpan(this.#memory, at, attempts[i]!, i, this.originUs, this.#state).finish())
     return 1 + attempts.length
   }
 
@@ -158,16 +158,7 @@ export class SpanEncoder {
     const tailAt = linkAt + ((flags & L.F_LINK) === 0 ? 0 : 48)
     const tail = tailLength === 0 ? undefined : readTail(bytes, tailAt, tailLength)
     const user = tail?.user
-    if (tail?.attempts !== undefined) {
-      const target = this.#target(
-        int32[half + L.H_CONNECTION]!,
-        flags,
-        hostAt,
-        agentAt,
-        textOf(bytes, pathAt, methodAt),
-      )
-      this.#shared = { state: textOf(bytes, stateAt, errnoAt), attributes: target }
-    }
+    if (tail?.attempts !== undefined) this.#state = textOf(bytes, stateAt, errnoAt)
 
     sink.id(0x0a, 16, bytes, ids)
     sink.id(0x12, 8, bytes, ids + 32)
@@ -302,20 +293,6 @@ export class SpanEncoder {
     if (question < 0 || question + 1 === end) return
     if (secret) sink.string(K.QUERY, this.#redactor.query(textOf(bytes, question + 1, end)))
     else sink.range(K.QUERY, bytes, question + 1, end)
-  }
-
-  /** What a CLIENT span says of where its request goes, in the few exchanges that have them for their attempts. */
-  #target(id: number, flags: number, hostAt: number, agentAt: number, path: string): [string, L.TailValue][] {
-    const { facts } = this.#connections.of(id)
-    const host = (flags & L.F_HOST) === 0 ? (facts?.host ?? '') : textOf(this.#bytes, hostAt, agentAt)
-    const server = serverOf(facts, host)
-    if (server === undefined) return []
-    const url = Buffer.from(originOf(facts, host)).toString('latin1') + this.#redactor.path(path)
-    return [
-      ['server.address', server.address],
-      ['server.port', server.port],
-      ['url.full', url],
-    ]
   }
 
   /** Whole microseconds, so that phases, retries and `self` add up to the rounded duration exactly. */
