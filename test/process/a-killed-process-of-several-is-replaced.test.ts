@@ -93,7 +93,7 @@ test('a process that dies while it is asked something is replaced', { skip }, as
   instance.child.kill('SIGCONT')
   assert.equal((await scrape).status, 200)
   await eventually('replacement', async () => !childrenOf(instance.child).includes(killed!))
-  await eventually('answer of two', async () => (await answers(instance)).length === 2)
+  await eventually('answer of two', async () => (await answers(instance)).length === 2, 20_000)
 })
 
 test('a replacement logs at the level that the admin server set', { skip }, async (t) => {

@@ -36,7 +36,9 @@ test('restarting two instances one after the other under load loses and doubles 
   await once(origin, 'listening')
   const upstream = `http://127.0.0.1:${(origin.address() as AddressInfo).port}`
   const members = [new Member(await startInstance(upstream)), new Member(await startInstance(upstream))]
+  let running = true
   t.after(async () => {
+    running = false
     for (const member of members) {
       await member.pool.destroy()
       await member.instance.stop('SIGKILL')
@@ -46,7 +48,6 @@ test('restarting two instances one after the other under load loses and doubles 
   })
 
   const failures: string[] = []
-  let running = true
   let sent = 0
   const client = async (): Promise<void> => {
     while (running) {
