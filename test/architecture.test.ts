@@ -36,7 +36,7 @@ const LONG: ReadonlySet<string> = new Set()
 const WALL_CLOCK: ReadonlySet<string> = new Set([
   'core/clock.ts',
   'telemetry/otlp-channel.ts', // gRPC takes deadlines as wall-clock time
-  'telemetry/worker.ts', // measures how far the two clocks drift apart
+  'telemetry/telemetry-worker.ts', // measures how far the two clocks drift apart
 ])
 
 interface Source {

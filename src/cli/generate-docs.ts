@@ -1,4 +1,4 @@
-/** Writes the generated pages: `node dist/cli/generate-docs.js` in the root of the repository. */
+/** Writes the generated pages: `npm run docs` in the root of the repository. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { chartReadme, chartSchema, formattedJson } from './chart.ts'
 import { configurationPage, diagnosesPage, errorsPage } from './reference.ts'

@@ -60,7 +60,7 @@ export class TelemetryThread {
 
   #launch(): void {
     // Beside this file in every build; `.js`, since only import statements are rewritten.
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    const worker = new Worker(new URL('./telemetry-worker.js', import.meta.url), {
       workerData: this.#options.worker,
       resourceLimits: LIMITS,
       name: 'hopscope-telemetry',

@@ -12,7 +12,7 @@ import { CHART } from './helm.ts'
 const read = (file: string): string => readFileSync(join(CHART, file), 'utf8')
 const values = read('values.yaml')
 
-test('values.schema.json and README.md are as generated (node dist/cli/generate-docs.js)', () => {
+test('values.schema.json and README.md are as generated (npm run docs)', () => {
   assert.equal(read('values.schema.json'), `${formattedJson(chartSchema(values))}\n`)
   assert.equal(read('README.md'), chartReadme(values))
 })

@@ -49,7 +49,7 @@ export class StoreClient {
 
   private constructor(options: StoreClientOptions) {
     this.#options = options
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
+    this.#worker = new Worker(new URL('./store-worker.js', import.meta.url), {
       workerData: options.settings,
       // Its garbage is small and short-lived; the default would keep three times as much of it.
       resourceLimits: { maxYoungGenerationSizeMb: 16 },

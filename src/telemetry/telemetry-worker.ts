@@ -23,7 +23,7 @@ import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts'
 /** Step of the system clock (microseconds) from which on spans follow it. */
 const CLOCK_STEP_US = 20_000
 
-if (parentPort === null) throw new Error('telemetry/worker.js is a worker thread')
+if (parentPort === null) throw new Error('telemetry-worker.js is a worker thread')
 const port = parentPort
 const options = workerData as WorkerOptions
 const send = (message: FromWorker): void => port.postMessage(message)
