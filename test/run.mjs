@@ -1,17 +1,30 @@
 /**
  * Runs the compiled tests (`*.test.js` under build/test) with node's test runner; arguments narrow by substring of the path.
- * A file that fails beside others is run once more with the machine to itself: what fails then fails the run, what passes
- * then is told as flaky. A file that takes too long is killed with all that it started.
+ * Files of a folder share a process, for to load what they test costs more than most of them do; those that look at, change
+ * or start processes have one of their own. A file that fails beside others is run once more, in a process and with the
+ * machine to itself: what fails then fails the run, what passes then is told as flaky. What takes too long is killed with
+ * all that it started.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { relative, resolve } from 'node:path'
+import { basename, dirname, relative, resolve } from 'node:path'
 import process from 'node:process'
 import { finished } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec, tap } from 'node:test/reporters'
 
-const FILE_TIMEOUT_MS = 120_000
+/** For a process, whether it has one file or several. */
+const TIMEOUT_MS = 150_000
+
+/** Where files that share a process are listed. */
+const GROUPS = resolve('build/groups')
+
+/** Enough that loading does not count, few enough that the last process is not waited for. */
+const FILES_IN_GROUP = 8
+
+/** What a process has one of, and what takes the machine: said in a file, it runs in a process of its own. */
+const NEEDS_OWN_PROCESS =
+  /memoryUsage|support\/heap|\bgc\(|\bmock\.|globalThis|process\.(env|on|once|exit|chdir|emit|umask|report)\b|spawn|fork\(|playwright|createPair/
 
 /** What /proc tells of a process; empty where it is gone. */
 function ofProcess(pid, what) {
@@ -43,9 +56,9 @@ function watchdog() {
   const timer = setInterval(() => {
     for (const pid of childrenOf(process.pid)) {
       if (!seen.has(pid)) seen.set(pid, performance.now())
-      if (performance.now() - seen.get(pid) < FILE_TIMEOUT_MS) continue
+      if (performance.now() - seen.get(pid) < TIMEOUT_MS) continue
       console.log(
-        `# killed after ${FILE_TIMEOUT_MS / 1000} s: ${ofProcess(pid, 'cmdline').split('\0').filter(Boolean).at(-1)}`,
+        `# killed after ${TIMEOUT_MS / 1000} s: ${ofProcess(pid, 'cmdline').split('\0').filter(Boolean).at(-1)}`,
       )
       killTree(pid)
     }
@@ -55,15 +68,54 @@ function watchdog() {
 
 const sourceOf = (file) => file.replace('/build/test/', '/test/').replace(/\.js$/, '.ts')
 
-/** Runs the files; gives those with a failure. */
-async function failing(files, concurrency) {
+/** Of the suite that a file is where it shares a process. */
+const titleOf = (file) => relative('build/test', file)
+
+/** What one process each runs: path of the program by the files that it has. */
+function programs(files) {
+  rmSync(GROUPS, { recursive: true, force: true })
+  mkdirSync(GROUPS, { recursive: true })
+  const programs = new Map()
+  const open = new Map()
+  for (const file of files) {
+    if (NEEDS_OWN_PROCESS.test(readFileSync(file, 'utf8'))) {
+      programs.set(file, [file])
+      continue
+    }
+    const folder = dirname(file)
+    let group = open.get(folder)
+    if (group === undefined || group.length === FILES_IN_GROUP) {
+      group = []
+      open.set(folder, group)
+      programs.set(resolve(GROUPS, `${basename(folder)}-${programs.size}.mjs`), group)
+    }
+    group.push(file)
+  }
+  for (const [program, group] of programs) if (program !== group[0]) writeFileSync(program, programOf(group))
+  return programs
+}
+
+/** A suite for each file: its hooks are then for its own tests, and run when it is its turn. */
+function programOf(files) {
+  const suites = files.map((file) => {
+    const [title, module] = [titleOf(file), file].map((text) => JSON.stringify(text))
+    return `describe(${title}, async () => {\n  await import(${module})\n})\n`
+  })
+  return `import { describe } from 'node:test'\n\n${suites.join('')}`
+}
+
+/** Runs the programs; gives the files with a failure. */
+async function failing(programs, concurrency) {
   const failed = new Set()
-  const events = run({ files, concurrency })
-  events.on('test:fail', ({ file, name, todo }) => {
-    if (todo !== undefined) return
-    // The test of a file as such has the path for its name. By source maps the file may be told as its source.
+  const events = run({ files: [...programs.keys()], concurrency })
+  const files = [...programs.values()].flat()
+  events.on('test:fail', ({ file, name, todo, details }) => {
+    // A suite fails with what is in it.
+    if (todo !== undefined || (details.type === 'suite' && details.error?.failureType === 'subtestsFailed')) return
+    // The test of a program as such has the path for its name. By source maps the file may be told as its source.
     const told = resolve(file ?? name)
-    failed.add(files.find((one) => one === told || sourceOf(one) === told) ?? told)
+    const ofFile = files.find((one) => [one, sourceOf(one)].includes(told) || titleOf(one) === name)
+    for (const one of ofFile === undefined ? (programs.get(told) ?? [told]) : [ofFile]) failed.add(one)
   })
   const report = process.stdout.isTTY ? events.compose(new spec()) : events.compose(tap)
   report.pipe(process.stdout, { end: false })
@@ -82,8 +134,8 @@ if (files.length === 0) {
   process.exit(1)
 }
 // Many wait for time to pass: two more than there are cores.
-const suspects = await failing(files, availableParallelism() + 2)
-const failed = suspects.length === 0 ? [] : await failing(suspects, 1)
+const suspects = await failing(programs(files), availableParallelism() + 2)
+const failed = suspects.length === 0 ? [] : await failing(new Map(suspects.map((file) => [file, [file]])), 1)
 for (const file of suspects) {
   console.log(`# ${failed.includes(file) ? 'failed twice' : 'flaky: passed alone'}: ${relative('build', file)}`)
 }
