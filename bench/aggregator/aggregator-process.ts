@@ -46,6 +46,7 @@ export async function startAggregator({
   const profiler = new URL(`profile-threads.js?dir=${encodeURIComponent(profileDir ?? '')}`, import.meta.url)
   const entry = start('aggregator', 'proxy', process.execPath, [
     ...[...imports, ...(profileDir === undefined ? [] : [profiler.href])].flatMap((url) => ['--import', url]),
+    // File by file, not the bundle: what is imported before may hook into its modules.
     ...[fileURLToPath(new URL('../../src/cli/main.js', import.meta.url)), 'aggregator'],
     ...['--data-dir', dataDir ?? join(runDir, `spans-${grpcPort}`), '--aggregator-wal-sync', walSync],
     ...['--otlp-grpc', `127.0.0.1:${grpcPort}`, '--ui', `127.0.0.1:${uiPort}`],

@@ -22,7 +22,7 @@ export interface WaterfallTimes {
 export async function waterfallTimes(): Promise<WaterfallTimes | undefined> {
   if (!existsSync(CHROMIUM)) return undefined
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
-  const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+  const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
   const begun = performance.now()
   const entry = start(`dev-${Math.round(begun)}`, 'proxy', process.execPath, [main, 'dev', '--demo', '--port', '0'])
   unpin(entry)

@@ -83,7 +83,7 @@ async function hopscope(port: number, origin: number, collector?: Collector): Pr
         ]
   return [
     process.execPath,
-    compiled('../../src/cli/main.js'),
+    compiled('../../cli/main.js'),
     'proxy',
     '--listen',
     `127.0.0.1:${port}`,

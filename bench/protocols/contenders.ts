@@ -6,7 +6,7 @@ import { fillTemplate } from '../peers/template.ts'
 import { freePort, runDir } from '../system/processes.ts'
 import type { Contender, Origins } from './scenario.ts'
 
-const program = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+const program = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 const CERTIFICATE = join(runDir, 'bench.pem')
 const KEY = join(runDir, 'bench.key')
 

@@ -31,7 +31,7 @@ const COLLECTOR = ['--max-semi-space-size=2', '--single-threaded-gc']
 const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1'
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
-const HOPSCOPE = [process.execPath, path('../../src/cli/main.js')]
+const HOPSCOPE = [process.execPath, path('../../cli/main.js')]
 
 export const CAN_SKEW = existsSync(FAKETIME)
 

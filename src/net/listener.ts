@@ -58,7 +58,7 @@ export class Listener {
         server.on('error', () => options.onRefused())
         resolve(listener)
       })
-      if (options.fd !== undefined) server.listen({ fd: options.fd })
+      if (options.fd !== undefined) server.listen({ fd: options.fd }, BACKLOG)
       else server.listen({ host: listenHost(options.host), port: options.port, backlog: BACKLOG })
     })
   }

@@ -15,7 +15,7 @@ export interface AggregatorProcess {
 /** Rejects where it ends before it listens. */
 export async function aggregatorProcess(args: readonly string[]): Promise<AggregatorProcess> {
   const any = ['--otlp-grpc', '127.0.0.1:0', '--otlp-http', 'off', '--ui', '127.0.0.1:0', '--metrics', 'off']
-  const child = spawn(process.execPath, ['build/src/cli/main.js', 'aggregator', ...any, ...args], {
+  const child = spawn(process.execPath, ['build/cli/main.js', 'aggregator', ...any, ...args], {
     env: { PATH: process.env.PATH },
     stdio: ['ignore', 'inherit', 'pipe'],
   })

@@ -7,7 +7,7 @@ import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { hopscope } from './support.ts'
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 const FREE = ['--port', '0', '--metrics', 'off', '--admin', '127.0.0.1:0']
 
 test('wait returns once the proxy is ready; drain makes it unready; both fail without one', async () => {

@@ -13,7 +13,7 @@ export interface DevProcess {
 }
 
 export function startDev(args: readonly string[], env: Readonly<Record<string, string>> = {}): DevProcess {
-  const child = spawn(process.execPath, ['build/src/cli/main.js', 'dev', ...args], {
+  const child = spawn(process.execPath, ['build/cli/main.js', 'dev', ...args], {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

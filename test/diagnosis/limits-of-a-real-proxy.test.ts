@@ -33,7 +33,7 @@ async function starved(t: TestContext, range: Range, upstream: string): Promise<
     '--concurrency',
     '1',
   ]
-  const child = spawn(process.execPath, ['build/src/cli/main.js', 'proxy', ...flags, ...more])
+  const child = spawn(process.execPath, ['build/cli/main.js', 'proxy', ...flags, ...more])
   t.after(() => child.kill('SIGKILL'))
   let text = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece: Buffer) => (text += piece))

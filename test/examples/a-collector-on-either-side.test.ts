@@ -108,7 +108,7 @@ test('spans of our proxy pass a Collector whole, phases and all', { skip: missin
 })
 
 test("the proxy's config beside the Collector's is one that the proxy takes", () => {
-  const args = ['build/src/cli/main.js', 'check-config', '--config', 'examples/proxy-to-collector/hopscope.yaml']
+  const args = ['build/cli/main.js', 'check-config', '--config', 'examples/proxy-to-collector/hopscope.yaml']
   const checked = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 })
   assert.equal(checked.status, 0, checked.stderr + checked.stdout)
 })

@@ -8,7 +8,7 @@ import { createPair, type Namespace, netnsUnavailable, type Pair, type Running }
 import { APP_UID, dial, PROXY_UID, program } from './programs.ts'
 
 const skip = netnsUnavailable()
-const HOPSCOPE = [process.execPath, fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))]
+const HOPSCOPE = [process.execPath, fileURLToPath(new URL('../../cli/main.js', import.meta.url))]
 let pair: Pair
 let sidecar: Running
 

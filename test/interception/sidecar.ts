@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Namespace, Running } from './netns.ts'
 import { PROXY_UID, program } from './programs.ts'
 
-export const HOPSCOPE = [process.execPath, fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))]
+export const HOPSCOPE = [process.execPath, fileURLToPath(new URL('../../cli/main.js', import.meta.url))]
 
 /** A span as `span-receiver` tells it. */
 export interface ToldSpan {

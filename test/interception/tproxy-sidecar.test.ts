@@ -39,6 +39,11 @@ function call(from: Namespace, host: string, path: string): { status: number; se
   return { status, seen: JSON.parse(body) }
 }
 
+test('as many may wait for it as where there is no TPROXY', { skip }, () => {
+  const { stdout } = pair.pod.exec(['ss', '--listening', '--tcp', '--numeric', '--no-header', 'sport = :15001'])
+  assert.match(stdout, /^LISTEN +0 +4096 /)
+})
+
 test('no thread of it is root any more, nor has capabilities', { skip }, () => {
   const tasks = `/proc/${sidecar.process.child.pid}/task`
   const threads = readdirSync(tasks)

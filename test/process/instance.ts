@@ -64,7 +64,7 @@ export async function startInstance(
 ): Promise<Instance> {
   const port = ports?.port ?? (await freePort())
   const adminPort = ports?.adminPort ?? (await freePort())
-  const args = ['build/src/cli/main.js', 'proxy', '--listen', `127.0.0.1:${port}`, '--upstream', upstream]
+  const args = ['build/cli/main.js', 'proxy', '--listen', `127.0.0.1:${port}`, '--upstream', upstream]
   const metricsPort = await freePort()
   args.push('--admin', `127.0.0.1:${adminPort}`, '--metrics', `127.0.0.1:${metricsPort}`, ...more)
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env })

@@ -218,7 +218,7 @@ for (const concurrency of ['1', '2']) {
   }, async (t) => {
     const addresses = ['--listen', '127.0.0.1:0', '--admin', 'off', '--metrics', 'off']
     const args = ['proxy', '--upstream', 'http://127.0.0.1:1', '--concurrency', concurrency, ...addresses]
-    const child = spawn(process.execPath, ['build/src/cli/main.js', ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(process.execPath, ['build/cli/main.js', ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
     t.after(async () => {
       child.kill('SIGTERM')
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')

@@ -15,7 +15,7 @@ const DESCRIPTORS = 320
 const CONNECTIONS = 800
 
 async function limited(upstream: string, port: number): Promise<{ child: ChildProcess; lines: string[] }> {
-  const cli = ['build/src/cli/main.js', 'proxy', '--listen', `127.0.0.1:${port}`, '--upstream', upstream]
+  const cli = ['build/cli/main.js', 'proxy', '--listen', `127.0.0.1:${port}`, '--upstream', upstream]
   const args = [...cli, '--admin', 'off', '--metrics', 'off', '--access-log', 'off']
   const script = `ulimit -n ${DESCRIPTORS}; exec "$0" "$@"`
   const child = spawn('sh', ['-c', script, process.execPath, ...args], { stdio: ['ignore', 'inherit', 'pipe'] })

@@ -19,7 +19,7 @@ test('without the provider: no start, exit code 1, and what is missing', {
 }, () => {
   for (const more of [[], ['--concurrency', '2']]) {
     const args = ['proxy', '--listen', '127.0.0.1:0', '--upstream', 'http://127.0.0.1:1', '--tls-fips', 'true', ...more]
-    const child = spawnSync(process.execPath, ['build/src/cli/main.js', ...args], { encoding: 'utf8', timeout: 10_000 })
+    const child = spawnSync(process.execPath, ['build/cli/main.js', ...args], { encoding: 'utf8', timeout: 10_000 })
     assert.equal(child.status, 1)
     assert.match(child.stderr, /tls\.fips is set, and this Node \(OpenSSL [\d.]+.*\) has no FIPS provider/)
     assert.match(child.stderr, /OPENSSL_CONF/)
