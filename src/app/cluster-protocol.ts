@@ -1,5 +1,5 @@
 /** What the first process of `--concurrency N` and the ones that take traffic say to each other. */
-import type { Started } from '../config/load.ts'
+import type { InEffect, Started } from '../config/load.ts'
 import type { LogLevel } from '../core/log.ts'
 import type { RecorderQuery } from '../telemetry/flight-recorder.ts'
 
@@ -19,7 +19,8 @@ export type Question =
   | { readonly ask: 'idempotency' }
   | { readonly ask: 'sampling' }
   | { readonly ask: 'drain' }
-  | { readonly ask: 'reload' }
+  /** What was read anew, once for all. */
+  | { readonly ask: 'take-config'; readonly now: InEffect }
   /** Base64. */
   | { readonly ask: 'ticket-keys'; readonly keys: string }
   | { readonly ask: 'log-level'; readonly level: LogLevel }

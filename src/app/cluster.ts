@@ -55,7 +55,9 @@ class Group implements Served {
         if ('id' in message) this.#pending.get(message.id)?.(message.answer)
         if (!('listening' in message)) return
         listens = true
-        const told = [this.#keysQuestion, this.#levelQuestion].map((question) => this.#askOne(worker, question))
+        // What it was started with may have changed since.
+        const questions = [this.#keysQuestion, this.#configQuestion, this.#levelQuestion]
+        const told = questions.map((question) => this.#askOne(worker, question))
         void Promise.all(told).then(() => resolve(message.listening))
       })
       worker.on('error', (error) => {
@@ -86,6 +88,15 @@ class Group implements Served {
 
   get #keysQuestion(): Question {
     return { ask: 'ticket-keys', keys: this.#ticketKeys.toString('base64') }
+  }
+
+  get #configQuestion(): Question {
+    return { ask: 'take-config', now: this.#started().loaded }
+  }
+
+  /** Have all run what the first process runs. */
+  async tellConfig(): Promise<void> {
+    await this.ask(this.#configQuestion)
   }
 
   get #levelQuestion(): Question {
@@ -208,14 +219,14 @@ async function serveTogether(group: Group, config: Config, live: LiveConfig, log
   })
   process.on('SIGTERM', end.signal)
   process.on('SIGINT', end.signal)
-  // Each process reads the file for itself; this one's reading is what the log, /config and the drain go by.
   live.onChange((now, changed) => {
     if (changed.includes('log.level')) log.level = now.log.level
   })
+  // One reading for all: by the next one the file could say something else.
   const reload = async (): Promise<void> => {
     const outcome = await live.reload()
-    const faults = (await group.ask({ ask: 'reload' })) as number[]
-    tellOfReload(log, outcome, faults.filter((count) => count > 0).length)
+    if (outcome.changed.length > 0) await group.tellConfig()
+    tellOfReload(log, outcome)
   }
   if (live.file !== undefined) watchFile(live.file, reload)
   process.on('SIGHUP', reload)

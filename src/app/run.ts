@@ -64,8 +64,9 @@ function serveQuestions(proxy: RunningProxy, live: LiveConfig, end: Ending): voi
         return proxy.sampling()
       case 'drain':
         return proxy.plane.startDraining()
-      case 'reload':
-        return live.reload().then(({ faults }) => faults.length)
+      case 'take-config':
+        live.take(question.now)
+        return true
       case 'ticket-keys':
         return proxy.setTicketKeys(Buffer.from(question.keys, 'base64'))
       case 'log-level':

@@ -31,3 +31,8 @@ export interface Effective {
 
 /** Values in effect by setting path; unset settings are not there. */
 export type Values = ReadonlyMap<string, Effective>
+
+/** Whether a setting says the same in both, wherever it comes from. */
+export function sameValue(before: Values, after: Values, path: string): boolean {
+  return JSON.stringify(before.get(path)?.value) === JSON.stringify(after.get(path)?.value)
+}

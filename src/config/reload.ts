@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync, watch } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { deepFreeze } from './frozen.ts'
-import type { Values } from './layer.ts'
+import { sameValue, type Values } from './layer.ts'
 import type { Described, InEffect, LoadInput, Started } from './load.ts'
 import type { ReloadOutcome, Reread } from './reread.ts'
 import type { Config } from './schema.ts'
@@ -59,11 +59,22 @@ export class LiveConfig {
 
   async #reload(): Promise<ReloadOutcome> {
     const { outcome, now } = await this.#readAgain(this.#input, this.#now.values).catch(unread)
-    if (now === undefined) return outcome
-    this.#now = { ...now, config: deepFreeze(now.config) }
-    for (const listener of this.#listeners) listener(this.#now.config, outcome.changed)
+    if (now !== undefined) this.take(now)
     return outcome
   }
+
+  /** Puts into effect what was read, here or in another process. */
+  take(now: InEffect): void {
+    const changed = changedPaths(this.#now.values, now.values)
+    if (changed.length === 0) return
+    this.#now = { ...now, config: deepFreeze(now.config) }
+    for (const listener of this.#listeners) listener(this.#now.config, changed)
+  }
+}
+
+function changedPaths(before: Values, after: Values): string[] {
+  const paths = new Set([...before.keys(), ...after.keys()])
+  return [...paths].filter((path) => !sameValue(before, after, path))
 }
 
 /** It could not even be tried, for want of memory or descriptors say. */

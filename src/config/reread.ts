@@ -1,6 +1,6 @@
 /** A configuration read again while one is in effect: what of it takes effect, and what waits for a restart. */
 import type { Fault } from './fault.ts'
-import type { Effective, Values } from './layer.ts'
+import { type Effective, sameValue, type Values } from './layer.ts'
 import { type InEffect, inEffect, type LoadInput, loadConfig } from './load.ts'
 import { SETTINGS } from './schema.ts'
 
@@ -43,8 +43,4 @@ function merged(before: Values, fresh: Values, changed: readonly string[]): Valu
     else values.set(path, value)
   }
   return values
-}
-
-function sameValue(before: Values, after: Values, path: string): boolean {
-  return JSON.stringify(before.get(path)?.value) === JSON.stringify(after.get(path)?.value)
 }
