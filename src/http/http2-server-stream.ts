@@ -53,6 +53,21 @@ export class Http2ServerStream extends Http2Stream implements Downstream {
 
   // === the request ===
 
+  override receive(buf: Buffer, start: number, end: number, flowBytes: number): boolean {
+    this.#waitForAttempt()
+    return super.receive(buf, start, end, flowBytes)
+  }
+
+  override receiveEnd(trailers: HeaderBlock | undefined): void {
+    this.#waitForAttempt()
+    super.receiveEnd(trailers)
+  }
+
+  /** Between two attempts nobody takes the body: it waits here until `resumeRequest`. */
+  #waitForAttempt(): void {
+    if (this.started && !this.#tunnels && !this.x.finished && !this.#driver.takesData(this.x)) this.pause()
+  }
+
   protected onBody(buf: Buffer, start: number, end: number): void {
     this.#bodyBytes += end - start
     this.deadlines.progress(nowUs())

@@ -143,3 +143,29 @@ test('a request with trailers is sent again with them', async (t) => {
   client.send(client.post(1), data(1, 'body'), client.block(1, [['x-sum', '42']], true))
   assert.equal((await client.whole(1)).body, 'body 42')
 })
+
+test('what comes of a body while its stream waits for another connection is sent there too', async (t) => {
+  const { dial, origin } = await toHttp2(
+    t,
+    firstThenEcho(2, async (peer) => {
+      peer.send(goaway(1, h2.NO_ERROR))
+      await peer.roundTrip()
+      await waiting
+      peer.respond(1, 200, 'old')
+    }),
+    { flags: { 'upstream.maxConnections': '1' } },
+  )
+  let go = (): void => {}
+  const waiting = new Promise<void>((resolve) => {
+    go = resolve
+  })
+  const client = await dial()
+  client.send(client.get(1), client.post(3), data(3, 'before '))
+  await eventually('a GOAWAY', () => (origin.connections[0]?.pongs ?? 0) > 0)
+  client.send(data(3, 'meanwhile '))
+  await client.roundTrip()
+  go()
+  assert.equal((await client.whole(1)).body, 'old')
+  client.send(data(3, 'after', true))
+  assert.equal((await client.whole(3)).body, 'POST / before meanwhile after')
+})
