@@ -41,7 +41,7 @@ export class Http2Server implements Http2Role, Deadlined {
   readonly #info: ConnectionInfo
   readonly #session: Http2Session
   readonly #onClosed: () => void
-  /** Heard of in this batch and not started. */
+  /** Heard of in this batch, or since the client last took all of its answers, and not started. */
   readonly #fresh: Http2ServerStream[] = []
   readonly #openedUs: number
   #idleSinceUs: number
@@ -163,14 +163,18 @@ export class Http2Server implements Http2Role, Deadlined {
     return 0
   }
 
-  /** One more stream: within the bounds, and only for a client that takes its answers. */
+  /** One more stream is within the bounds. */
   #mayOpen(): boolean {
-    const { streams, wire, goingAway } = this.#session
-    return streams.size < this.#options.http2.maxStreams && !goingAway && !wire.full
+    const { streams, goingAway } = this.#session
+    return streams.size < this.#options.http2.maxStreams && !goingAway
   }
 
-  /** Malformed: answered, traced, and reset as RFC 9113 §8.1.1 wants it. */
+  /** Malformed: answered, traced, and reset as RFC 9113 §8.1.1 wants it. A client that takes no answers gets the reset alone. */
   #refuse(stream: Http2ServerStream, error: ProxyError, answerOnly: boolean): void {
+    if (this.#session.wire.full) {
+      this.#session.resetStream(stream, h2.REFUSED_STREAM, true)
+      return
+    }
     stream.started = true
     stream.malformed = !answerOnly && error.status !== 405 && error.status !== 417
     this.#options.driver.refuse(stream.x, error)
@@ -209,15 +213,27 @@ export class Http2Server implements Http2Role, Deadlined {
   }
 
   onBatchEnd(): void {
-    const { closed } = this.#session
-    for (let i = 0; i < this.#fresh.length; i++) {
-      const stream = this.#fresh[i]!
-      if (!stream.started && !stream.closed && !closed) stream.start()
+    const { closed, wire } = this.#session
+    // A client that does not take its answers gets no more of them made: its requests wait, as they do on HTTP/1.
+    if (closed || !wire.full) {
+      this.#start(this.#fresh)
+      this.#fresh.length = 0
     }
-    this.#fresh.length = 0
     if (closed) return
     for (const stream of this.#session.touched) (stream as Http2ServerStream).flushRequest()
     if (this.deadlineUs === Number.POSITIVE_INFINITY) this.deadlineUs = nowUs() + LOOK_US
+  }
+
+  #start(streams: readonly Http2ServerStream[]): void {
+    const { closed } = this.#session
+    for (const stream of streams) if (!stream.started && !stream.closed && !closed) stream.start()
+  }
+
+  onDrain(): void {
+    if (this.#fresh.length === 0) return
+    const waited = this.#fresh.splice(0)
+    this.#start(waited)
+    for (const stream of waited) stream.flushRequest()
   }
 
   // === the connection ===

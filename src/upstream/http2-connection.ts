@@ -195,6 +195,8 @@ export class Http2Connection implements Http2Role, Deadlined {
     if (this.deadlineUs === Number.POSITIVE_INFINITY) this.deadlineUs = nowUs() + LOOK_US
   }
 
+  onDrain(): void {}
+
   /** Streams above `lastStreamId` were not looked at, and may be sent elsewhere (RFC 9113 §6.8). */
   onGoaway(lastStreamId: number): void {
     const session = this.#session

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as h2 from '../../src/http/message/http2/frames.ts'
 import { ok } from '../support/origin.ts'
+import { eventually } from '../support/proxy.ts'
 import { each, type FrameScript, toHttp1, toHttp2 } from './frame-origin.ts'
-import { data, type FramePeer, windowUpdate } from './frame-peer.ts'
+import { data, type FramePeer, rst, windowUpdate } from './frame-peer.ts'
 
 const BIG = 'x'.repeat(300_000)
 const OTHERS = 99
@@ -136,4 +137,41 @@ test('the window of the connection is shared in turns', async (t) => {
   for (const id of streams) assert.ok(client.stream(id).bytes >= 100_000, `stream ${id} has ${client.stream(id).bytes}`)
   client.send(windowUpdate(0, 2_000_000))
   for (const id of streams) assert.equal((await client.whole(id)).bytes, BIG.length)
+})
+
+test('requests of a client whose socket is full of a download wait for it to read', async (t) => {
+  let stalled = false
+  const { dial, origin } = await toHttp2(
+    t,
+    each(async (peer, stream) => {
+      if (stream.header(':path') !== '/big') {
+        await peer.whole(stream.id)
+        peer.respond(stream.id, 200, `fine ${stream.body}`)
+        return
+      }
+      peer.send(peer.block(stream.id, [[':status', '200']]))
+      // Until the windows stay shut, since the client's socket is full.
+      for (let sent = 0, quiet = 0; quiet < 20; ) {
+        const size = Math.min(16_000, 262_144 + stream.credit - sent)
+        if (size > 0) peer.send(data(stream.id, Buffer.alloc(size)))
+        await peer.roundTrip()
+        sent += Math.max(size, 0)
+        quiet = size > 0 ? 0 : quiet + 1
+      }
+      stalled = true
+    }),
+  )
+  const client = await dial({ keeps: false, settings: [[h2.SETTINGS_INITIAL_WINDOW_SIZE, 60_000_000]] })
+  client.send(windowUpdate(0, 60_000_000), client.get(1, '/big'))
+  await client.head(1)
+  client.socket.pause()
+  await eventually('a full socket', () => stalled)
+  for (let id = 3; id < 150; id += 2) client.send(client.post(id), data(id, 'body', true))
+  client.socket.resume()
+  for (let id = 3; id < 150; id += 2) {
+    const { status, bytes, reset } = await client.whole(id)
+    assert.deepEqual({ status, bytes, reset }, { status: 200, bytes: 9, reset: undefined })
+  }
+  assert.equal(origin.requests, 75)
+  client.send(rst(1, h2.CANCEL))
 })

@@ -24,6 +24,8 @@ export interface Http2Role {
   ): number
   /** All of one read was looked at: what is to happen because of it happens now. */
   onBatchEnd(): void
+  /** All that was written has left; called before streams that wait for that go on. */
+  onDrain(): void
   /** The peer goes away: streams above `lastStreamId` were not looked at. */
   onGoaway(lastStreamId: number, code: number): void
   /** A stream is gone from the table. */

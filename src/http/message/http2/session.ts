@@ -169,6 +169,7 @@ export class Http2Session implements WireHandler {
   }
 
   onDrain(): void {
+    this.role.onDrain()
     this.turns.go()
     this.output.flush()
   }
