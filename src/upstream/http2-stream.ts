@@ -82,9 +82,8 @@ export class Http2UpstreamStream extends Http2Stream {
     if (attempt.upgrades && this.#head.status < 300) {
       this.#tunnels = true
       attempt.leaveHttp(this.#head, this)
-      return
-    }
-    attempt.events.onAttemptHead(attempt, this.#head)
+    } else attempt.events.onAttemptHead(attempt, this.#head)
+    // A tunnel whose server has nothing to say as well.
     if (endStream && !this.closed) this.session.endReceived(this, undefined)
   }
 

@@ -12,7 +12,10 @@ import {
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
+import { SETTINGS_ENABLE_CONNECT_PROTOCOL } from '../../src/http/message/http2/frames.ts'
 import { TestProxy } from '../support/proxy.ts'
+import { each, toHttp2 } from './frame-origin.ts'
+import { data, type Pair, request } from './frame-peer.ts'
 
 /** An echo server of `ws` over HTTP/1.1. */
 async function http1Echo(t: TestContext): Promise<number> {
@@ -170,4 +173,21 @@ test('a client that resets the stream closes the WebSocket behind it', async (t)
   stream.close(8)
   const [seen] = await proxy.finished(1)
   assert.equal(seen?.error?.code, 'client_closed')
+})
+
+test('a tunnel that the server agrees to and ends in the same breath is over when the client ends it', async (t) => {
+  const settings: [number, number] = [SETTINGS_ENABLE_CONNECT_PROTOCOL, 1]
+  const { dial, origin, proxy } = await toHttp2(
+    t,
+    each((peer, { id }) => peer.respond(id, 200)),
+    { peer: { settings: [settings] } },
+  )
+  const client = await dial()
+  const fields: Pair[] = [...request('CONNECT', '/chat'), [':protocol', 'websocket'], ['sec-websocket-version', '13']]
+  client.send(client.block(1, fields))
+  await client.until('the end of the tunnel', () => client.stream(1).ended)
+  client.send(data(1, 'bye', true))
+  const [exchange] = await proxy.finished(1)
+  assert.deepEqual([exchange?.status, exchange?.error, exchange?.requestBytes], [101, undefined, 3])
+  await origin.connections[0]!.until('what the client sent', () => origin.connections[0]!.stream(1).ended)
 })
