@@ -79,6 +79,11 @@ export class Http2Connection implements Http2Role, Deadlined {
     return streams.size + this.#reserved < most
   }
 
+  /** Clients that do not read have shut its window: responses on it stand still, whoever they are for. */
+  get stalled(): boolean {
+    return this.#session.received.holdsTooMuch
+  }
+
   /** It opens no streams any more: those that it has may take their time. */
   get ending(): boolean {
     const { closed, goingAway, wire } = this.#session

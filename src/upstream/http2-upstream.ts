@@ -28,10 +28,15 @@ export class Http2Pool {
   /** Streams that a connection whose settings are still to come is trusted with. */
   knownMost = STREAMS_BEFORE_SETTINGS
 
-  /** The first with room: the others can run empty. */
-  withRoom(): Http2Connection | undefined {
-    for (const connection of this.connections) if (connection.hasRoom) return connection
+  /** The first with room: the others can run empty. `evenStalled`: nothing better is to be had. */
+  withRoom(evenStalled: boolean): Http2Connection | undefined {
+    for (const one of this.connections) if (one.hasRoom && (evenStalled || !one.stalled)) return one
     return undefined
+  }
+
+  /** Connections that count towards the limit. */
+  get open(): number {
+    return this.connections.length + this.dials
   }
 
   stopWaiting(attempt: Http2Attempt): void {
@@ -57,7 +62,7 @@ export class Http2Upstream implements Upstream {
     const attempt = new Http2Attempt(x, events)
     const destination = this.#options.destinationOf(x)
     const pool = this.#poolOf(x.connection, destination)
-    const connection = pool.withRoom()
+    const connection = pool.withRoom(pool.open >= this.#options.maxConnections)
     if (connection !== undefined) attempt.use(connection, undefined)
     else this.#wait(attempt, pool, destination, x.connection)
     return attempt
@@ -101,8 +106,7 @@ export class Http2Upstream implements Upstream {
     pool.waiting.push(attempt)
     attempt.onCancel = () => pool.stopWaiting(attempt)
     // One dial at a time: what it brings has room for many.
-    const open = pool.connections.length + pool.dials
-    if (pool.dials === 0 && open < this.#options.maxConnections) this.#dial(pool, destination, info)
+    this.#dialMore(pool, destination, info)
   }
 
   #dial(pool: Http2Pool, destination: Destination, info: ConnectionInfo): void {
@@ -120,7 +124,8 @@ export class Http2Upstream implements Upstream {
       },
       (error) => {
         pool.dials--
-        // One that stands will have room again, unless it is about to go.
+        // One that stands has room, or will have it again, unless it is about to go.
+        for (const one of [...pool.connections]) this.#serve(pool, one, undefined)
         if (pool.connections.some((one) => !one.ending)) return
         for (const attempt of pool.waiting.splice(0)) this.#failDial(attempt, destination, dial.times, error)
         this.#forgetEmpty(pool)
@@ -129,8 +134,7 @@ export class Http2Upstream implements Upstream {
   }
 
   #dialMore(pool: Http2Pool, destination: Destination, info: ConnectionInfo): void {
-    const open = pool.connections.length + pool.dials
-    if (pool.dials === 0 && open < this.#options.maxConnections) this.#dial(pool, destination, info)
+    if (pool.dials === 0 && pool.open < this.#options.maxConnections) this.#dial(pool, destination, info)
   }
 
   /** A dial that failed has phases too. */
@@ -171,7 +175,9 @@ export class Http2Upstream implements Upstream {
       onLimit: (streams) => {
         pool.knownMost = Math.max(1, Math.min(streams, STREAMS_BEFORE_SETTINGS))
       },
-      onRoom: (free) => this.#serve(pool, free, undefined),
+      onRoom: (free) => {
+        if (!free.stalled || pool.dials === 0) this.#serve(pool, free, undefined)
+      },
       onClosed: (gone) => {
         this.connections--
         pool.connections.splice(pool.connections.indexOf(gone), 1)

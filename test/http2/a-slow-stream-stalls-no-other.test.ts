@@ -175,3 +175,39 @@ test('requests of a client whose socket is full of a download wait for it to rea
   assert.equal(origin.requests, 75)
   client.send(rst(1, h2.CANCEL))
 })
+
+test('a client that reads none of its many downloads stalls no other client', async (t) => {
+  let shut = false
+  let sent = 0
+  const { dial, origin } = await toHttp2(
+    t,
+    each(async (peer, stream) => {
+      if (stream.header(':path') !== '/big') {
+        peer.send(peer.block(stream.id, [[':status', '200']]))
+        await peer.until(
+          'room in the window',
+          () => sent < h2.DEFAULT_WINDOW + peer.credit || peer !== origin.connections[0],
+        )
+        peer.send(data(stream.id, 'fine', true))
+        return
+      }
+      peer.send(peer.block(stream.id, [[':status', '200']]))
+      for (let at = 0, quiet = 0; quiet < 20; ) {
+        const size = Math.min(16_000, 262_144 + stream.credit - at, h2.DEFAULT_WINDOW + peer.credit - sent)
+        at += size
+        sent += size
+        quiet = size > 0 ? 0 : quiet + 1
+        if (size > 0) peer.send(data(stream.id, Buffer.alloc(size)))
+        await peer.roundTrip()
+        if (size === 0 && quiet === 20 && sent === h2.DEFAULT_WINDOW + peer.credit) shut = true
+      }
+    }),
+  )
+  const reader = await dial()
+  const greedy = await dial({ settings: [[h2.SETTINGS_INITIAL_WINDOW_SIZE, 0]] })
+  for (let id = 1; id < 60; id += 2) greedy.send(greedy.get(id, '/big'))
+  await eventually('a window that is shut', () => shut)
+  for (let id = 1; id < 20; id += 2) reader.send(reader.get(id))
+  for (let id = 1; id < 20; id += 2) assert.equal((await reader.whole(id)).body, 'fine')
+  assert.equal(origin.connections.length, 2)
+})

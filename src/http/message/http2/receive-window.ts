@@ -47,6 +47,11 @@ export class ReceiveWindow {
     heldByAll += bytes
   }
 
+  /** Streams hold so much that the window stays shut, for all of them, though the process has memory left. */
+  get holdsTooMuch(): boolean {
+    return this.#held > HELD_AT_MOST && heldByAll <= HELD_BY_ALL
+  }
+
   /** Give back what came, half a window at a time. To be called when streams hold less. */
   giveBack(): void {
     if (this.#owed * 2 < WINDOW || this.#closed) return
