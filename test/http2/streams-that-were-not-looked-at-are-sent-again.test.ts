@@ -130,6 +130,21 @@ test('other codes than REFUSED_STREAM say nothing of the kind', async (t) => {
   assert.equal((await proxy.finished(1))[0]?.error?.errno, 'CANCEL')
 })
 
+test('the reset of the last stream behind a GOAWAY is a reset', async (t) => {
+  const { dial, origin, proxy } = await toHttp2(t, async (peer) => {
+    peer.respond((await peer.nextStream()).id, 200)
+    const { id } = await peer.nextStream()
+    peer.send(goaway(id, h2.NO_ERROR), rst(id, h2.CANCEL))
+  })
+  const client = await dial()
+  client.send(client.get(1))
+  assert.equal((await client.whole(1)).status, 200)
+  client.send(client.get(3))
+  assert.equal(problemCode(await client.whole(3), 502), 'stream_reset')
+  assert.equal(origin.requests, 2)
+  assert.equal((await proxy.finished(2))[1]?.error?.errno, 'CANCEL')
+})
+
 test('a request with trailers is sent again with them', async (t) => {
   const { dial } = await toHttp2(t, async (peer) => {
     const first = await peer.nextStream()

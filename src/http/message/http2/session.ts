@@ -290,14 +290,20 @@ export class Http2Session implements WireHandler {
 
   /** The peer ended the stream before its time, or says that it never looked at it. */
   endedByPeer(stream: Http2Stream, code: number): void {
-    this.#leave(stream)
+    this.#remove(stream)
     this.#lost(stream, code, undefined)
+    // Last: where the connection ends with it, that is not what the stream was lost by.
+    this.role.onStreamClosed(stream)
   }
 
   #leave(stream: Http2Stream): void {
+    this.#remove(stream)
+    this.role.onStreamClosed(stream)
+  }
+
+  #remove(stream: Http2Stream): void {
     this.streams.delete(stream.id)
     this.turns.remove(stream)
-    this.role.onStreamClosed(stream)
   }
 
   /** Decode a header block into {@link section}, whose `begin` was called. */
