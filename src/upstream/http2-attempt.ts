@@ -126,8 +126,9 @@ export class Http2Attempt implements Attempt {
     head.headers.appendOwn('Sec-WebSocket-Accept', acceptOf(key))
     const channel = stream.openChannel()
     channel.pause()
-    this.over()
     this.events.onAttemptUpgrade(this, head, { early: NOTHING, wire: channel })
+    // Only now: a stage may have said no, and then the stream is to be cancelled.
+    this.over()
   }
 
   fail(error: ProxyError): void {

@@ -12,10 +12,13 @@ import {
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
+import type { Stage } from '../../src/exchange/stage.ts'
 import { SETTINGS_ENABLE_CONNECT_PROTOCOL } from '../../src/http/message/http2/frames.ts'
 import { TestProxy } from '../support/proxy.ts'
-import { each, toHttp2 } from './frame-origin.ts'
-import { data, type Pair, request } from './frame-peer.ts'
+import { each, FrameOrigin, toHttp2 } from './frame-origin.ts'
+import { data, FramePeer, type Pair, request } from './frame-peer.ts'
+
+const webSocket: Pair[] = [...request('CONNECT', '/chat'), [':protocol', 'websocket'], ['sec-websocket-version', '13']]
 
 /** An echo server of `ws` over HTTP/1.1. */
 async function http1Echo(t: TestContext): Promise<number> {
@@ -183,11 +186,37 @@ test('a tunnel that the server agrees to and ends in the same breath is over whe
     { peer: { settings: [settings] } },
   )
   const client = await dial()
-  const fields: Pair[] = [...request('CONNECT', '/chat'), [':protocol', 'websocket'], ['sec-websocket-version', '13']]
-  client.send(client.block(1, fields))
+  client.send(client.block(1, webSocket))
   await client.until('the end of the tunnel', () => client.stream(1).ended)
   client.send(data(1, 'bye', true))
   const [exchange] = await proxy.finished(1)
   assert.deepEqual([exchange?.status, exchange?.error, exchange?.requestBytes], [101, undefined, 3])
   await origin.connections[0]!.until('what the client sent', () => origin.connections[0]!.stream(1).ended)
+})
+
+test('an upgrade that a stage of the user throws at leaves no stream behind at the upstream', async (t) => {
+  const origin = await FrameOrigin.start(
+    each((peer, { id }) => peer.send(peer.block(id, [[':status', '200']]))),
+    { settings: [[SETTINGS_ENABLE_CONNECT_PROTOCOL, 1]] },
+  )
+  t.after(() => origin.close())
+  const thrower: Stage = {
+    name: 'thrower',
+    role: 'decide',
+    onResponseHead: (x) => {
+      if (x.status === 101) throw new Error('not this one')
+      return undefined
+    },
+  }
+  const proxy = await TestProxy.start(`http://127.0.0.1:${origin.port}`, {
+    flags: { 'upstream.protocol': 'h2' },
+    stages: [thrower],
+  })
+  t.after(() => proxy.close())
+  const client = await FramePeer.connect(proxy.port)
+  t.after(() => client.socket.destroy())
+  client.send(client.block(1, webSocket))
+  assert.equal((await client.whole(1)).status, 500)
+  const [upstream] = origin.connections
+  await upstream!.until('the end of the stream', () => upstream!.stream(1).over)
 })
