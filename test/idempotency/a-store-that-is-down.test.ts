@@ -98,18 +98,22 @@ test('an answer that was never stored is unknown once the lease is over, and nev
   assert.equal(origin.requests.length, 1)
 })
 
-test('a store that fails while others follow a key elsewhere', async (t) => {
-  const store = new ModelStore()
-  const { ask, proxy } = await keyedChain(t, await numbered(), { store, flags: CLOSED })
-  const id = await idOf(store, () => ask({ key: 'k' }))
-  const kept = store.records.get(id)!
-  kept.state = 'dispatched'
-  kept.leaseUntilMs = Number.POSITIVE_INFINITY
-  store.around = (operation) => (operation === 'read' ? Promise.reject(new Error('down, by a test')) : undefined)
-  const waiting = ask({ key: 'k' })
-  await eventually('one that waits', () => proxy.plane.active === 1)
-  assert.equal((await waiting).status, 503)
-})
+for (const onStoreDown of ['closed', 'open']) {
+  test(`${onStoreDown}: who follows a key that runs elsewhere does not run it when the store fails`, async (t) => {
+    const store = new ModelStore()
+    const flags = { 'idempotency.onStoreDown': onStoreDown }
+    const { ask, proxy, origin } = await keyedChain(t, await numbered(), { store, flags })
+    const id = await idOf(store, () => ask({ key: 'k' }))
+    const kept = store.records.get(id)!
+    kept.state = 'dispatched'
+    kept.leaseUntilMs = Number.POSITIVE_INFINITY
+    store.around = (operation) => (operation === 'read' ? Promise.reject(new Error('down, by a test')) : undefined)
+    const waiting = ask({ key: 'k' })
+    await eventually('one that waits', () => proxy.plane.active === 1)
+    assert.equal((await waiting).status, 503)
+    assert.equal(origin.requests.length, 1)
+  })
+}
 
 async function idOf(store: ModelStore, ask: () => Promise<unknown>): Promise<string> {
   await ask()

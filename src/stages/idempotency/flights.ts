@@ -14,8 +14,8 @@ export type Landing =
   | { readonly kind: 'failed'; readonly error: ProxyError }
   /** Nothing ran and the key is free: another one may. */
   | { readonly kind: 'free' }
-  /** The store could not be asked. */
-  | { readonly kind: 'lost'; readonly error: unknown }
+  /** The store could not be asked. `runs`: another process is known to be at it, which must not be done twice at once. */
+  | { readonly kind: 'lost'; readonly error: unknown; readonly runs: boolean }
 
 /** A request that waits. */
 export interface Passenger {
@@ -105,7 +105,7 @@ export class Flights {
       try {
         this.#look(flight, await this.#store.read(flight.id))
       } catch (error) {
-        this.land(flight, { kind: 'lost', error })
+        this.land(flight, { kind: 'lost', error, runs: true })
       }
     }
   }

@@ -109,8 +109,8 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   }
 
   #notClaimed(flight: Flight, error: unknown): Verdict {
-    this.#shared.flights.land(flight, { kind: 'lost', error })
-    return this.#storeDown()
+    this.#shared.flights.land(flight, { kind: 'lost', error, runs: false })
+    return this.#storeDown(false)
   }
 
   #claimed(execution: Execution, flight: Flight, result: ClaimResult): Verdict | Promise<Verdict> {
@@ -214,7 +214,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
         this.#x.refusal = landing.error
         return ANSWERED
       case 'lost':
-        return this.#storeDown()
+        return this.#storeDown(landing.runs)
       case 'free':
         return this.#runInstead()
     }
@@ -253,9 +253,11 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
     return ANSWERED
   }
 
-  #storeDown(): Verdict {
+  /** `runs`: another process is known to run it, so that forwarding would run it twice, whatever the route says. */
+  #storeDown(runs: boolean): Verdict {
     const x = this.#x
-    if (this.#policy.closed || x.discardsRequest) return this.#refuse('idempotency_store_down', 'store_error')
+    const refused = this.#policy.closed || x.discardsRequest || runs
+    if (refused) return this.#refuse('idempotency_store_down', 'store_error')
     x.idempotency = 'bypass'
     return CONTINUE
   }
@@ -284,7 +286,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
 
   #notDispatched(execution: Execution): Verdict {
     if (!this.#policy.closed) execution.dispatchUnprotected()
-    return this.#storeDown()
+    return this.#storeDown(false)
   }
 
   /** Its outcome must be known: nothing was sent, or the upstream itself keeps a second run from happening. */
