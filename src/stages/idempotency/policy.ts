@@ -1,4 +1,5 @@
 /** Which rules a request with (or without) a key falls under. */
+import { PathPattern } from './path-pattern.ts'
 import { type PrincipalReader, principalReader } from './principal.ts'
 
 export type Mode = 'off' | 'honour' | 'require'
@@ -61,7 +62,7 @@ export class CompiledPolicy {
 
 interface CompiledRule {
   readonly methods: ReadonlySet<string>
-  readonly path: RegExp | undefined
+  readonly path: PathPattern | undefined
   readonly policy: CompiledPolicy
 }
 
@@ -75,7 +76,7 @@ export class Policies {
   constructor(defaults: Policy, methods: readonly string[], rules: readonly Rule[]) {
     const all: CompiledRule[] = rules.map((rule) => ({
       methods: new Set(rule.methods ?? methods),
-      path: rule.path === undefined ? undefined : pathPattern(rule.path),
+      path: rule.path === undefined ? undefined : new PathPattern(rule.path),
       policy: new CompiledPolicy(withDefaults(rule, defaults)),
     }))
     all.push({ methods: new Set(methods), path: undefined, policy: new CompiledPolicy(defaults) })
@@ -113,13 +114,4 @@ function withDefaults(rule: Rule, defaults: Policy): Policy {
     onUnknown: rule.onUnknown ?? defaults.onUnknown,
     principal: rule.principal ?? defaults.principal,
   }
-}
-
-/** A path with stars (see {@link Rule}) as a pattern of whole paths. */
-export function pathPattern(glob: string): RegExp {
-  const parts = glob.split(/(\*\*|\*)/).map((part) => {
-    if (part === '**') return '.*'
-    return part === '*' ? '[^/]*' : part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&')
-  })
-  return new RegExp(`^${parts.join('')}$`)
 }
