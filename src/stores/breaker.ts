@@ -120,7 +120,13 @@ export class Breaker implements IdempotencyStore {
   }
 
   complete(claim: Claim, fingerprint: string, response: StoredResponse): Soon<boolean> {
-    return this.#spend(claim, () => this.#inner.complete(claim, fingerprint, response))
+    const answer = this.#spend(claim, () => this.#inner.complete(claim, fingerprint, response))
+    if (!(answer instanceof Promise)) return answer
+    return answer.catch((error: unknown) => {
+      // The request waits no longer: what is asked again for it, in the background, may take its time.
+      this.#spentMs.delete(claim)
+      throw error
+    })
   }
 
   markUnknown(claim: Claim, fingerprint: string): Soon<boolean> {

@@ -123,6 +123,8 @@ test('all operations of a claim share one budget', { skip: noRedis }, () => {
     const after = await failsIn(() => store.complete(claim, '', response()))
     assert.ok(after < SLACK_MS, `${after} ms when all is spent`)
     assert.equal(store.status.open, false, 'short budgets say nothing of the store')
+    setTimeout(() => server.process.kill('SIGCONT'), 300)
+    assert.equal(await store.complete(claim, '', response()), true, 'asked again, when nobody waits for it')
   }, budgetMs)
 })
 
