@@ -14,6 +14,11 @@ test('secrets are in no report and in no listing', async (t) => {
   assert.doesNotMatch(faultReport(bad.faults), /hunter2/)
   assert.match(faultReport(bad.faults), /target \(HOPSCOPE_TARGET\): "http:\/\/\*\*\*@host"/)
 
+  for (const password of ['hun/ter2', 'hun@ter2', 'hun ter2', 'hun"ter2', 'hun?ter2#x']) {
+    const { faults } = await refused({ env: { HOPSCOPE_TARGET: `http://me:${password}@host` } })
+    assert.match(faultReport(faults), /target \(HOPSCOPE_TARGET\): "http:\/\/\*\*\*@host"/, password)
+  }
+
   const broken = await refused({ file: tempFile(t, 'otlp:\n  headers: { authorization: "hunter2\n') })
   assert.doesNotMatch(faultReport(broken.faults), /hunter2/)
 
