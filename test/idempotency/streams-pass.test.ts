@@ -19,6 +19,14 @@ test('what may leave HTTP or never end is forwarded as it is, even where a key i
   assert.ok(origin.requests.length > 0)
 })
 
+test('a type that only begins like that of gRPC is none', async (t) => {
+  const { ask, origin } = await keyedChain(t, await Origin.answering((_request, nth) => ok(`made ${nth}`)))
+  for (const _ of [1, 2]) {
+    assert.equal((await ask({ key: 'k', headers: 'Content-Type: application/grpc.report+json\r\n' })).body, 'made 0')
+  }
+  assert.equal(origin.requests.length, 1)
+})
+
 test('outbound keys are not looked at unless asked for', async (t) => {
   for (const outbound of [false, true]) {
     const { dial, store } = await keyedChain(t, await Origin.answering(() => ok('x')), {

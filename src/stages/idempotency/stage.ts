@@ -1,6 +1,7 @@
 /** The Idempotency-Key stage: a request with a key runs once, and its repeats get its response. */
 import { nowUs } from '../../core/clock.ts'
 import { type ErrorCode, ProxyError } from '../../core/errors.ts'
+import { RPC_NONE, rpcKindOf } from '../../core/grpc.ts'
 import { knownId } from '../../core/known-names.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Sweeper } from '../../core/timers.ts'
@@ -110,7 +111,7 @@ export class Idempotency implements Stage {
 
 /** What may leave HTTP or goes on without end is forwarded as it is. */
 function isStream({ request }: Exchange): boolean {
-  return request.upgrade !== '' || (request.headers.known(CONTENT_TYPE) ?? '').startsWith('application/grpc')
+  return request.upgrade !== '' || rpcKindOf(request.headers.known(CONTENT_TYPE)) !== RPC_NONE
 }
 
 function refuse(x: Exchange, code: ErrorCode, detail = ''): Verdict {
