@@ -15,6 +15,7 @@ import { Detached } from './detached.ts'
 import { type Answer, type Exchange, ownResponseHead } from './exchange.ts'
 import { grpcStatusIn } from './grpc-status.ts'
 import { HeldBack } from './held-back.ts'
+import { OwnAnswer } from './own-answer.ts'
 import { phaseOf } from './phase.ts'
 import type { Attempt, AttemptEvents, TunnelEnd, Upstream } from './ports.ts'
 import { RequestStages } from './request-stages.ts'
@@ -140,7 +141,8 @@ export class Driver implements AttemptEvents {
   }
 
   downstreamDrained(x: Exchange): void {
-    x.attempt?.resumeResponse()
+    if (x.ownAnswer === undefined) x.attempt?.resumeResponse()
+    else this.#sendOwn(x, x.ownAnswer)
   }
 
   /** The request broke off or was malformed in its body, or a deadline passed. */
@@ -326,10 +328,16 @@ export class Driver implements AttemptEvents {
     x.discardsRequest = true
     this.#respond(x, head)
     if (x.finished) return
-    const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body
-    x.responseBytes = body.length
-    if (body.length > 0) x.down.data(body, 0, body.length)
-    this.#complete(x, answer.trailers?.length ? HeaderBlock.from(answer.trailers) : undefined)
+    x.ownAnswer = new OwnAnswer(answer)
+    this.#sendOwn(x, x.ownAnswer)
+  }
+
+  #sendOwn(x: Exchange, own: OwnAnswer): void {
+    const sent = own.send(x.down)
+    if (x.finished) return
+    x.responseBytes = own.sentBytes
+    if (sent) this.#complete(x, own.trailers)
+    else x.down.flush()
   }
 
   #fail(x: Exchange, error: ProxyError): void {

@@ -5,6 +5,7 @@ import { HeaderBlock } from '../core/headers.ts'
 import { CHUNKED, type RequestHead, ResponseHead } from '../core/message.ts'
 import type { Deadlined } from '../core/timers.ts'
 import type { DownstreamTls, PeerIdentity, TlsFacts } from '../core/tls-facts.ts'
+import type { OwnAnswer } from './own-answer.ts'
 import type { Attempt, Downstream, WebSocketFacts } from './ports.ts'
 import type { Guard } from './stage.ts'
 
@@ -228,6 +229,8 @@ export class Exchange {
   replayBody: Buffer[] | undefined = undefined
   /** Driver only: the trailers of a gathered request. */
   replayTrailers: HeaderBlock | undefined = undefined
+  /** Driver only: a response made here, which goes out as its client takes it. */
+  ownAnswer: OwnAnswer | undefined = undefined
   /** Driver only: the last piece of the response, while a stage waits at its end (see HeldBack). */
   heldBack: Buffer | undefined = undefined
 

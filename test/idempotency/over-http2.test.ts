@@ -55,6 +55,23 @@ test('first use, replay, wait and mismatch over streams of one connection', asyn
   assert.equal(origin.requests.length, 2)
 })
 
+test('a replay is handed over as its client takes it', async (t) => {
+  const large = 'x'.repeat(300_000)
+  const { proxy } = await keyedChain(t, await Origin.answering(() => ok(large)))
+  const over = session(t, proxy.port)
+  assert.equal((await request(over, 'amount=1')).body, large)
+  const slow = connect(`http://127.0.0.1:${proxy.port}`, { settings: { initialWindowSize: 0 } })
+  t.after(() => slow.destroy())
+  await once(slow, 'localSettings')
+  const replying = request(slow, 'amount=1')
+  await eventually('the replay has begun', () => proxy.plane.active === 1)
+  const others = Array.from({ length: 5 }, () => request(over, 'amount=1'))
+  for (const { body } of await Promise.all(others)) assert.equal(body, large)
+  assert.equal(proxy.plane.active, 1, 'the rest of it is not in the memory of its stream')
+  slow.settings({ initialWindowSize: 1_000_000 })
+  assert.equal((await replying).body, large)
+})
+
 test('a key is the same over HTTP/1 and HTTP/2', async (t) => {
   const { proxy, ask } = await keyedChain(t, await Origin.answering((_request, nth) => ok(`made ${nth}`)))
   const over = connect(`http://127.0.0.1:${proxy.port}`)
