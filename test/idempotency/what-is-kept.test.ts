@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { StoredResponse } from '../../src/exchange/idempotency-store.ts'
+import { Replays } from '../../src/stages/idempotency/replays.ts'
 import { field } from '../support/client.ts'
 import { Origin, ok } from '../support/origin.ts'
 import { problem } from '../support/proxy.ts'
@@ -172,4 +174,24 @@ test('an expired key is refused for a while, then free', async (t) => {
   assert.equal((await ask({ key: 'k' })).body, 'made 1')
   assert.equal(origin.requests.length, 2)
   assert.equal((await proxy.finished(3))[2]?.idempotency, 'expired')
+})
+
+test('repeats of one response share one copy of a large body, and all copies are bounded', () => {
+  const replays = new Replays(100_000)
+  const copy = (completedMs = 1): StoredResponse => {
+    const body = Buffer.alloc(60_000)
+    return { status: 200, headers: '', body, bodyBytes: body.length, trailers: '', completedMs }
+  }
+  const first = replays.lend('a', copy())!
+  const second = replays.lend('a', copy())!
+  assert.equal(second.body, first.body)
+  assert.equal(replays.lend('a', copy(2)), undefined, 'another response of that id')
+  assert.equal(replays.lend('b', copy()), undefined, 'no room')
+  assert.ok(replays.lend('c', { ...copy(), body: Buffer.alloc(10) }), 'small ones do not count')
+  replays.giveBack(first)
+  assert.equal(replays.lend('b', copy()), undefined, 'it has a reader')
+  replays.giveBack(second)
+  const third = replays.lend('b', copy())
+  assert.ok(third)
+  assert.equal(replays.lend('a', copy()), undefined)
 })

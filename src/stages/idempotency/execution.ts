@@ -19,6 +19,7 @@ import { formatTraceparent } from '../w3c.ts'
 import type { Flight, Flights, Landing } from './flights.ts'
 import type { Leased, Leases } from './leases.ts'
 import type { CompiledPolicy } from './policy.ts'
+import type { Replays } from './replays.ts'
 import { Recording, type RecordingBudget } from './response.ts'
 import { settle } from './soon.ts'
 
@@ -27,6 +28,7 @@ export interface Shared {
   readonly store: IdempotencyStore
   readonly flights: Flights
   readonly budget: RecordingBudget
+  readonly replays: Replays
   readonly sweeper: Sweeper
   readonly leases: Leases
   readonly log: Logger

@@ -16,6 +16,7 @@ import { Execution, type Shared } from './execution.ts'
 import { type Flight, isInFlight, type Landing, type Passenger } from './flights.ts'
 import { Fingerprint, fingerprintOf } from './identity.ts'
 import type { CompiledPolicy } from './policy.ts'
+import type { Loan } from './replays.ts'
 import { replayed } from './response.ts'
 
 export class KeyedExchange implements Guard, Passenger, Deadlined {
@@ -33,6 +34,8 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   /** Set while it runs the request itself. */
   #execution: Execution | undefined
   #landing: Landing | undefined
+  /** The body that it is given in place of the upstream's. */
+  #loan: Loan | undefined
   #resolve: ((verdict: Verdict | Promise<Verdict>) => void) | undefined
   /** When the wait for the answer of another began. */
   #waitUntilUs = -1
@@ -234,8 +237,12 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
       return again ? this.#decide() : this.#refuse('idempotency_outcome_unknown', 'unknown')
     }
     if (record.state !== 'completed') return this.#refuse('idempotency_key_expired', 'expired')
-    x.answer = replayed(record, wallUs(nowUs()) / 1000)
-    if (x.answer === undefined) return this.#notKept(record)
+    if (x.finished) return ANSWERED
+    const { response } = record
+    if (response?.body === undefined) return this.#notKept(record)
+    this.#loan = this.#shared.replays.lend(this.#id, response)
+    if (this.#loan === undefined) return this.#refuse('overloaded', 'refused', 'responses that are given again')
+    x.answer = replayed(record, response, this.#loan.body, wallUs(nowUs()) / 1000)
     x.idempotency = outcome
     const origin = parseTraceparent(record.traceparent)
     if (origin !== undefined) x.originalLink = { traceId: origin.traceId, spanId: origin.spanId }
@@ -311,6 +318,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   }
 
   onFinish(): undefined {
+    if (this.#loan !== undefined) this.#shared.replays.giveBack(this.#loan)
     if (this.#waitUntilUs >= 0) this.#leave()
     this.#execution?.finish()
   }

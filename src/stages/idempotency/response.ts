@@ -125,10 +125,8 @@ export class Recording {
   }
 }
 
-/** The response of `record` for one more request; undefined where its body was not kept. */
-export function replayed(record: IdempotencyRecord, nowMs: number): Answer | undefined {
-  const { response } = record
-  if (response?.body === undefined) return undefined
+/** The response of `record` for one more request; `body` is what it says. */
+export function replayed(record: IdempotencyRecord, response: StoredResponse, body: Buffer, nowMs: number): Answer {
   const ageS = Math.max(0, Math.floor((nowMs - response.completedMs) / 1000))
   const headers: (readonly [string, string])[] = [
     ...fieldsOf(response.headers),
@@ -136,5 +134,5 @@ export function replayed(record: IdempotencyRecord, nowMs: number): Answer | und
     ['Idempotent-Replayed', 'true'],
   ]
   if (record.requestId !== '') headers.push(['Idempotent-Original-Request-Id', record.requestId])
-  return { status: response.status, headers, body: response.body, trailers: fieldsOf(response.trailers) }
+  return { status: response.status, headers, body, trailers: fieldsOf(response.trailers) }
 }

@@ -15,6 +15,7 @@ import { readKey } from './key.ts'
 import { KeyedExchange } from './keyed-exchange.ts'
 import { Leases } from './leases.ts'
 import type { CompiledPolicy, Policies } from './policy.ts'
+import { Replays } from './replays.ts'
 import { RecordingBudget } from './response.ts'
 
 export interface IdempotencyOptions {
@@ -34,6 +35,8 @@ export interface IdempotencyOptions {
 const CONTENT_TYPE = knownId('content-type')
 /** Bytes of responses that are being recorded at once. */
 const RECORDING_BYTES = 64 * 1024 * 1024
+/** Bytes of large bodies that are being given again at once. */
+const REPLAY_BYTES = 64 * 1024 * 1024
 
 export class Idempotency implements Stage {
   readonly name = 'idempotency'
@@ -47,8 +50,9 @@ export class Idempotency implements Stage {
     const { store, sweeper, log, leaseMs, graceMs } = options
     const flights = new Flights(store)
     const budget = new RecordingBudget(RECORDING_BYTES)
+    const replays = new Replays(REPLAY_BYTES)
     const leases = new Leases(sweeper, leaseMs / 3)
-    this.#shared = { store, flights, budget, sweeper, leases, log, leaseMs, graceMs }
+    this.#shared = { store, flights, budget, replays, sweeper, leases, log, leaseMs, graceMs }
   }
 
   onRequestHead(x: Exchange): Verdict | Promise<Verdict> {
