@@ -184,7 +184,7 @@ export class Breaker implements IdempotencyStore {
       return Promise.reject(error)
     }
     if (!(answer instanceof Promise)) {
-      this.#failedInARow = 0
+      this.#answered()
       return answer
     }
     return this.#race(answer, budgetMs, late)
@@ -211,7 +211,7 @@ export class Breaker implements IdempotencyStore {
             return
           }
           state = 'answered'
-          this.#failedInARow = 0
+          this.#answered()
           resolve(value)
         },
         (error: unknown) => {
@@ -223,6 +223,15 @@ export class Breaker implements IdempotencyStore {
         },
       )
     })
+  }
+
+  /** Of what it did not take before one is tried again, so that a store that takes no release is not stormed with them. */
+  #answered(): void {
+    this.#failedInARow = 0
+    if (this.#owed.size === 0) return
+    const [owner, claim] = this.#owed.entries().next().value!
+    this.#owed.delete(owner)
+    this.#giveBack(claim)
   }
 
   #failed(error: unknown): void {

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { silentLogger } from '../../src/core/log.ts'
 import type { Claim, IdempotencyStore } from '../../src/exchange/idempotency-store.ts'
-import type { Breaker } from '../../src/stores/breaker.ts'
+import { Breaker, DEFAULT_BREAKER } from '../../src/stores/breaker.ts'
+import { MemoryStore } from '../../src/stores/memory.ts'
 import { openStore } from '../../src/stores/open.ts'
 import { freePort, noRedis, type RedisServer, startRedis } from './redis-server.ts'
 import { claimed, claimRequest, claimState, newId, response } from './requests.ts'
@@ -107,6 +108,23 @@ test('a release that failed is made up for', { skip: noRedis }, () =>
     assert.equal(store.status.owed, 0)
   }),
 )
+
+test('a release that failed alone is made up for when the store answers again', async () => {
+  const inner = new MemoryStore({ maxBytes: 4 * 1024 * 1024 })
+  const store = new Breaker(inner, { ...DEFAULT_BREAKER, log: silentLogger })
+  const claim = await claimed(store, claimRequest(newId()))
+  const { release } = inner
+  inner.release = () => {
+    throw new Error('its connection was lost, by a test')
+  }
+  await failsIn(() => store.release(claim))
+  inner.release = release
+  assert.equal(store.status.open, false)
+  await store.read(newId())
+  await until('the id is free', async () => inner.read(claim.id) === undefined)
+  assert.equal(store.status.owed, 0)
+  await store.close()
+})
 
 test('all operations of a claim share one budget', { skip: noRedis }, () => {
   const budgetMs = 2000
