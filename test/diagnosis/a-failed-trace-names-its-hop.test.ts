@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { attribute, type Call } from '../../src/aggregator/diagnosis/attribution.ts'
 import type { TraceDiagnosis } from '../../src/aggregator/diagnosis/diagnosis.ts'
 import type { DiagnosisName } from '../../src/core/diagnoses.ts'
-import { called, diagnosed, plain, served } from './made-traces.ts'
+import { called, diagnosed, hopReads, plain, served } from './made-traces.ts'
 
 const first = ({ causes }: TraceDiagnosis): string =>
   causes[0] === undefined
@@ -201,4 +202,33 @@ test('a call that went well and whose callee has no span of it is told, behind a
   const last = trace.causes.at(-1)
   assert.deepEqual([last?.diagnosis, last?.from, last?.service], ['handover_failed', 'orders', 'payments'])
   assert.match(last!.evidence[0]!, /seen at orders's outbound, never at payments's inbound/)
+})
+
+test('hops are read a few times each, however deep they are nested', () => {
+  const tries: ReturnType<typeof called>[] = []
+  for (let i = 0; i < 1000; i++)
+    tries.push(called('web', tries.at(-1)?.spanId ?? '', '', { ms: 100, error: 'timeout' }))
+  assert.ok(hopReads(tries) < 200 * tries.length)
+})
+
+test('failures are judged by few reads each, deep or side by side', () => {
+  const reads = (callOf: (i: number) => Partial<Call>): number => {
+    let count = 0
+    const get = (call: Call, key: string): unknown => {
+      count++
+      return call[key as keyof Call]
+    }
+    const usual = { isCall: true, service: 'web', peer: 'x', startUs: 0, durationUs: 9, ours: false, abandoned: false }
+    const calls = Array.from({ length: 1000 }, (_, i) => {
+      return new Proxy<Call>(
+        { ...usual, parent: -1, failed: true, timedOut: true, ...callOf(i) },
+        { get: get as never },
+      )
+    })
+    attribute(calls)
+    return count / calls.length
+  }
+  assert.ok(reads((i) => ({ parent: i === 0 ? -1 : 0 })) < 100)
+  assert.ok(reads((i) => ({ parent: i - 1, failed: i % 2 === 0 })) < 100)
+  assert.ok(reads((i) => ({ parent: i - 1, abandoned: i % 2 === 1 })) < 100)
 })

@@ -1,8 +1,9 @@
 /** Traces by hand: assembled from a few spans, and diagnosed. */
 import { assemble } from '../../src/aggregator/assembly/assemble.ts'
+import type { AssembledTrace, Hop } from '../../src/aggregator/assembly/hop.ts'
 import type { TraceDiagnosis } from '../../src/aggregator/diagnosis/diagnosis.ts'
 import type { Expectations } from '../../src/aggregator/diagnosis/slowness.ts'
-import { diagnose } from '../../src/aggregator/diagnosis/trace-diagnosis.ts'
+import { type DiagnoseOptions, diagnose } from '../../src/aggregator/diagnosis/trace-diagnosis.ts'
 import { type Made, made } from '../aggregator/made-spans.ts'
 
 const SERVED = new Map([
@@ -12,13 +13,29 @@ const SERVED = new Map([
 ])
 
 export function diagnosed(spans: readonly Made[], expected?: Expectations): TraceDiagnosis {
+  const { trace, options } = assembled(spans)
+  return diagnose(trace, { ...options, ...(expected && { expected }) })
+}
+
+/** How often diagnosis reads something of a hop. */
+export function hopReads(spans: readonly Made[]): number {
+  const { trace, options } = assembled(spans)
+  let reads = 0
+  const get = (hop: Hop, key: string): unknown => {
+    reads++
+    return hop[key as keyof Hop]
+  }
+  diagnose({ ...trace, hops: trace.hops.map((hop) => new Proxy(hop, { get: get as never })) }, options)
+  return reads
+}
+
+function assembled(spans: readonly Made[]): { trace: AssembledTrace; options: DiagnoseOptions } {
   const received = spans.map(made)
   const servedBy = (peer: string): string | undefined => SERVED.get(peer)
   const stored = received.map((span) => ({ span, receivedMs: 1000 }))
   const trace = assemble(stored, { traceId: '1'.repeat(32), nowMs: 100_000, learnt: [], servedBy })
   const byId = new Map(received.map((span) => [span.spanId, span]))
-  const spanOf = (id: string): (typeof received)[number] | undefined => byId.get(id)
-  return diagnose(trace, { spanOf, servedBy, ...(expected && { expected }) })
+  return { trace, options: { spanOf: (id) => byId.get(id), servedBy } }
 }
 
 type Attributes = NonNullable<Made['attributes']>

@@ -50,64 +50,89 @@ export function attribute(calls: readonly Call[], isOtherSide: OtherSide = isOth
     unseen: call.isCall && !children[i]!.some((child) => isOtherSide(call, calls[child]!)),
     waitedFor: -1,
   }))
-  for (let i = 0; i < calls.length; i++) judge(calls, children, shares, i)
+  if (calls.some(({ failed }) => failed)) judgeAll(calls, children, shares)
   return shares
 }
 
-function judge(calls: readonly Call[], children: readonly number[][], shares: Share[], i: number): void {
-  const { failed, timedOut, abandoned, parent, durationUs } = calls[i]!
+/** Each hop once up and once down: traces can be thousands deep, and a call can have thousands of tries. */
+function judgeAll(calls: readonly Call[], children: readonly number[][], shares: Share[]): void {
+  const good = children.map((below) => lastGood(calls, below))
+  const hidden = hiddenOnes(calls, good)
+  const slowest = slowestBelow(calls, children)
+  for (let i = 0; i < calls.length; i++) judge({ calls, children, good, hidden, slowest }, shares, i)
+}
+
+interface Judging {
+  readonly calls: readonly Call[]
+  readonly children: readonly number[][]
+  /** For each hop, when the last call that went well to the same began, of those beneath it. */
+  readonly good: readonly Good[]
+  readonly hidden: readonly boolean[]
+  readonly slowest: readonly number[]
+}
+
+function judge({ calls, children, good, hidden, slowest }: Judging, shares: Share[], i: number): void {
+  const { failed, timedOut, abandoned, durationUs } = calls[i]!
   if (!failed || abandoned) return
   const below = children[i]!
-  const explained = below.some((child) => explains(calls, child) && !isMadeGood(calls, below, child))
+  const explained = below.some((child) => explains(calls, child) && !isMadeGood(calls[child]!, good[i]!))
   if (explained) return
   const share = shares[i]!
   share.origin = true
   // Not all say that it was they who gave up; the callee knows that its client left.
   const gaveUp = below.some((child) => calls[child]!.abandoned && calls[child]!.durationUs > durationUs * MOST)
-  if (timedOut || gaveUp) share.waitedFor = slowestBelow(calls, children, i)
-  share.hidden = parent >= 0 && isHidden(calls, children, i)
+  if (timedOut || gaveUp) share.waitedFor = slowest[i]!
+  share.hidden = hidden[i]!
 }
 
-/** A failure that its own failed ancestors do not carry on. */
-function isHidden(calls: readonly Call[], children: readonly number[][], i: number): boolean {
-  for (let at = i; calls[at]!.parent >= 0; at = calls[at]!.parent) {
-    const { parent } = calls[at]!
-    if (!calls[parent]!.failed) return true
-    if (isMadeGood(calls, children[parent]!, at)) return true
+/** Whether failed ancestors do not carry a failure on to the root. */
+function hiddenOnes(calls: readonly Call[], good: readonly Good[]): boolean[] {
+  const hidden: boolean[] = []
+  for (const call of calls) {
+    const { parent } = call
+    hidden.push(parent >= 0 && (!calls[parent]!.failed || isMadeGood(call, good[parent]!) || hidden[parent]!))
   }
-  return false
+  return hidden
 }
 
 const explains = (calls: readonly Call[], child: number): boolean => calls[child]!.failed && !calls[child]!.abandoned
 
-/** A later call to the same went well: what failed before does not explain the failure of both's caller. */
-function isMadeGood(calls: readonly Call[], siblings: readonly number[], child: number): boolean {
-  const { service, peer, isCall, startUs } = calls[child]!
-  return siblings.some((other) => {
-    const one = calls[other]!
-    return (
-      other !== child &&
-      !one.failed &&
-      one.isCall === isCall &&
-      one.service === service &&
-      one.peer === peer &&
-      one.startUs > startUs
-    )
-  })
+/** Starts by what is called. */
+type Good = ReadonlyMap<string, number>
+
+const NONE_GOOD: Good = new Map()
+const calledBy = ({ service, peer, isCall }: Call): string => `${isCall}\n${service}\n${peer}`
+
+function lastGood(calls: readonly Call[], below: readonly number[]): Good {
+  // Nothing could be made good by it.
+  if (below.length < 2 || !below.some((child) => calls[child]!.failed)) return NONE_GOOD
+  const last = new Map<string, number>()
+  for (const child of below) {
+    const call = calls[child]!
+    if (call.failed) continue
+    const called = calledBy(call)
+    if (call.startUs > (last.get(called) ?? Number.NEGATIVE_INFINITY)) last.set(called, call.startUs)
+  }
+  return last
 }
 
-/** Down along what took most of the time. */
-function slowestBelow(calls: readonly Call[], children: readonly number[][], from: number): number {
-  let found = -1
-  for (let at = from; ; ) {
+/** A later call to the same went well: what failed before does not explain the failure of both's caller. */
+function isMadeGood(call: Call, good: Good): boolean {
+  return good.size > 0 && (good.get(calledBy(call)) ?? Number.NEGATIVE_INFINITY) > call.startUs
+}
+
+/** For each hop, down along what took most of the time; -1 where nothing did. */
+function slowestBelow(calls: readonly Call[], children: readonly number[][]): number[] {
+  const slowest: number[] = new Array(calls.length).fill(-1)
+  for (let at = calls.length - 1; at >= 0; at--) {
     let next = -1
     for (const child of children[at]!) {
       if (next < 0 || calls[child]!.durationUs > calls[next]!.durationUs) next = child
     }
-    if (next < 0 || calls[next]!.durationUs < calls[at]!.durationUs * MOST) return found
-    found = next
-    at = next
+    if (next < 0 || calls[next]!.durationUs < calls[at]!.durationUs * MOST) continue
+    slowest[at] = slowest[next]! < 0 ? next : slowest[next]!
   }
+  return slowest
 }
 
 export type OtherSide = (call: Call, below: Call) => boolean

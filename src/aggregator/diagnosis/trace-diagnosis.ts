@@ -111,12 +111,12 @@ function judgeAll(trace: AssembledTrace, { spanOf, servedBy }: DiagnoseOptions):
     if (caller === undefined || gap || service === caller.service) continue
     if (answers(caller, calls[i]!)) callees.set(parentSpanId, service)
   }
+  const madeBy: number[] = []
   return hops.map((hop, i) => {
-    let at = i
-    // Tries of an exchange name no peer: they are of the hop that made them.
-    while (calls[at]!.isCall && hops[at]!.peer === '' && !callees.has(hops[at]!.spanId) && calls[at]!.parent >= 0) {
-      at = calls[at]!.parent
-    }
+    // Tries of an exchange name no peer: they are of the hop that made them, which stands before them.
+    const isTry = calls[i]!.isCall && hop.peer === '' && !callees.has(hop.spanId) && calls[i]!.parent >= 0
+    const at = isTry ? madeBy[calls[i]!.parent]! : i
+    madeBy.push(at)
     const { service, route, peer, spanId } = hops[at]!
     const callee = callees.get(spanId) ?? (servedBy(peer) || peer || 'something untraced')
     const place = calls[at]!.isCall ? { service: callee, from: service, route: '' } : { service, from: '', route }
