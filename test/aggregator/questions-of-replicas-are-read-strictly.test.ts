@@ -20,9 +20,13 @@ before(async () => {
 })
 after(() => it.end())
 
-function post(body: string | Buffer, path = '/replica/1/ask'): Promise<{ status: number; text: string }> {
+function post(
+  body: string | Buffer,
+  path = '/replica/1/ask',
+  more: Readonly<Record<string, string>> = {},
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    const headers = { authorization: 'Bearer among-us' }
+    const headers = { authorization: 'Bearer among-us', ...more }
     const asked = request({ host: '127.0.0.1', port, path, method: 'POST', headers, agent: false }, (res) => {
       let text = ''
       res.setEncoding('utf8').on('data', (piece: string) => {
@@ -77,6 +81,14 @@ test('others are refused with the reason, and the replica goes on', async () => 
   assert.equal((await post(Buffer.alloc(2 * 1024 * 1024, 0x20)).catch(() => ({ status: 413 }))).status, 413)
   assert.equal((await post('{}', '/replica/2/ask')).status, 405)
   assert.equal((await post(toWire(GOOD[0]))).status, 200)
+})
+
+test('pages of browsers are refused, whatever they ask', async () => {
+  for (const from of [{ origin: 'https://evil.example' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }]) {
+    for (const path of ['/replica/1/ask', '/replica/1/wanted']) {
+      assert.equal((await post(toWire(GOOD[0]), path, from)).status, 403)
+    }
+  }
 })
 
 test('whatever comes is a question or a BadQuery, and a question stays what it is on the way', () => {

@@ -60,6 +60,9 @@ async function serve(req: IncomingMessage, res: ServerResponse, options: Replica
   // As for the page: a name that some site lets resolve to us.
   const isOurs = !/^(127\.|::1$)/.test(req.socket.localAddress ?? '') || LOOPBACK.test(req.headers.host ?? '')
   if (options.token === undefined && !isOurs) return text(res, 403, 'not by this name')
+  // Any page can have a browser POST to 127.0.0.1. Browsers say where that came from; replicas send neither.
+  const { origin, 'sec-fetch-site': site } = req.headers
+  if (origin !== undefined || site !== undefined) return text(res, 403, 'not from a page')
   if (!isLetIn(req, options.token)) return text(res, 401, 'a token is needed: aggregator.replicaToken')
   const url = req.url ?? '/'
   if (req.method === 'POST' && url === ASK_PATH) {
