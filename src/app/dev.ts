@@ -13,6 +13,7 @@ import { Live } from '../dev/live.ts'
 import type { Style } from '../dev/style.ts'
 import { startDevAggregator } from './dev-aggregator.ts'
 import { type DevHttps, openDevHttps } from './dev-https.ts'
+import { ending } from './ending.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { startServers } from './servers.ts'
 
@@ -28,7 +29,7 @@ export interface DevOptions {
 }
 
 /** What has to end when dev ends, in the order in which it was begun. */
-type Ending = () => unknown
+type DevEnding = () => unknown
 
 const OTLP_PORT = 4317
 const CALL_EVERY_MS = 700
@@ -38,12 +39,12 @@ const DEFAULT_SERVICE = 'unknown_service:hopscope'
 
 /** Run until a signal ends it. Throws where it cannot start; what was started by then is stopped. */
 export async function runDev(config: Config, options: DevOptions): Promise<void> {
-  const endings: Ending[] = []
-  const stop = stopper(endings)
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
+  const endings: DevEnding[] = []
+  const end = ending(() => void Promise.race([stopAll(endings), sleep(STOP_MS)]).finally(() => process.exit(0)))
+  process.on('SIGINT', end.signal)
+  process.on('SIGTERM', end.signal)
   // The reader of a pipe went away: nobody looks any more.
-  process.stdout.on('error', stop)
+  process.stdout.on('error', () => end.begin('output'))
   try {
     const pace = options.demoPace ?? 1
     const receiving = await startDrawing(options, endings)
@@ -52,7 +53,7 @@ export async function runDev(config: Config, options: DevOptions): Promise<void>
       options.httpsFolder === undefined ? undefined : await openDevHttps(options.httpsFolder, config.tls.names)
     if (https !== undefined) endings.push(() => https.close())
     if (options.demo) await startDemo(local, endings, { pace, https })
-    else await startTarget(local, endings, stop, https)
+    else await startTarget(local, endings, () => end.begin('quit'), https)
     for (const line of receiving.lines) print(line)
     print('Ctrl-C ends it.\n')
   } catch (error) {
@@ -71,7 +72,7 @@ interface Receiving {
 }
 
 /** The receiver, and the drawing of what it receives. */
-async function startDrawing(options: DevOptions, endings: Ending[]): Promise<Receiving> {
+async function startDrawing(options: DevOptions, endings: DevEnding[]): Promise<Receiving> {
   const screen = process.stdout
   const color = options.style?.color ?? (screen.isTTY && screen.hasColors())
   const live = new Live({ screen, style: { color, unicode: options.style?.unicode ?? true } })
@@ -87,7 +88,7 @@ async function startDrawing(options: DevOptions, endings: Ending[]): Promise<Rec
 async function startReceiving(
   onSpans: (spans: readonly ReceivedSpan[]) => void,
   pace: number,
-  endings: Ending[],
+  endings: DevEnding[],
 ): Promise<Receiving> {
   const freePort = async (wanted: number): Promise<number> => ((await isFree(wanted)) ? wanted : 0)
   const onFatal = (error: Error): void => print(`The page's store failed: ${error.message}`)
@@ -118,7 +119,12 @@ function localConfig(config: Config, { host, port }: Receiving): Config {
   }
 }
 
-async function startTarget(config: Config, endings: Ending[], stop: () => void, https?: DevHttps): Promise<void> {
+async function startTarget(
+  config: Config,
+  endings: DevEnding[],
+  onQuit: () => void,
+  https?: DevHttps,
+): Promise<void> {
   if (config.port !== 0 && !(await isFree(config.port))) {
     throw new Error(`port ${config.port} is in use: choose another by --port N, or 0 for any`)
   }
@@ -130,7 +136,7 @@ async function startTarget(config: Config, endings: Ending[], stop: () => void, 
     served: proxy,
     config,
     describeConfig: () => ({ target, port, service }),
-    onQuit: stop,
+    onQuit,
     onDrain: () => proxy.plane.startDraining(),
   })
   endings.push(() => servers.close())
@@ -141,7 +147,7 @@ async function startTarget(config: Config, endings: Ending[], stop: () => void, 
 
 async function startDemo(
   config: Config,
-  endings: Ending[],
+  endings: DevEnding[],
   { pace, https }: { readonly pace: number; readonly https: DevHttps | undefined },
 ): Promise<void> {
   const hop = (name: string, target: string, port: number, tls?: DevHttps): Promise<RunningProxy> =>
@@ -162,24 +168,14 @@ async function startDemo(
   endings.push(() => traffic.stop())
 }
 
-async function startHop(config: Config, endings: Ending[], https?: DevHttps): Promise<RunningProxy> {
+async function startHop(config: Config, endings: DevEnding[], https?: DevHttps): Promise<RunningProxy> {
   const proxy = await startProxy({ command: 'dev', config, ...(https && { certificates: https.certificates }) })
   endings.push(() => proxy.close(STOP_MS / 4))
   return proxy
 }
 
-/** The first call ends everything and the process; a second one does not wait. */
-function stopper(endings: Ending[]): () => void {
-  let asked = false
-  return () => {
-    if (asked) process.exit(1)
-    asked = true
-    void Promise.race([stopAll(endings), sleep(STOP_MS)]).finally(() => process.exit(0))
-  }
-}
-
 /** Last begun, first ended; none waits for another's end. */
-async function stopAll(endings: Ending[]): Promise<void> {
+async function stopAll(endings: DevEnding[]): Promise<void> {
   await Promise.allSettled(
     endings
       .splice(0)

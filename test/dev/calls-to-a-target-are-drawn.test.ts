@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request } from 'node:http'
-import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net'
 import test from 'node:test'
 import { startDev } from './dev-process.ts'
 
@@ -46,6 +46,18 @@ test('a server that is not there yet is named as such', async () => {
   } finally {
     await dev.interrupt()
   }
+})
+
+test('a second POST /quit changes nothing', async () => {
+  const dev = startDev(['--port', '0', '--admin', '127.0.0.1:0'])
+  const [, admin] = await dev.shows(/^admin: http:\S+:(\d+)$/m)
+  await dev.shows(/^Ctrl-C ends it/m)
+  const ended = once(dev.child, 'exit')
+  const socket = connect(Number(admin), '127.0.0.1').resume()
+  socket.on('error', () => {})
+  socket.write('POST /quit HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n'.repeat(2))
+  assert.deepEqual(await ended, [0, null])
+  socket.destroy()
 })
 
 test('a port that is taken ends it with a message', async () => {
