@@ -119,12 +119,7 @@ function localConfig(config: Config, { host, port }: Receiving): Config {
   }
 }
 
-async function startTarget(
-  config: Config,
-  endings: DevEnding[],
-  onQuit: () => void,
-  https?: DevHttps,
-): Promise<void> {
+async function startTarget(config: Config, endings: DevEnding[], onQuit: () => void, https?: DevHttps): Promise<void> {
   if (config.port !== 0 && !(await isFree(config.port))) {
     throw new Error(`port ${config.port} is in use: choose another by --port N, or 0 for any`)
   }
