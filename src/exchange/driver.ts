@@ -318,13 +318,24 @@ export class Driver implements AttemptEvents {
   // === the end ===
 
   #stageAnswered(x: Exchange): void {
-    if (x.answer !== undefined) this.#answer(x, x.answer)
-    else this.#fail(x, x.refusal ?? new ProxyError('stage_failed', 'head', 'a stage answered without an answer'))
+    const { answer } = x
+    if (answer === undefined) {
+      this.#fail(x, x.refusal ?? new ProxyError('stage_failed', 'head', 'a stage answered without an answer'))
+      return
+    }
+    let head: ResponseHead
+    try {
+      head = ownResponseHead(answer)
+    } catch (cause) {
+      this.#log.error({ err: cause }, 'a stage answered with what cannot be sent')
+      this.#fail(x, new ProxyError('stage_failed', 'head', 'a stage answered with what cannot be sent', { cause }))
+      return
+    }
+    this.#answer(x, answer, head)
   }
 
   /** A response of our own in place of the upstream's. */
-  #answer(x: Exchange, answer: Answer): void {
-    const head = ownResponseHead(answer)
+  #answer(x: Exchange, answer: Answer, head = ownResponseHead(answer)): void {
     x.discardsRequest = true
     this.#respond(x, head)
     if (x.finished) return

@@ -258,11 +258,16 @@ export class Exchange {
   }
 }
 
-/** A head for a response made here. */
+/** A head for a response made here. Throws where there is none of the kind: users' stages need not be typed. */
 export function ownResponseHead(answer: Answer): ResponseHead {
+  const { status, body } = answer
+  if (!Number.isInteger(status) || status < 200 || status > 999)
+    throw new TypeError(`status ${status}: 200 to 999 is expected`)
+  if (typeof body !== 'string' && !Buffer.isBuffer(body))
+    throw new TypeError(`body ${body}: a string or a Buffer is expected`)
   const head = new ResponseHead(HeaderBlock.from(answer.headers))
-  head.status = answer.status
-  const length = typeof answer.body === 'string' ? Buffer.byteLength(answer.body) : answer.body.length
+  head.status = status
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
   // A message with a length has no trailers in HTTP/1.
   head.bodyLength = answer.trailers === undefined || answer.trailers.length === 0 ? length : CHUNKED
   return head

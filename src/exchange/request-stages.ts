@@ -3,7 +3,7 @@ import { copyOf, withPiece } from '../core/bytes.ts'
 import { nowUs } from '../core/clock.ts'
 import type { Hook, PhaseTables } from './compile.ts'
 import type { Exchange } from './exchange.ts'
-import { ANSWERED, CONTINUE, type Guard, type Verdict } from './stage.ts'
+import { ANSWERED, CONTINUE, GATHER, type Guard, type Verdict } from './stage.ts'
 import type { DecidingHook, GuardRead, StageRunner } from './stage-runner.ts'
 
 /** What becomes of a request. */
@@ -42,7 +42,7 @@ export class RequestStages {
       if (x.finished) return
       if (verdict === CONTINUE) continue
       if (verdict instanceof Promise) this.#await(x, hooks[i]!, verdict, i + 1)
-      else this.#decided(x, verdict, i + 1)
+      else this.#decided(x, hooks[i]!, verdict, i + 1)
       return
     }
     if (x.replayBody !== undefined) this.#showGathered(x, x.replayBody)
@@ -56,18 +56,22 @@ export class RequestStages {
       .catch((error) => this.#runner.threw(x, hook, error))
       .then((settled) => {
         if (x.finished) return
-        this.#decided(x, settled, next)
+        this.#decided(x, hook, settled, next)
         x.down.resumeRequest()
       })
   }
 
-  #decided(x: Exchange, verdict: Verdict, next: number): void {
+  #decided(x: Exchange, hook: Hook<unknown>, verdict: Verdict, next: number): void {
     if (verdict === ANSWERED) this.#answered(x)
     else if (verdict === CONTINUE) this.run(x, next)
-    else {
+    else if (verdict === GATHER && x.guard !== undefined) {
       x.gatherNext = next
       x.replayBody = []
       if (x.requestEnded) this.gathered(x)
+    } else {
+      // Of users without types, who forget a return.
+      this.#runner.threw(x, hook, new TypeError(`onRequestHead gave ${verdict}: CONTINUE or ANSWERED is expected`))
+      if (!x.finished) this.run(x, next)
     }
   }
 
@@ -78,7 +82,7 @@ export class RequestStages {
     const verdict = this.#runner.decide(x, GATHERED)
     if (x.finished) return
     if (verdict instanceof Promise) this.#await(x, GATHERED, verdict, next)
-    else this.#decided(x, verdict, next)
+    else this.#decided(x, GATHERED, verdict, next)
   }
 
   /** Stages behind the one that gathered see the body after the head, as ever. */

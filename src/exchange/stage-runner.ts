@@ -47,7 +47,8 @@ export class StageRunner {
   chunk(x: Exchange, hooks: PhaseTables['requestData'], chunk: Buffer): void {
     for (const hook of hooks) {
       try {
-        hook.run(x, chunk)
+        const given: unknown = hook.run(x, chunk)
+        if (given !== undefined) this.#later(x, hook, given)
       } catch (error) {
         this.threw(x, hook, error)
         if (x.finished) return
@@ -59,7 +60,8 @@ export class StageRunner {
   responseHead(x: Exchange, hooks: PhaseTables['responseHead'], head: ResponseHead): boolean {
     for (const hook of hooks) {
       try {
-        hook.run(x, head)
+        const given: unknown = hook.run(x, head)
+        if (given !== undefined) this.#later(x, hook, given)
       } catch (error) {
         x.responded = false
         this.threw(x, hook, error)
@@ -83,7 +85,8 @@ export class StageRunner {
   finish(x: Exchange, hooks: PhaseTables['finish']): void {
     for (const hook of hooks) {
       try {
-        hook.run(x)
+        const given: unknown = hook.run(x)
+        if (given !== undefined) this.#later(x, hook, given)
       } catch (error) {
         this.#onFault(hook.stage)
         this.#log.error({ stage: hook.stage, err: error }, 'a stage threw at the finish')
@@ -108,6 +111,11 @@ export class StageRunner {
     } catch (error) {
       this.threw(x, { stage: guard.name, decides: true, run: undefined }, error)
     }
+  }
+
+  /** Async in a place where nothing waits, which only the types forbid: its rejection must not end the program. */
+  #later(x: Exchange, hook: Hook<unknown>, given: unknown): void {
+    if (given instanceof Promise) given.catch((error) => this.threw(x, hook, error))
   }
 
   /** An observer's fault is counted and traffic goes on; a decider's fails the exchange. */

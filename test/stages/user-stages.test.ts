@@ -139,6 +139,63 @@ test('a promise that rejects counts as a throw', async (t) => {
   }
 })
 
+test('an answer that cannot be sent fails its exchange alone, also where the stage waited', async (t) => {
+  const good = { status: 200, headers: [], body: '' }
+  const answers: unknown[] = [
+    { ...good, headers: [['Location', '/a\nb']] },
+    { ...good, headers: undefined },
+    { ...good, status: 101 },
+    { ...good, body: undefined },
+  ]
+  const { dial } = await chain(t, await Origin.answering(() => ok('x')), {
+    stages: [
+      {
+        name: 'answers',
+        role: 'decide',
+        async onRequestHead(x) {
+          x.answer = answers.shift() as typeof x.answer
+          return ANSWERED
+        },
+      },
+    ],
+  })
+  const client = await dial()
+  for (let left = answers.length; left > 0; left--) {
+    client.send(GET)
+    assert.equal(problem((await client.message()).body).code, 'stage_failed')
+  }
+})
+
+test('a forgotten return counts as a throw', async (t) => {
+  for (const role of ['decide', 'observe'] as const) {
+    const forgetful = { name: 'forgetful', role, onRequestHead: () => undefined } as unknown as Stage
+    const { proxy, dial } = await chain(t, await Origin.answering(() => ok('x')), { stages: [forgetful] })
+    const client = await dial()
+    client.send(GET)
+    const { status, body } = await client.message()
+    assert.equal(status, role === 'observe' ? 200 : 500)
+    if (role === 'decide') assert.equal(problem(body).detail, 'stage forgetful')
+    assert.ok(proxy.complaints.includes('fault of forgetful'))
+  }
+})
+
+test('async hooks where nothing waits do not end the program by a rejection', async (t) => {
+  const hooks = ['onRequestData', 'onResponseHead', 'onResponseData', 'onFinish']
+  const reject = async (): Promise<never> => {
+    throw new Error('by a test')
+  }
+  const { proxy, dial } = await chain(t, await Origin.answering(({ body }) => ok(`${body}!`)), {
+    stages: hooks.map((hook) => ({ name: hook, role: 'observe', [hook]: reject })) as unknown as Stage[],
+  })
+  const client = await dial()
+  for (let i = 0; i < 2; i++) {
+    client.send(POST)
+    assert.equal((await client.message()).body, 'body!')
+  }
+  await proxy.finished(2)
+  for (const hook of hooks) assert.ok(proxy.complaints.includes(`fault of ${hook}`), hook)
+})
+
 test('a stage that waits at the response end holds back the last byte', async (t) => {
   for (const length of [1, 200_000]) {
     let release = (): void => {}
