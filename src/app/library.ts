@@ -2,10 +2,12 @@
  * Hopscope inside a Node program or test: `createProxy({ upstream })` starts a reverse proxy, user stages join its
  * stack and reach the exchange's span through `@opentelemetry/api`.
  */
+import { isIPv6 } from 'node:net'
 import { faultReport } from '../config/fault.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Stage } from '../exchange/stage.ts'
 import type { DispatcherLike } from '../upstream/dispatch-route.ts'
+import { checkOptions } from './library-options.ts'
 import { startProxy } from './proxy.ts'
 
 export type { ErrorCode, ProxyError } from '../core/errors.ts'
@@ -45,8 +47,12 @@ export interface Proxy {
   close(deadlineMs?: number): Promise<void>
 }
 
-/** Start a reverse proxy. Rejects with a report of every fault in the settings, or the bind error. */
+/**
+ * Start a reverse proxy. Rejects with a TypeError for options that cannot be meant, a report of every fault in the settings,
+ * or the bind error.
+ */
 export async function createProxy(options: CreateProxyOptions): Promise<Proxy> {
+  checkOptions(options)
   const { host = '127.0.0.1', port = 0 } = options.listen ?? {}
   const flags = Object.fromEntries(Object.entries(options.settings ?? {}).map(([path, value]) => [path, String(value)]))
   const loaded = await loadConfig({
@@ -57,7 +63,7 @@ export async function createProxy(options: CreateProxyOptions): Promise<Proxy> {
       accessLog: 'off',
       ...flags,
       'upstream.url': options.upstream,
-      listen: `${host}:${port}`,
+      listen: `${isIPv6(host) ? `[${host}]` : host}:${port}`,
     },
   })
   if (!loaded.ok) throw new Error(faultReport(loaded.faults))
@@ -73,6 +79,11 @@ export async function createProxy(options: CreateProxyOptions): Promise<Proxy> {
     host: address.host,
     port: address.port,
     url: `${running.secure ? 'https' : 'http'}://${name}:${address.port}`,
-    close: (deadlineMs) => running.close(deadlineMs),
+    close: async (deadlineMs) => {
+      // NaN would never be over.
+      if (deadlineMs !== undefined && !(deadlineMs >= 0))
+        throw new TypeError(`close: ${deadlineMs}: expected milliseconds`)
+      await running.close(deadlineMs)
+    },
   }
 }
