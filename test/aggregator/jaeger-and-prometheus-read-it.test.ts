@@ -100,6 +100,21 @@ test('the older API: spans in the model of the UI', async () => {
   )
 })
 
+test('the older API: what is not understood is refused, and time before 1970 is none', async () => {
+  const refused = [
+    'minDuration=soon',
+    'maxDuration=9e9s',
+    `minDuration=${'9'.repeat(400)}s`,
+    'lookback=x',
+    'tag=x',
+    'tags=5',
+  ]
+  for (const query of refused) await it.ask(`traces?service=db&${query}`, 400)
+  await it.ask('services/%E0%A4%A/operations', 400)
+  await it.ask('traces?service=db&lookback=2d')
+  await it.ask('dependencies?endTs=1000&lookback=3600000')
+})
+
 test('Prometheus: span metrics with exemplars and the service graph, in a form that parses', async () => {
   const answer = await fetch(`http://127.0.0.1:${it.metricsPort}/metrics`)
   assert.match(answer.headers.get('content-type')!, /^application\/openmetrics-text/)

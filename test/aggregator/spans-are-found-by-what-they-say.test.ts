@@ -190,6 +190,7 @@ test('what is not understood is refused', async () => {
     'search?http=abc',
     'search?limit=0',
     'search?attribute=x',
+    'search?minMs=1e308',
     'heatmap?columns=9999',
     'trace/xyz',
   ]

@@ -49,6 +49,8 @@ export function json(value: unknown, status = 200): ApiResponse {
   return { status, contentType: 'application/json', body: JSON.stringify(value) }
 }
 
+const MOST = 1e15
+
 export class Parameters {
   readonly #given: URLSearchParams
 
@@ -86,7 +88,8 @@ export class Parameters {
     const value = this.text(name)
     if (value === undefined) return undefined
     const number = Number(value)
-    if (!Number.isFinite(number) || number < 0) throw new BadQuery(`${name}: a number from 0 is expected`)
+    // Beyond that it could be no finite number in another unit.
+    if (!(number >= 0 && number <= MOST)) throw new BadQuery(`${name}: a number from 0 is expected`)
     return number
   }
 

@@ -3,7 +3,7 @@ import type { Attributes, AttributeValue, ReceivedSpan } from '../span.ts'
 import { durationUs, serviceOf } from '../span.ts'
 import type { ApiResponse } from '../store/protocol.ts'
 import { BadQuery, json, type Parameters, type QueryContext } from './context.ts'
-import { durationUsOf, jaegerTraces, operations, serviceNames } from './jaeger-search.ts'
+import { durationOf, jaegerTraces, operations, serviceNames } from './jaeger-search.ts'
 import { dependencyList } from './jaeger-v3.ts'
 import { traceIdOf } from './search.ts'
 import { plainValue } from './trace.ts'
@@ -18,11 +18,19 @@ export async function jaegerLegacy(path: string, parameters: Parameters, context
   if (route === 'dependencies') return envelope(await dependencies(parameters, context))
   const ofService = /^services\/([^/]+)\/operations$/.exec(route)
   if (ofService !== null) {
-    const list = await operations(decodeURIComponent(ofService[1]!), undefined, context)
+    const list = await operations(decoded(ofService[1]!), undefined, context)
     return envelope([...new Set(list.map(({ name }) => name))])
   }
   if (route.startsWith('traces/')) return envelope(await byIds([route.slice('traces/'.length)], context))
   throw new BadQuery(`nothing is at ${path}`, 404)
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw new BadQuery(`${part}: no text in percent-encoding`)
+  }
 }
 
 function envelope(data: readonly unknown[]): ApiResponse {
@@ -51,8 +59,8 @@ async function traces(parameters: Parameters, context: QueryContext): Promise<ob
       toNs: BigInt(Math.round(end)) * 1000n,
       service,
       operation: parameters.text('operation'),
-      minUs: durationUsOf(parameters.text('minDuration')),
-      maxUs: durationUsOf(parameters.text('maxDuration')),
+      minUs: durationOf(parameters, 'minDuration'),
+      maxUs: durationOf(parameters, 'maxDuration'),
       attributes: tagsOf(parameters),
       limit: parameters.int('limit', 1, 1500) ?? 20,
     },
@@ -63,7 +71,7 @@ async function traces(parameters: Parameters, context: QueryContext): Promise<ob
 
 function lookbackUs(parameters: Parameters): number | undefined {
   const lookback = parameters.text('lookback')
-  return lookback === 'custom' ? undefined : durationUsOf(lookback)
+  return lookback === 'custom' ? undefined : durationOf(parameters, 'lookback')
 }
 
 /** `tags` is a JSON object, `tag` is `key:value`. */
@@ -71,11 +79,13 @@ function tagsOf(parameters: Parameters): { key: string; value: string }[] {
   const tags = parameters.text('tags')
   const single = parameters.all('tag').map((tag) => {
     const colon = tag.indexOf(':')
+    if (colon < 1) throw new BadQuery('tag: key:value is expected')
     return { key: tag.slice(0, colon), value: tag.slice(colon + 1) }
   })
   if (tags === undefined) return single
   try {
     const value = JSON.parse(tags) as Record<string, unknown>
+    if (typeof value !== 'object') throw new TypeError('no object')
     return [...single, ...Object.entries(value).map(([key, one]) => ({ key, value: String(one) }))]
   } catch {
     throw new BadQuery('tags: a JSON object is expected')
@@ -95,7 +105,7 @@ async function byIds(ids: readonly string[], context: QueryContext): Promise<obj
 async function dependencies(parameters: Parameters, context: QueryContext): Promise<object[]> {
   const end = parameters.int('endTs', 0, 8.64e15) ?? Math.floor(context.nowMs)
   const lookback = parameters.int('lookback', 1, 8.64e15) ?? 86_400_000
-  return dependencyList(end - lookback, end, context)
+  return dependencyList(Math.max(0, end - lookback), end, context)
 }
 
 interface Process {

@@ -2,7 +2,7 @@
 import type { ReceivedSpan } from '../span.ts'
 import { SPAN_KINDS } from '../span.ts'
 import type { SpanQuery } from '../store/span-filter.ts'
-import type { QueryContext, TimeRange } from './context.ts'
+import { BadQuery, type Parameters, type QueryContext, type TimeRange } from './context.ts'
 import { tuples } from './rows.ts'
 
 export interface JaegerQuery extends TimeRange {
@@ -60,14 +60,34 @@ export async function jaegerTraces(query: JaegerQuery, context: QueryContext): P
   return traces
 }
 
-/** `100ms`, `1.5s`, `300us` (Go's durations) as microseconds; undefined where it is none. */
+/** The first of the parameters that is there, as microseconds. */
+export function durationOf(parameters: Parameters, ...names: readonly string[]): number | undefined {
+  const name = names.find((one) => parameters.text(one) !== undefined)
+  if (name === undefined) return undefined
+  const us = durationUsOf(parameters.text(name))
+  if (us === undefined || us > MOST_US) throw new BadQuery(`${name}: a duration such as 100ms is expected`)
+  return us
+}
+
+const MOST_US = 1e18
+
+/** `100ms`, `1.5s`, `300us` (Go's durations, and days, which Jaeger's UI has) as microseconds; undefined where it is none. */
 export function durationUsOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
-  const units: Readonly<Record<string, number>> = { ns: 0.001, us: 1, µs: 1, ms: 1000, s: 1e6, m: 60e6, h: 3600e6 }
+  const units: Readonly<Record<string, number>> = {
+    ns: 0.001,
+    us: 1,
+    µs: 1,
+    ms: 1000,
+    s: 1e6,
+    m: 60e6,
+    h: 3600e6,
+    d: 86_400e6,
+  }
   let us = 0
   let rest = text
   while (rest !== '') {
-    const match = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/.exec(rest)
+    const match = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)/.exec(rest)
     if (match === null) return undefined
     us += Number(match[1]) * units[match[2]!]!
     rest = rest.slice(match[0].length)

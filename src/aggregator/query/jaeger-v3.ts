@@ -2,7 +2,7 @@
 import type { ApiResponse } from '../store/protocol.ts'
 import { map } from './aggregates.ts'
 import { BadQuery, json, Parameters as OwnParameters, type Parameters, type QueryContext } from './context.ts'
-import { durationUsOf, jaegerTraces, operations, serviceNames } from './jaeger-search.ts'
+import { durationOf, jaegerTraces, operations, serviceNames } from './jaeger-search.ts'
 import { tracesData } from './otlp-json-out.ts'
 import { traceIdOf } from './search.ts'
 
@@ -44,8 +44,8 @@ async function traces(parameters: Parameters, context: QueryContext): Promise<Ap
       toNs: timeOf(given(parameters, 'query.startTimeMax'), 'query.startTimeMax'),
       service: given(parameters, 'query.serviceName'),
       operation: given(parameters, 'query.operationName'),
-      minUs: durationOf(parameters, 'query.durationMin'),
-      maxUs: durationOf(parameters, 'query.durationMax'),
+      minUs: durationOf(parameters, 'query.durationMin', 'query.duration_min'),
+      maxUs: durationOf(parameters, 'query.durationMax', 'query.duration_max'),
       attributes: attributesOf(parameters.text('query.attributes')),
       limit: Math.min(200, Math.max(1, Number.parseInt(limit, 10) || 20)),
     },
@@ -53,13 +53,6 @@ async function traces(parameters: Parameters, context: QueryContext): Promise<Ap
   )
   if (found.length === 0) throw new BadQuery('No traces found', 404)
   return json({ result: tracesData(found.flat()) })
-}
-
-function durationOf(parameters: Parameters, name: string): number | undefined {
-  const text = given(parameters, name)
-  const us = durationUsOf(text)
-  if (text !== undefined && us === undefined) throw new BadQuery(`${name}: a duration such as 100ms is expected`)
-  return us
 }
 
 /** RFC 3339 with up to nine decimals, as nanoseconds. */
@@ -87,7 +80,7 @@ function attributesOf(text: string | undefined): { key: string; value: string }[
 async function dependencies(parameters: Parameters, context: QueryContext): Promise<ApiResponse> {
   const from = timeOf(given(parameters, 'startTime'), 'startTime') / 1_000_000n
   const to = timeOf(given(parameters, 'endTime'), 'endTime') / 1_000_000n
-  return json({ dependencies: await dependencyList(Number(from), Number(to), context) })
+  return json({ dependencies: await dependencyList(Math.max(0, Number(from)), Number(to), context) })
 }
 
 /** Who calls whom, with counts. */
