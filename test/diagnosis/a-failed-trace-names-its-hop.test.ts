@@ -204,6 +204,37 @@ test('a call that went well and whose callee has no span of it is told, behind a
   assert.match(last!.evidence[0]!, /seen at orders's outbound, never at payments's inbound/)
 })
 
+test('what is called to undo it does not make it good', () => {
+  const web = plain(served('web', '', { ms: 100, http: 500 }))
+  const post = plain(called('web', web.spanId, 'orders.mesh', { ms: 20, http: 500 }))
+  const orders = plain(served('orders', post.spanId, { ms: 18, startMs: 1, http: 500 }))
+  const undo = plain(
+    called('web', web.spanId, 'orders.mesh', { ms: 20, startMs: 50, attributes: { 'url.path': '/undo' } }),
+  )
+  const undone = plain(served('orders', undo.spanId, { ms: 18, startMs: 51, attributes: { 'url.path': '/undo' } }))
+  assert.equal(first(diagnosed([web, post, orders, undo, undone])), 'server_error at orders')
+  const query = { ...plain(called('web', web.spanId, 'db', { ms: 9, http: 0, failed: true })), name: 'INSERT' }
+  const rollback = { ...plain(called('web', web.spanId, 'db', { ms: 1, startMs: 20, http: 0 })), name: 'ROLLBACK' }
+  for (const one of [query, rollback]) delete (one.attributes as Record<string, unknown>)['url.path']
+  assert.equal(first(diagnosed([web, query, rollback])), 'dependency_failing at web → db')
+})
+
+test('a failure whose caller sends no spans was not coped with', () => {
+  const alone = diagnosed([served('orders', 'f'.repeat(16), { ms: 40, http: 500 })])
+  assert.deepEqual([alone.verdict, first(alone)], ['failed', 'server_error at orders'])
+  const again = served('orders', 'f'.repeat(16), { ms: 40, startMs: 50 })
+  assert.equal(diagnosed([served('orders', 'f'.repeat(16), { ms: 40, http: 500 }), again]).verdict, 'recovered')
+})
+
+test('a socket that timed out where the other side was reached waited for the answer', () => {
+  const web = plain(served('web', '', { ms: 100, http: 504 }))
+  const call = plain(called('web', web.spanId, 'orders.mesh', { ms: 95, http: 0, failed: true }))
+  const timedOut = { ...call, attributes: { ...call.attributes, 'error.type': 'ETIMEDOUT' } }
+  const orders = plain(served('orders', call.spanId, { startMs: 3, ms: 500 }))
+  assert.equal(first(diagnosed([web, timedOut, orders])), 'slow_service at orders')
+  assert.equal(first(diagnosed([web, timedOut])), 'connect_timeout at web → orders')
+})
+
 test('hops are read a few times each, however deep they are nested', () => {
   const tries: ReturnType<typeof called>[] = []
   for (let i = 0; i < 1000; i++)
@@ -218,10 +249,10 @@ test('failures are judged by few reads each, deep or side by side', () => {
       count++
       return call[key as keyof Call]
     }
-    const usual = { isCall: true, service: 'web', peer: 'x', startUs: 0, durationUs: 9, ours: false, abandoned: false }
+    const names = { isCall: true, service: 'web', peer: 'x', route: '/x', ours: false, abandoned: false }
     const calls = Array.from({ length: 1000 }, (_, i) => {
       return new Proxy<Call>(
-        { ...usual, parent: -1, failed: true, timedOut: true, ...callOf(i) },
+        { ...names, startUs: 0, durationUs: 9, parent: -1, failed: true, timedOut: true, ...callOf(i) },
         { get: get as never },
       )
     })

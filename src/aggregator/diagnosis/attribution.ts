@@ -13,6 +13,8 @@ export interface Call {
   readonly service: string | number
   /** The address that it calls, or that it was called by; '' or 0 where not known. */
   readonly peer: string | number
+  /** What it asked for, or was asked for. */
+  readonly route: string | number
   readonly startUs: number
   readonly durationUs: number
   /** A proxy of ours says so. */
@@ -101,7 +103,7 @@ const explains = (calls: readonly Call[], child: number): boolean => calls[child
 type Good = ReadonlyMap<string, number>
 
 const NONE_GOOD: Good = new Map()
-const calledBy = ({ service, peer, isCall }: Call): string => `${isCall}\n${service}\n${peer}`
+const calledBy = ({ service, peer, route, isCall }: Call): string => `${isCall}\n${service}\n${peer}\n${route}`
 
 function lastGood(calls: readonly Call[], below: readonly number[]): Good {
   // Nothing could be made good by it.
@@ -116,7 +118,7 @@ function lastGood(calls: readonly Call[], below: readonly number[]): Good {
   return last
 }
 
-/** A later call to the same went well: what failed before does not explain the failure of both's caller. */
+/** A later call of the same kind went well (a rollback is none): what failed before does not explain the failure of both's caller. */
 function isMadeGood(call: Call, good: Good): boolean {
   return good.size > 0 && (good.get(calledBy(call)) ?? Number.NEGATIVE_INFINITY) > call.startUs
 }

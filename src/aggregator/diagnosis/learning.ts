@@ -139,6 +139,7 @@ export class Learning {
       isCall,
       service: span.service,
       peer: span.peer,
+      route: span.route,
       ours,
       startUs: span.startUs,
       durationUs: span.durationUs,

@@ -52,6 +52,12 @@ const BY_CODE: Readonly<Record<string, DiagnosisName>> = {
   client_closed: 'client_gone',
   // What OpenTelemetry's SDKs and other proxies write in error.type.
   timeout: 'upstream_timeout',
+  timeouterror: 'upstream_timeout',
+  esockettimedout: 'upstream_timeout',
+  und_err_headers_timeout: 'upstream_timeout',
+  und_err_body_timeout: 'upstream_timeout',
+  und_err_connect_timeout: 'connect_timeout',
+  'context.deadlineexceedederror': 'deadline_exceeded',
   econnrefused: 'connection_refused',
   econnreset: 'connection_reset',
   epipe: 'connection_reset',
@@ -87,6 +93,8 @@ export function nameFailure(facts: FailureFacts): DiagnosisName {
   const { error, http, rpc = '', errno = '', exception = false, unseen, inMesh = false } = facts
   if (errno === 'EMFILE' || errno === 'ENFILE' || /^E[MN]FILE$/.test(error)) return 'descriptors_short'
   const named = Object.hasOwn(BY_CODE, error) ? BY_CODE[error] : BY_CODE[error.toLowerCase()]
+  // A socket's own word for both; who has a span of it was reached.
+  if (named === 'connect_timeout' && !unseen && /^etimedout$/i.test(error)) return 'upstream_timeout'
   if (named !== undefined) return named === 'upstream_timeout' && unseen && inMesh ? 'blackhole' : named
   if (Object.hasOwn(ERROR_CODES, error)) return ofSource(error as keyof typeof ERROR_CODES)
   if (OPEN_BREAKER.test(error)) return 'circuit_open'

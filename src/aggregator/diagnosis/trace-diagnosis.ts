@@ -135,9 +135,12 @@ function callOf(hop: Hop, { rpc, exception }: HopFacts, parent: number, i: numbe
   return {
     ours: hop.direction !== '',
     parent: parent < i ? parent : -1,
-    ...{ isCall, service: hop.service, peer: hop.peer, startUs: hop.startUs, durationUs: hop.durationUs, failed },
+    ...{ isCall, service: hop.service, peer: hop.peer, route: `${hop.name} ${hop.route}` },
+    ...{ startUs: hop.startUs, durationUs: hop.durationUs },
+    // What a gap made of a failure beneath it nobody knows: it did not cope with it, and did not fail by itself.
+    failed: failed || hop.gap,
     timedOut: name !== undefined && TIMEOUTS.has(name),
-    abandoned: hop.error === ABANDONED,
+    abandoned: hop.gap || hop.error === ABANDONED,
   }
 }
 
