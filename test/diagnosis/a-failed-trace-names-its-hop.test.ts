@@ -226,6 +226,14 @@ test('a failure whose caller sends no spans was not coped with', () => {
   assert.equal(diagnosed([served('orders', 'f'.repeat(16), { ms: 40, http: 500 }), again]).verdict, 'recovered')
 })
 
+test('who sent a message did not cope with what became of it', () => {
+  const web = served('web', '', { ms: 100 })
+  const sent = { ...plain(called('web', web.spanId, 'kafka', { ms: 5, http: 0 })), kind: 'producer' } as const
+  const taken = plain(served('worker', sent.spanId, { startMs: 5000, ms: 300, http: 0, failed: true }))
+  const failed = diagnosed([web, sent, { ...taken, kind: 'consumer' }])
+  assert.deepEqual([failed.verdict, first(failed)], ['failed', 'server_error at worker'])
+})
+
 test('a socket that timed out where the other side was reached waited for the answer', () => {
   const web = plain(served('web', '', { ms: 100, http: 504 }))
   const call = plain(called('web', web.spanId, 'orders.mesh', { ms: 95, http: 0, failed: true }))

@@ -11,6 +11,7 @@ import type { QuietTrace, SpanFacts } from './trace-window.ts'
 
 const CLIENT = 3
 const PRODUCER = 4
+const CONSUMER = 5
 /** Numbers of diagnoses, from 1. */
 export const DIAGNOSIS_NAMES = Object.keys(DIAGNOSES) as DiagnosisName[]
 const NUMBER = new Map(DIAGNOSIS_NAMES.map((name, i) => [name, i + 1]))
@@ -135,7 +136,8 @@ export class Learning {
     const bad = failed || (!ours && (http >= 500 || (isCall && http >= 400)))
     const name = bad ? DIAGNOSIS_NAMES[this.#nameOf(span, false) - 1]! : undefined
     return {
-      parent,
+      // Who sent a message does not wait for what becomes of it.
+      parent: kind === CONSUMER ? -1 : parent,
       isCall,
       service: span.service,
       peer: span.peer,

@@ -134,7 +134,8 @@ function callOf(hop: Hop, { rpc, exception }: HopFacts, parent: number, i: numbe
   const name = failed ? nameFailure({ error: hop.error, http: hop.http, rpc, unseen: false }) : undefined
   return {
     ours: hop.direction !== '',
-    parent: parent < i ? parent : -1,
+    // Who sent a message does not wait for what becomes of it.
+    parent: parent < i && hop.kind !== 'consumer' ? parent : -1,
     ...{ isCall, service: hop.service, peer: hop.peer, route: `${hop.name} ${hop.route}` },
     ...{ startUs: hop.startUs, durationUs: hop.durationUs },
     // What a gap made of a failure beneath it nobody knows: it did not cope with it, and did not fail by itself.
