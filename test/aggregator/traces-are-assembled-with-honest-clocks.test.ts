@@ -185,3 +185,13 @@ test('ten thousand hops deep and wide are no trouble', () => {
     assert.ok(assembled(spans).hops.length >= 10_000)
   }
 })
+
+test('a span whose sender set no start does not stretch the trace to 1970', () => {
+  const stored = [
+    made({ spanId: 'a', ms: 100 }),
+    { ...made({ spanId: 'b', parentSpanId: 'a' }), startNs: 0n, endNs: 0n },
+  ]
+  const given = stored.map((span) => ({ span, receivedMs: 1000 }))
+  const trace = assemble(given, { traceId: TRACE, nowMs: 100_000, learnt: [], servedBy: () => undefined })
+  assert.deepEqual([trace.durationUs, hop(trace, 'b').startUs, hop(trace, 'b').durationUs], [100_000, 0, 0])
+})

@@ -32,7 +32,8 @@ interface Placed {
   readonly lengthUs: number
 }
 
-export function assemble(spans: readonly StoredSpan[], options: AssembleOptions): AssembledTrace {
+export function assemble(stored: readonly StoredSpan[], options: AssembleOptions): AssembledTrace {
+  const spans = withStarts(stored)
   const roots = traceTree(spans.map(({ span }) => span))
   const origin = spans.reduce(
     (least, { span }) => (span.startNs < least ? span.startNs : least),
@@ -72,6 +73,19 @@ export function assemble(spans: readonly StoredSpan[], options: AssembleOptions)
     findings: findings(hops, clocks, options.servedBy),
     hops,
   }
+}
+
+/** A span whose sender set no start stands at its end, or where the trace begins: not in 1970, decades before the others. */
+function withStarts(spans: readonly StoredSpan[]): readonly StoredSpan[] {
+  const starts = spans.map(({ span }) => span.startNs).filter((start) => start !== 0n)
+  if (starts.length === spans.length || starts.length === 0) return spans
+  const least = starts.reduce((one, other) => (other < one ? other : one))
+  return spans.map((one) => {
+    const { startNs, endNs } = one.span
+    if (startNs !== 0n) return one
+    const at = endNs === 0n ? least : endNs
+    return { ...one, span: { ...one.span, startNs: at, endNs: at } }
+  })
 }
 
 function stateOf(quietMs: number, rootSeen: boolean, hops: readonly Hop[]): TraceState {
