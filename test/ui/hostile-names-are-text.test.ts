@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { requestOf, send } from '../aggregator/otlp-messages.ts'
+import { ORIGIN_MS, rawSpan } from '../aggregator/raw-spans.ts'
 import { skip, startUi } from './browser.ts'
 import { HOSTILE, HOSTILE_TRACE, hostile, sendSpans } from './demo-spans.ts'
 
@@ -37,4 +39,24 @@ test('markup in every name of a span is shown as it is, in every view, and runs 
   await bare.goto(ui.origin)
   const refused = await bare.evaluate(`try { document.body.innerHTML = '<b>x</b>'; 'taken' } catch (e) { e.name }`)
   assert.equal(refused, 'TypeError', 'the policy refuses markup')
+})
+
+test('a name without end leaves the rest in its place', { skip, timeout: 100_000 }, async (t) => {
+  const ui = await startUi(t)
+  const longest = 'x'.repeat(3000)
+  const at = Date.now() - ORIGIN_MS - 1000
+  await send(
+    ui.aggregator.grpcPort,
+    requestOf([{ ...rawSpan({ trace: 'a1', span: '1', startMs: at }), name: longest }], longest),
+  )
+  await ui.aggregator.stored()
+  const page = await ui.open('/live')
+  for (const path of [`/trace/${'a1'.padStart(32, '0')}`, '/map', '/latency', '/search']) {
+    await page.goto(ui.origin + path)
+    await page.locator('#view', { hasText: 'xxx' }).waitFor()
+    const widest = await page.evaluate(
+      `Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll('.svc-cell, .svc')].map((e) => e.getBoundingClientRect().width))`,
+    )
+    assert.ok((widest as number) <= 1440, `${path}: ${widest}`)
+  }
 })

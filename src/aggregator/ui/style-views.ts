@@ -2,6 +2,7 @@
 export const STYLE_VIEWS = /* css */ `
 .trace-head { padding: 10px 14px 6px; border-bottom: 1px solid var(--line); }
 .trace-head h1 { display: flex; gap: 8px; align-items: center; min-width: 0; }
+.trace-head h1 .svc { flex: none; max-width: 50%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .trace-head h1 .what { font-weight: 500; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .stats { display: flex; flex-wrap: wrap; gap: 2px 16px; align-items: center; margin-top: 4px; min-height: 26px; }
 .stat { display: inline-flex; gap: 5px; } .stat b { font-weight: 600; }
@@ -84,7 +85,7 @@ table.data td { padding: 3px 10px 3px 0; border-bottom: 1px solid var(--line2); 
 table.data th.num { text-align: right; }
 table.data tr[aria-selected=true] td { background: var(--accent-bg); }
 table.data tbody tr:hover td { background: var(--bg2); }
-.svc-cell { display: inline-flex; gap: 7px; align-items: center; }
+.svc-cell { display: inline-flex; gap: 7px; align-items: center; max-width: 40vw; overflow: hidden; white-space: nowrap; }
 .map-view .map { flex: 1 1 60%; min-height: 240px; overflow: auto; background: var(--bg); display: flex; }
 .map-view .table { flex: 0 1 auto; max-height: 42%; overflow: auto; padding: 0 14px 8px; border-top: 1px solid var(--line); }
 .map svg { display: block; margin: auto; flex: none; width: 100%; max-width: var(--w); min-width: calc(var(--w) * 0.62); }
