@@ -43,9 +43,11 @@ test('a server that is not there yet is named as such', async () => {
     const [, url] = await dev.shows(/use (http:\S+) in its place/)
     assert.equal((await get(`${url}/`)).statusCode, 502)
     await dev.shows(/^✗ GET \/ → 502 .* failed: connection_refused \(connect\)/m)
+    await get(`${url}/`)
   } finally {
     await dev.interrupt()
   }
+  assert.doesNotMatch(dev.screen(), /"level"/, 'nothing is told of spans that came too late')
 })
 
 test('a second POST /quit changes nothing', async () => {
