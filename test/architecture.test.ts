@@ -46,6 +46,8 @@ interface Source {
   readonly imports: readonly string[]
   /** Those that are there at run time. */
   readonly loads: readonly string[]
+  /** Those that it starts by file name: threads and processes. */
+  readonly starts: readonly string[]
   readonly packages: readonly string[]
 }
 
@@ -71,6 +73,9 @@ function readSource(file: string): Source {
     text,
     imports: own.map(target),
     loads: own.filter(({ typesOnly }) => !typesOnly).map(target),
+    starts: [...text.matchAll(/new URL\('\.\/([\w-]+)\.js', import\.meta\.url\)/g)].map(([, name]) =>
+      join(dirname(file), `${name}.ts`).replaceAll('\\', '/'),
+    ),
     packages: found.filter((one) => !own.includes(one)).map(({ specifier }) => specifier),
   }
 }
@@ -168,17 +173,44 @@ test('packages are dependencies, built-ins carry node:, and core has neither a p
   assert.deepEqual(wrong, [])
 })
 
-test('a server keeps nothing in memory of what reads its configuration', () => {
+/** What `from` loads, by way of others too. */
+function reachedFrom(from: string): readonly Source[] {
   const byFile = new Map(sources.map((source) => [source.file, source]))
-  const reached = new Set<string>()
+  const reached = new Map<string, Source>()
   const visit = (file: string): void => {
-    if (reached.has(file)) return
-    reached.add(file)
-    for (const next of byFile.get(file)?.loads ?? []) visit(next)
+    const source = byFile.get(file)
+    if (source === undefined || reached.has(file)) return
+    reached.set(file, source)
+    for (const next of source.loads) visit(next)
   }
-  visit('cli/serve.ts')
-  assert.ok(reached.has('app/proxy.ts') && reached.has('config/reload.ts'), 'it is followed to the proxy')
-  const packages = [...reached].flatMap((file) => byFile.get(file)?.packages ?? [])
+  visit(from)
+  return [...reached.values()]
+}
+
+test('what is started by file name is built for the command line, and for the library where that starts it', () => {
+  const scripts = (JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }).scripts
+  const entries = scripts['build:cli']!.split(' ').filter((word) => word.startsWith('src/'))
+  const started = sources.flatMap(({ starts }) => starts.map((file) => `src/${file}`))
+  assert.deepEqual(new Set(entries), new Set(['src/cli/main.ts', ...started]))
+  assert.equal(new Set(started.map((file) => basename(file))).size, started.length, 'the bundle is one folder')
+  const { files } = JSON.parse(readFileSync('src/app/tsconfig.json', 'utf8')) as { files: string[] }
+  const ofLibrary = reachedFrom('app/library.ts').flatMap(({ starts }) => starts)
+  assert.ok(ofLibrary.length > 0)
+  assert.deepEqual(
+    new Set(files.map((file) => normalize(join('app', file)).replaceAll('\\', '/'))),
+    new Set(['app/library.ts', ...ofLibrary]),
+  )
+})
+
+test('a server keeps nothing in memory of what reads its configuration', () => {
+  const reached = reachedFrom('cli/serve.ts')
+  for (const file of ['app/proxy.ts', 'config/reload.ts']) {
+    assert.ok(
+      reached.some((one) => one.file === file),
+      'it is followed to the proxy',
+    )
+  }
+  const packages = reached.flatMap((one) => one.packages)
   assert.deepEqual(
     ['zod', 'commander', 'yaml'].filter((name) => packages.includes(name)),
     [],

@@ -323,15 +323,14 @@ export class Driver implements AttemptEvents {
       this.#fail(x, x.refusal ?? new ProxyError('stage_failed', 'head', 'a stage answered without an answer'))
       return
     }
-    let head: ResponseHead
+    let head: ResponseHead | undefined
     try {
       head = ownResponseHead(answer)
     } catch (cause) {
       this.#log.error({ err: cause }, 'a stage answered with what cannot be sent')
       this.#fail(x, new ProxyError('stage_failed', 'head', 'a stage answered with what cannot be sent', { cause }))
-      return
     }
-    this.#answer(x, answer, head)
+    if (head !== undefined) this.#answer(x, answer, head)
   }
 
   /** A response of our own in place of the upstream's. */
