@@ -15,14 +15,38 @@ export interface Ui {
   open(path: string, options?: BrowserContextOptions): Promise<Page>
 }
 
+/** How long the browser waits for the next test of this process. */
+const IDLE_MS = 1000
+let launched: Promise<Browser> | undefined
+let tests = 0
+let idle: NodeJS.Timeout | undefined
+
+/** The browser of this process: to start it costs more than most tests do. Each page has a context of its own. */
+async function useBrowser(): Promise<Browser> {
+  clearTimeout(idle)
+  tests++
+  if (launched !== undefined && !(await launched).isConnected()) launched = undefined
+  launched ??= chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
+  return launched
+}
+
+async function leaveBrowser(browser: Browser): Promise<void> {
+  await Promise.all(browser.contexts().map((context) => context.close()))
+  if (--tests > 0) return
+  idle = setTimeout(() => {
+    launched = undefined
+    void browser.close()
+  }, IDLE_MS)
+}
+
 /** `folder`: with what an earlier run left there. */
 export async function startUi(t: TestContext, folder?: string): Promise<Ui> {
+  const browser = await useBrowser()
   const aggregator = await running({}, folder)
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
   const faults: string[] = []
   const origin = `http://127.0.0.1:${aggregator.uiPort}`
   t.after(async () => {
-    await browser.close()
+    await leaveBrowser(browser)
     await aggregator.end()
     if (faults.length > 0) throw new Error(`the page failed: ${faults.join('\n')}`)
   })
