@@ -128,12 +128,12 @@ test('a response that waits for an upload under way is not silent', async (t) =>
       peer.send('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n')
       peer.send(await peer.take(6))
     },
-    { flags: { 'timeouts.responseIdleMs': '300' } },
+    { flags: { 'timeouts.responseIdleMs': '700' } },
   )
   const client = await dial()
   client.send('POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 6\r\n\r\n')
   for (const byte of 'slowly') {
-    await new Promise((resolve) => setTimeout(resolve, 150))
+    await new Promise((resolve) => setTimeout(resolve, 200))
     client.send(byte)
   }
   assert.equal((await client.message()).body, 'slowly')
