@@ -1,5 +1,8 @@
 /** A span as it was received: plain data, ids in lower-case hex, times in nanoseconds since the epoch. */
 
+/** Spans of one trace that are read; more are not looked at. */
+export const MAX_TRACE_SPANS = 50_000
+
 /** The value of an attribute, null where the sender gave none. Integers beyond 2^53 are bigint. */
 export type AttributeValue =
   | string

@@ -195,3 +195,9 @@ test('a span whose sender set no start does not stretch the trace to 1970', () =
   const trace = assemble(given, { traceId: TRACE, nowMs: 100_000, learnt: [], servedBy: () => undefined })
   assert.deepEqual([trace.durationUs, hop(trace, 'b').startUs, hop(trace, 'b').durationUs], [100_000, 0, 0])
 })
+
+test('a trace with as many spans as are read at most is told as cut, and its missing parents not as lost', () => {
+  const spans = Array.from({ length: 50_000 }, (_, i) => ({ spanId: `s${i}`, service: 'web', startMs: i, ms: 1 }))
+  assert.equal(assembled(spans).state, 'cut')
+  assert.equal(assembled(spans.slice(1)).state, 'complete')
+})

@@ -1,5 +1,5 @@
 /** Spans of one trace → hops with corrected times, exclusive and edge time, and what is missing. Pure. */
-import { durationUs, type ReceivedSpan, serviceOf } from '../span.ts'
+import { durationUs, MAX_TRACE_SPANS, type ReceivedSpan, serviceOf } from '../span.ts'
 import type { StoredSpan } from '../store/block-reader.ts'
 import { type SpanNode, traceTree } from '../trace-tree.ts'
 import { type ClockSample, type HostClock, hostClocks } from './clocks.ts'
@@ -60,7 +60,7 @@ export function assemble(stored: readonly StoredSpan[], options: AssembleOptions
   const rootSeen = roots.some(({ span }) => span !== undefined && span.parentSpanId === '')
   return {
     traceId: options.traceId,
-    state: stateOf(quietMs, rootSeen, hops),
+    state: spans.length < MAX_TRACE_SPANS ? stateOf(quietMs, rootSeen, hops) : 'cut',
     rootSeen,
     quietMs: Math.round(quietMs),
     lateSpans: hops.filter(({ late }) => late).length,

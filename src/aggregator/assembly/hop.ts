@@ -58,8 +58,8 @@ export interface Finding {
   readonly text: string
 }
 
-/** `open`: spans are still coming. `complete`: root and all named parents are here. */
-export type TraceState = 'open' | 'complete' | 'gaps' | 'rootless'
+/** `open`: spans are still coming. `complete`: root and all named parents are here. `cut`: there are more than are read. */
+export type TraceState = 'open' | 'complete' | 'gaps' | 'rootless' | 'cut'
 
 export interface AssembledTrace {
   readonly traceId: string

@@ -81,6 +81,7 @@ function note(
 ): string {
   const notes = [...dates]
   if (trace.state === 'open') notes.push('spans are still coming')
+  if (trace.state === 'cut') notes.push('it has more spans than are read: the cause may lie there')
   if (trace.state === 'gaps') notes.push('spans that others name as parents never came: the cause may lie there')
   if (trace.state === 'rootless') notes.push('the first span never came: what the client saw is not known')
   if (verdict === 'slow' && compared !== undefined) notes.push(compared)

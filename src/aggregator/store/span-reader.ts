@@ -1,7 +1,7 @@
 /** Spans wherever they are: in segments in memory, and in files. A span is in one of the two, never in both. */
 import type { Names } from '../intake/names.ts'
 import type { SegmentExtent, SegmentView } from '../intake/segment.ts'
-import type { AttributeValue, ReceivedSpan } from '../span.ts'
+import { type AttributeValue, MAX_TRACE_SPANS, type ReceivedSpan } from '../span.ts'
 import { MAX_INDEXED_BYTES } from './attribute-tokens.ts'
 import { BlockReader, decodeRow } from './block-reader.ts'
 import { mayHold, tokenOf } from './bloom.ts'
@@ -17,8 +17,6 @@ export interface Window {
   readonly committedBelow: number
 }
 
-/** Spans of one trace that are read; more is not looked at. */
-export const MAX_TRACE_SPANS = 50_000
 const FIRST_STEP_NS = 10_000_000_000n
 const FILTERS_AT_ONCE = 512
 /** Blocks of a stretch of time that are read; a second has one at least. */

@@ -16,6 +16,7 @@ const STATES: Readonly<Record<string, string>> = {
   complete: 'root and every named parent are here',
   gaps: 'spans that others name as parents never came',
   rootless: 'the first span of it never came',
+  cut: 'it has more spans than are read: parents may be among those',
 }
 /** An open trace is asked for again after so many milliseconds. */
 const AGAIN_MS = 2000
