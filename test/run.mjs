@@ -14,13 +14,13 @@ import { run } from 'node:test'
 import { spec, tap } from 'node:test/reporters'
 
 /** For a process, whether it has one file or several. */
-const TIMEOUT_MS = 150_000
+const TIMEOUT_MS = 200_000
 
 /** Where files that share a process are listed. */
 const GROUPS = resolve('build/groups')
 
 /** Enough that loading does not count, few enough that the last process is not waited for. */
-const FILES_IN_GROUP = 8
+const FILES_IN_GROUP = 5
 
 /** What a process has one of, and what takes the machine: said in a file, it runs in a process of its own. */
 const NEEDS_OWN_PROCESS =
