@@ -20,7 +20,10 @@ const TIMEOUT_MS = 200_000
 const GROUPS = resolve('build/groups')
 
 /** Enough that loading does not count, few enough that the last process is not waited for. */
-const FILES_IN_GROUP = 5
+const FILES_IN_GROUP = 6
+
+/** What takes longest begins first: nothing else would be left to run beside it. */
+const LONGEST = /\/(ui|process|stores|idempotency|diagnosis)\//
 
 /** What a process has one of, and what takes the machine: said in a file, it runs in a process of its own. */
 const NEEDS_OWN_PROCESS =
@@ -129,6 +132,7 @@ const wanted = process.argv.slice(2)
 const files = readdirSync('build/test', { recursive: true })
   .map((file) => resolve('build/test', file))
   .filter((file) => file.endsWith('.test.js') && (wanted.length === 0 || wanted.some((part) => file.includes(part))))
+  .sort((a, b) => Number(LONGEST.test(b)) - Number(LONGEST.test(a)))
 if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`)
   process.exit(1)
