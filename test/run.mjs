@@ -1,5 +1,6 @@
 /**
- * Runs the compiled tests (`*.test.js` under build/test) with node's test runner; arguments narrow by substring of the path.
+ * Runs the compiled tests (`*.test.js` under build/test) with node's test runner; arguments narrow by substring of the path,
+ * those that begin with `!` leave out.
  * Files of a folder share a process, for to load what they test costs more than most of them do; those that look at, change
  * or start processes have one of their own. A file that fails beside others is run once more, in a process and with the
  * machine to itself: what fails then fails the run, what passes then is told as flaky. What takes too long is killed with
@@ -128,13 +129,15 @@ async function failing(programs, concurrency) {
   return [...failed]
 }
 
-const wanted = process.argv.slice(2)
+const wanted = process.argv.slice(2).filter((part) => !part.startsWith('!'))
+const unwanted = process.argv.slice(2).flatMap((part) => (part.startsWith('!') ? [part.slice(1)] : []))
 const files = readdirSync('build/test', { recursive: true })
   .map((file) => resolve('build/test', file))
   .filter((file) => file.endsWith('.test.js') && (wanted.length === 0 || wanted.some((part) => file.includes(part))))
+  .filter((file) => !unwanted.some((part) => file.includes(part)))
   .sort((a, b) => Number(LONGEST.test(b)) - Number(LONGEST.test(a)))
 if (files.length === 0) {
-  console.error(`no test file matches ${wanted.join(' ')}`)
+  console.error(`no test file matches ${process.argv.slice(2).join(' ')}`)
   process.exit(1)
 }
 // Many wait for time to pass: two more than there are cores.

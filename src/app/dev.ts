@@ -11,7 +11,7 @@ import { FREE_MS, startOrders, startPayments, startWeb } from '../dev/demo-servi
 import { startTraffic } from '../dev/demo-traffic.ts'
 import { Live } from '../dev/live.ts'
 import type { Style } from '../dev/style.ts'
-import { startDevAggregator } from './dev-aggregator.ts'
+import { type DevAggregator, startDevAggregator } from './dev-aggregator.ts'
 import { type DevHttps, openDevHttps } from './dev-https.ts'
 import { ending } from './ending.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
@@ -92,8 +92,10 @@ async function startReceiving(
 ): Promise<Receiving> {
   const freePort = async (wanted: number): Promise<number> => ((await isFree(wanted)) ? wanted : 0)
   const onFatal = (error: Error): void => print(`The page's store failed: ${error.message}`)
+  const start = (): Promise<DevAggregator> => startDevAggregator({ freePort, onSpans, onFatal, pace })
   try {
-    const aggregator = await startDevAggregator({ freePort, onSpans, onFatal, pace })
+    // Another one that starts now may have taken a port between the look at it and its use.
+    const aggregator = await start().catch((error) => (isTaken(error) ? start() : Promise.reject(error)))
     endings.push(() => aggregator.close())
     const { host, port, httpPort, pageUrl } = aggregator
     const lines = [
@@ -184,6 +186,8 @@ async function stopAll(endings: DevEnding[]): Promise<void> {
 }
 
 /** gRPC reports a port that is in use on the log rather than by an error, so that it is tried before. */
+const isTaken = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+
 async function isFree(port: number): Promise<boolean> {
   const server = createServer().listen(port, '127.0.0.1')
   try {
