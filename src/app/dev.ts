@@ -185,9 +185,9 @@ async function stopAll(endings: DevEnding[]): Promise<void> {
   )
 }
 
-/** gRPC reports a port that is in use on the log rather than by an error, so that it is tried before. */
 const isTaken = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
 
+/** gRPC reports a port that is in use on the log rather than by an error, so that it is tried before. */
 async function isFree(port: number): Promise<boolean> {
   const server = createServer().listen(port, '127.0.0.1')
   try {

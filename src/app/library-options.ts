@@ -2,9 +2,13 @@
 import type { CreateProxyOptions } from './library.ts'
 
 const KNOWN: Readonly<Record<keyof CreateProxyOptions, true>> = {
-  ...{ upstream: true, listen: true, stages: true, dispatcher: true, settings: true },
+  upstream: true,
+  listen: true,
+  stages: true,
+  dispatcher: true,
+  settings: true,
 }
-const HOOKS = [...['onRequestHead', 'onRequestData', 'onResponseHead', 'onResponseData', 'onResponseEnd', 'onFinish']]
+const HOOKS = ['onRequestHead', 'onRequestData', 'onResponseHead', 'onResponseData', 'onResponseEnd', 'onFinish']
 
 /** Throws a TypeError. Values of settings are checked with those of files and flags. */
 export function checkOptions(options: CreateProxyOptions): void {
