@@ -2,11 +2,15 @@
 import cluster from 'node:cluster'
 import { type LiveConfig, watchFile } from '../config/reload.ts'
 import type { Config } from '../config/schema.ts'
+import { releaseProgramPages } from '../native/program-pages.ts'
 import type { Asked, Question } from './cluster-protocol.ts'
 import { type Ending, ending } from './ending.ts'
 import { type RunningProxy, startProxy } from './proxy.ts'
 import { tellOfReload } from './reload-report.ts'
 import { startServers } from './servers.ts'
+
+/** What the start and the first exchanges load is in memory by then. */
+const SETTLED_MS = 2000
 
 /** Run until a signal or `POST /quit` ends it. Throws where it cannot start. */
 export async function runProxy(command: 'proxy' | 'sidecar', config: Config, live: LiveConfig): Promise<void> {
@@ -28,6 +32,7 @@ export async function runProxy(command: 'proxy' | 'sidecar', config: Config, liv
   live.onChange((now, changed) => proxy.reconfigure(now, changed))
   if (cluster.isWorker) serveQuestions(proxy, live, end)
   else await serveAlone(proxy, config, live, end)
+  setTimeout(releaseProgramPages, SETTLED_MS).unref()
 }
 
 /** The only process: it has the servers and the terminal. */
