@@ -103,7 +103,9 @@ export class HeaderBlock {
       if (this.#pairs.length > 0) this.#pairs.length = 0
       this.#secret = undefined
     }
-    // The arrays stay as long as they are: to grow anew costs more than what they hold until the next section.
+    // The arrays stay as long as they are, since to grow anew costs more; what was in them may be of a long text.
+    for (let i = this.#replaced - 1; i >= 0; i--) this.#values[i] = ''
+    for (let i = this.#added - 1; i >= 0; i--) this.#addedPairs[i] = ''
     this.#replaced = 0
     this.#added = 0
     this.#addedText = ''

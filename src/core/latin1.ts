@@ -15,3 +15,8 @@ export function latin1(buf: Buffer, start: number, end: number): string {
 export function writeLatin1(buf: Buffer, text: string, at: number): void {
   ;(buf as Buffer & Latin1).latin1Write(text, at, text.length)
 }
+
+/** The same text, copied out of what it was sliced from: a slice keeps the whole of it, a head of 64 KiB say. */
+export function detached(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
+}

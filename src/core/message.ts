@@ -27,6 +27,19 @@ export class RequestHead {
   /** The client sent `TE: trailers`. */
   wantsTrailers = false
   readonly headers = new HeaderBlock()
+
+  /** As new, for the next one: nothing of the text it came in is kept. What only a good head sets may stay as it was. */
+  forget(): void {
+    this.method = ''
+    this.target = ''
+    this.path = ''
+    this.host = ''
+    this.version = 11
+    this.upgrade = ''
+    this.keepAlive = true
+    this.wantsTrailers = false
+    this.headers.reset()
+  }
 }
 
 /** A parsed and validated response head. */
@@ -47,5 +60,11 @@ export class ResponseHead {
 
   constructor(headers = new HeaderBlock()) {
     this.headers = headers
+  }
+
+  /** Nothing of the text it came in is kept; the rest stays as it was until the next one is read. */
+  forget(): void {
+    this.reason = ''
+    this.headers.reset()
   }
 }

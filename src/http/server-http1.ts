@@ -340,6 +340,8 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
 
   #becomeIdle(now: number): void {
     this.#state = IDLE
+    // Thousands may be idle, and each could keep a head as long as the limit.
+    this.#head.forget()
     this.#emptyLines.reset()
     this.#deadlines.idle(now)
     this.#arm(now)

@@ -4,6 +4,7 @@
  * ring, so that they always agree and nothing has to be evicted or asked for.
  */
 
+import { detached } from '../core/latin1.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { decodeText } from './otlp-attributes.ts'
 import { type ConnectionFactsRecord, FACT_SLOTS, FACTS } from './record-layout.ts'
@@ -30,9 +31,6 @@ const NONE: ConnectionFactsRecord = {
   userAgent: '',
   tls: '',
 }
-
-/** Copied out of the head it was sliced from: a slice would keep the whole head alive as long as the table has it. */
-const detached = (text: string): string => Buffer.from(text, 'latin1').toString('latin1')
 
 export class ConnectionFactsTable {
   readonly #facts: ConnectionFactsRecord[] = new Array<ConnectionFactsRecord>(FACT_SLOTS).fill(NONE)

@@ -315,7 +315,8 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     this.#trailers = undefined
     attempt.events.onAttemptEnd(attempt, trailers)
     // A stage still waits at the end of the response and will look at its head: leave it that one.
-    if (!attempt.exchange.finished) this.#head = new ResponseHead()
+    if (attempt.exchange.finished) head.forget()
+    else this.#head = new ResponseHead()
     if (clean) this.#options.onIdle(this)
     else this.#wire.destroy()
   }

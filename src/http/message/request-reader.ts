@@ -2,7 +2,7 @@
 import { type ErrorCode, ProxyError } from '../../core/errors.ts'
 import type { HeaderBlock } from '../../core/headers.ts'
 import { knownId } from '../../core/known-names.ts'
-import { latin1 } from '../../core/latin1.ts'
+import { detached, latin1 } from '../../core/latin1.ts'
 import { CHUNKED, type RequestHead } from '../../core/message.ts'
 import { type ConnectionOptions, takeConnectionOptions } from './connection-options.ts'
 import { ABSENT, IN_DOUBT, readFraming } from './framing.ts'
@@ -50,7 +50,8 @@ export class RequestReader {
   read(buf: Buffer, start: number, end: number, head: RequestHead, fresh: boolean): number {
     if (fresh) {
       this.#section.reset()
-      forget(head)
+      // A head that cannot be read must not look like the one before it.
+      head.forget()
       this.error = undefined
       this.#methodEnd = 0
       this.#lineCode = 'bad_request_line'
@@ -131,7 +132,7 @@ export class RequestReader {
     if (hosts === 0 && head.version === 11) return bad('bad_host', 'no Host')
     if (hosts === 1 && host !== this.#validHost) {
       if (!validHost(host)) return bad('bad_host', host === '' ? 'an empty Host' : 'a bad character')
-      this.#validHost = host
+      this.#validHost = detached(host)
     }
     head.host = host
     head.path = target
@@ -210,19 +211,6 @@ export class RequestReader {
     head.upgrade = 'websocket'
     return undefined
   }
-}
-
-/** A head that cannot be read must not look like the one before it. */
-function forget(head: RequestHead): void {
-  head.method = ''
-  head.target = ''
-  head.path = ''
-  head.host = ''
-  head.version = 11
-  head.upgrade = ''
-  head.keepAlive = true
-  head.wantsTrailers = false
-  head.headers.reset()
 }
 
 /** Whether `wanted` is in the list that all fields of a name are together (RFC 9110 §5.3). */

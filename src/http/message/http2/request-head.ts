@@ -19,19 +19,17 @@ const FREE_AT_MOST = 256
 
 /** A head whose exchange is over. */
 export function giveRequestHead(head: RequestHead): void {
-  if (free.length < FREE_AT_MOST) free.push(head)
+  if (free.length === FREE_AT_MOST) return
+  head.forget()
+  free.push(head)
 }
 
 /** An empty head. */
 export function takeRequestHead(): RequestHead {
   const head = free.pop() ?? new RequestHead()
-  head.method = head.target = head.path = head.host = head.upgrade = ''
   head.version = 20
   head.bodyLength = 0
-  head.keepAlive = true
   head.expectContinue = false
-  head.wantsTrailers = false
-  head.headers.reset()
   return head
 }
 
