@@ -19,30 +19,23 @@ const K_DIRECTION = attributeKey('hopscope.direction')
 const EMPTY = new Uint8Array(0)
 const MASK = FACT_SLOTS - 1
 
-/** Encoded attributes of one connection. `all` is the four parts after each other. */
+/** Attributes of one connection, encoded one after the other in one piece of memory: there may be thousands. */
 export interface ConnectionBlocks {
   readonly id: number
   readonly outbound: boolean
   readonly facts: ConnectionFactsRecord | undefined
+  /** Peer, host, user agent, upstream. */
   readonly all: Uint8Array
-  readonly peer: Uint8Array
-  readonly host: Uint8Array
-  readonly agent: Uint8Array
-  readonly upstream: Uint8Array
-  /** `scheme://authority` in ASCII, the beginning of url.full. */
+  readonly hostAt: number
+  readonly agentAt: number
+  readonly upstreamAt: number
+  /** `scheme://authority` in ASCII, the beginning of url.full, which only CLIENT spans have. */
   readonly origin: Uint8Array
 }
 
 const UNKNOWN: ConnectionBlocks = {
-  id: -1,
-  outbound: false,
-  facts: undefined,
-  all: EMPTY,
-  peer: EMPTY,
-  host: EMPTY,
-  agent: EMPTY,
-  upstream: EMPTY,
-  origin: EMPTY,
+  ...{ id: -1, outbound: false, facts: undefined, all: EMPTY },
+  ...{ hostAt: 0, agentAt: 0, upstreamAt: 0, origin: EMPTY },
 }
 
 /** The reader's side of the table that `connection-facts.ts` writes through the ring. */
@@ -67,26 +60,16 @@ export class ConnectionBlocksTable {
     }
     sink.string(K_DIRECTION, facts.direction)
     for (const [key, value] of parseTlsAttributes(facts.tls)) sink.block(attributeField(keyValue(key, value).finish()))
-    const peer = sink.cut(begin)
+    const hostAt = sink.at - begin
     writeHost(sink, facts, facts.host)
-    const host = sink.cut(begin)
+    const agentAt = sink.at - begin
     if (facts.userAgent !== '') sink.string(K_AGENT, facts.userAgent)
-    const agent = sink.cut(begin)
+    const upstreamAt = sink.at - begin
     writeUpstream(sink, outbound, facts.upstreamAddress, facts.upstreamPort)
-    const upstream = sink.cut(begin)
-    const all = new Uint8Array(Buffer.concat([peer, host, agent, upstream]))
-    const origin = originOf(facts, facts.host)
-    this.#slots[facts.connection & MASK] = {
-      id: facts.connection,
-      outbound,
-      facts,
-      all,
-      peer,
-      host,
-      agent,
-      upstream,
-      origin,
-    }
+    const all = sink.cut(begin)
+    const origin = outbound ? originOf(facts, facts.host) : EMPTY
+    const id = facts.connection
+    this.#slots[id & MASK] = { id, outbound, facts, all, hostAt, agentAt, upstreamAt, origin }
   }
 }
 

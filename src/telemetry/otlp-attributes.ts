@@ -49,12 +49,21 @@ export class AttributeSink {
 
   /** Ready-made bytes. */
   block(block: Uint8Array): void {
-    const { out } = this
-    const length = block.length
-    let at = this.at
-    if (length > 96) out.set(block, at)
-    else for (let i = 0; i < length; i++) out[at++] = block[i]!
+    const { length } = block
+    if (length <= 96) {
+      this.part(block, 0, length)
+      return
+    }
+    this.out.set(block, this.at)
     this.at += length
+  }
+
+  /** Some of them; few, or it is slow. */
+  part(block: Uint8Array, start: number, end: number): void {
+    const { out } = this
+    let at = this.at
+    for (let i = start; i < end; i++) out[at++] = block[i]!
+    this.at = at
   }
 
   #key(key: Uint8Array, valueLength: number): void {

@@ -255,13 +255,13 @@ export class SpanEncoder {
       return
     }
     const bytes = this.#bytes
-    sink.block(blocks.peer)
-    if ((flags & L.F_HOST) === 0) sink.block(blocks.host)
+    sink.part(blocks.all, 0, blocks.hostAt)
+    if ((flags & L.F_HOST) === 0) sink.part(blocks.all, blocks.hostAt, blocks.agentAt)
     else writeHost(sink, blocks.facts, textOf(bytes, hostAt, agentAt))
-    if ((flags & L.F_AGENT) === 0) sink.block(blocks.agent)
+    if ((flags & L.F_AGENT) === 0) sink.part(blocks.all, blocks.agentAt, blocks.upstreamAt)
     else writeAgent(sink, bytes, agentAt, upstreamAt)
     if ((flags & L.F_UPSTREAM) === 0) {
-      sink.block(blocks.upstream)
+      sink.part(blocks.all, blocks.upstreamAt, blocks.all.length)
       return
     }
     const length = upstream & 0xffff
