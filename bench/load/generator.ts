@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { REQUEST_HEADERS } from '../workloads.ts'
 import { Histogram } from './histogram.ts'
+import { punctual } from './punctual.ts'
 import { ResponseReader } from './response-reader.ts'
 import {
   CONTROL_CELLS,
@@ -18,7 +19,6 @@ import {
   type LoadOrder,
   type LoadResult,
   monotonicUs,
-  RECORD_FROM,
   SENT,
   type SenderData,
   START,
@@ -75,23 +75,24 @@ function descriptorOf(socket: Socket): number {
 }
 
 async function openLoop(): Promise<LoadResult> {
+  const leadIn = Math.round(LEAD_IN_SECONDS * order.perSecond)
+  const total = leadIn + order.seconds * order.perSecond
+  const intervalUs = 1e6 / order.perSecond
+  const latenciesUs = new Uint32Array(total)
   const sockets = await openConnections((index) => {
     answered++
     const due = dueUs[index]!
-    if (due >= timing[RECORD_FROM]!) histogram.add(monotonicUs() - due)
+    latenciesUs[Math.round((due - timing[START]!) / intervalUs)] = Math.max(1, monotonicUs() - due)
     Atomics.store(state, index, FREE)
     Atomics.add(control, FREED, 1)
     Atomics.notify(control, FREED, 1)
   })
-  const leadIn = Math.round(LEAD_IN_SECONDS * order.perSecond)
-  const total = leadIn + order.seconds * order.perSecond
   const sendDelayUs = new Uint32Array(new SharedArrayBuffer(4 * total))
   const data: SenderData = {
     fds: sockets.map(descriptorOf),
     request,
     total,
-    intervalUs: 1e6 / order.perSecond,
-    leadIn,
+    intervalUs,
     state: state.buffer as SharedArrayBuffer,
     dueUs: dueUs.buffer as SharedArrayBuffer,
     timing: timing.buffer as SharedArrayBuffer,
@@ -104,8 +105,11 @@ async function openLoop(): Promise<LoadResult> {
   while (answered < control[SENT]! && monotonicUs() < drainUntil) await sleep(1)
   const durationUs = monotonicUs() - timing[START]!
   for (const socket of sockets) socket.destroy()
-  const delays = sendDelayUs.subarray(leadIn, Math.max(leadIn, control[SENT]!)).sort()
-  return resultOf(total, durationUs, delays)
+  const end = Math.max(leadIn, control[SENT]!)
+  const times = { delaysUs: sendDelayUs.subarray(leadIn, end), latenciesUs: latenciesUs.subarray(leadIn, end) }
+  const { latenciesUs: sorted, share } = punctual(times, order.perSecond)
+  const percentile = (part: number): number => sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? 0
+  return resultOf(total, durationUs, percentile, share)
 }
 
 async function closedLoop(): Promise<LoadResult> {
@@ -131,21 +135,25 @@ async function closedLoop(): Promise<LoadResult> {
   while (answered < sent && monotonicUs() < drainUntil) await sleep(5)
   const durationUs = monotonicUs() - startUs
   for (const socket of sockets) socket.destroy()
-  return resultOf(sent, durationUs, new Uint32Array(0))
+  return resultOf(sent, durationUs, (part) => histogram.percentile(part), 1)
 }
 
-function resultOf(due: number, durationUs: number, sortedDelays: Uint32Array): LoadResult {
+function resultOf(
+  due: number,
+  durationUs: number,
+  percentile: (part: number) => number,
+  punctualShare: number,
+): LoadResult {
   const notOk = readers.reduce((sum, reader) => sum + reader.failed, 0)
   const cpu = process.cpuUsage()
   return {
     requests: answered,
     failed: due - answered + notOk,
     durationUs,
-    p50Us: histogram.percentile(0.5),
-    p90Us: histogram.percentile(0.9),
-    p99Us: histogram.percentile(0.99),
-    sendDelayP50Us: sortedDelays[sortedDelays.length >> 1] ?? 0,
-    sendDelayP99Us: sortedDelays[Math.floor(sortedDelays.length * 0.99)] ?? 0,
+    p50Us: percentile(0.5),
+    p90Us: percentile(0.9),
+    p99Us: percentile(0.99),
+    punctualShare,
     generatorBusy: (cpu.user + cpu.system) / durationUs,
   }
 }

@@ -37,8 +37,7 @@ async function runWrk(order: LoadOrder): Promise<Load> {
     p50Us: result.p50Us,
     p90Us: 0,
     p99Us: result.p99Us,
-    sendDelayP50Us: 0,
-    sendDelayP99Us: 0,
+    punctualShare: 1,
     generatorBusy: 0,
     cutOff: order.connections + result.brokenConnections,
   }

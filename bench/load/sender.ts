@@ -5,7 +5,7 @@
  */
 import { writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
-import { BUSY, FINISHED, FREE, FREED, monotonicUs, NEVER, RECORD_FROM, SENT, type SenderData, START } from './shared.ts'
+import { BUSY, FINISHED, FREE, FREED, monotonicUs, NEVER, SENT, type SenderData, START } from './shared.ts'
 
 const data = workerData as SenderData
 const state = new Int32Array(data.state)
@@ -43,7 +43,6 @@ function takeConnection(): number {
 
 const startUs = monotonicUs() + 1000
 timing[START] = startUs
-timing[RECORD_FROM] = startUs + (data.leadIn - 0.5) * data.intervalUs
 /** A rate that is not held is given up, not made up for, two seconds after the last request was due. */
 const deadlineUs = startUs + data.total * data.intervalUs + 2e6
 for (let i = 0; i < data.total; i++) {

@@ -17,12 +17,12 @@ export interface LoadResult {
   /** Requests that were due and not answered: connection lost, no free connection, not 200. */
   failed: number
   durationUs: number
+  /** At a fixed rate of the punctual part alone. */
   p50Us: number
   p90Us: number
   p99Us: number
-  /** How late the generator itself was at sending, against the due time, when a connection was free. */
-  sendDelayP50Us: number
-  sendDelayP99Us: number
+  /** Share of the run in which the generator was on time (punctual.ts); 1 for a closed loop. */
+  punctualShare: number
   /** CPU of the generator as a share of one core. */
   generatorBusy: number
 }
@@ -38,10 +38,9 @@ export const SENT = 2
 export const NEVER = 3
 export const CONTROL_CELLS = 4
 
-/** Cells of the timing array, in monotonic microseconds: when the first request is due, and the first that counts. */
+/** Cells of the timing array, in monotonic microseconds: when the first request is due. */
 export const START = 0
-export const RECORD_FROM = 1
-export const TIMING_CELLS = 2
+export const TIMING_CELLS = 1
 
 /** Passed to the sending thread. */
 export interface SenderData {
@@ -49,8 +48,6 @@ export interface SenderData {
   readonly request: string
   readonly total: number
   readonly intervalUs: number
-  /** How many of the first requests are not timed. */
-  readonly leadIn: number
   readonly state: SharedArrayBuffer
   readonly dueUs: SharedArrayBuffer
   readonly timing: SharedArrayBuffer

@@ -55,7 +55,7 @@ export async function measure(peer: RunningPeer, step: Step): Promise<Sample> {
     perSecond: load.requests / (load.durationUs / 1e6),
     p50Us: load.p50Us,
     p99Us: load.p99Us,
-    ...(step.perSecond > 0 ? { sendDelayP99Us: load.sendDelayP99Us, generatorBusy: load.generatorBusy } : {}),
+    ...(step.perSecond > 0 ? { punctualShare: load.punctualShare, generatorBusy: load.generatorBusy } : {}),
     ...(rssMiB === undefined ? {} : { rssMiB }),
     ...(spans === undefined ? {} : { spans }),
     ...(pid === undefined ? {} : cpuFigures(load, cpuBefore!, cpuAtEnd!, readCpu(pid))),

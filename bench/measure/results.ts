@@ -11,7 +11,7 @@ export const perSecond: Figure = (sample) => sample.perSecond
 export const p50: Figure = (sample) => sample.p50Us
 export const p99: Figure = (sample) => sample.p99Us
 export const rss: Figure = (sample) => sample.rssMiB
-export const sendDelay: Figure = (sample) => sample.sendDelayP99Us
+export const punctualShare: Figure = (sample) => sample.punctualShare
 
 /** Samples of one phase of one workload. */
 export class PhaseResults {

@@ -15,8 +15,8 @@ export interface Sample {
   /** Share of the proxy's core that was used while the load ran. */
   readonly coreBusy?: number
   readonly rssMiB?: number
-  /** How late the load generator was, 99th percentile; only at a fixed rate. */
-  readonly sendDelayP99Us?: number
+  /** Share of the time in which the load generator was on time, and of which the latencies are; only at a fixed rate. */
+  readonly punctualShare?: number
   readonly generatorBusy?: number
   readonly spans?: SpanBalance
 }

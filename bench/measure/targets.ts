@@ -1,5 +1,5 @@
 /** What issue 2 wants of Hopscope with everything on, beside what was measured. */
-import { cpuDataThread, cpuWhole, PhaseResults, p99, perSecond, rss, sendDelay } from './results.ts'
+import { cpuDataThread, cpuWhole, PhaseResults, p99, perSecond, punctualShare, rss } from './results.ts'
 import type { Sample } from './sample.ts'
 
 /** One target; `measured` is undefined when the run left out what it needs. */
@@ -72,12 +72,12 @@ export function judge(samples: readonly Sample[]): Target[] {
   ]
 }
 
-/** A load generator that was later than this (p99) has measured itself. On a quiet machine it is late by 40 to 100. */
-const LATE_US = 300
+/** Of less than this share of the time nothing is said: what is left is too little for a 99th percentile. */
+const ENOUGH = 0.25
 
 /** Whether a fixed-rate phase says more about the load generator than about the peers. */
 export function isNoisy(fixed: PhaseResults): boolean {
-  return fixed.peers.some((peer) => (fixed.spread(peer, sendDelay)?.median ?? 0) > LATE_US)
+  return fixed.peers.some((peer) => (fixed.spread(peer, punctualShare)?.median ?? 1) < ENOUGH)
 }
 
 function percentOff(ratio: number | undefined, sign: (value: number) => number = (value) => value): number | undefined {

@@ -1,5 +1,5 @@
 /** The report as text, from its samples. */
-import { cpuDataThread, cpuWhole, PhaseResults, p50, p99, perSecond, rss, sendDelay } from '../measure/results.ts'
+import { cpuDataThread, cpuWhole, PhaseResults, p50, p99, perSecond, punctualShare, rss } from '../measure/results.ts'
 import type { Sample } from '../measure/sample.ts'
 import type { PhasePlan } from '../measure/schedule.ts'
 import { isNoisy, judge, spanTotals, type Target } from '../measure/targets.ts'
@@ -66,7 +66,7 @@ function printFixed(results: PhaseResults): void {
     'x http2-proxy',
     'RSS MiB',
     'rate',
-    'late p99',
+    'on time',
     'failed',
   ]
   const rows = results.peers.map((peer) => [
@@ -80,12 +80,12 @@ function printFixed(results: PhaseResults): void {
     showRatio(results.ratio(peer, cpuWhole, 'http2-proxy')),
     show(results.spread(peer, rss)),
     String(Math.round(results.spread(peer, perSecond)?.median ?? 0)),
-    show(results.spread(peer, sendDelay)),
+    `${Math.round(100 * (results.spread(peer, punctualShare)?.median ?? 0))} %`,
     failedOf(results, peer),
   ])
   printTable(head, rows)
   if (isNoisy(results)) {
-    console.log("   NOISY: the load generator itself sent late (late p99, us), so these latencies are not the peers'.")
+    console.log('   NOISY: the load generator was on time for too little of the run for its latencies to be judged.')
     console.log('   Something else used its core. Run again when the machine is quiet.')
   }
 }
