@@ -208,7 +208,7 @@ export const EXCHANGE_CODES = {
     504,
     'never',
     'The upstream did not begin its answer in time',
-    'The request was sent, no byte came within `timeouts.firstByteMs`.',
+    'The request was sent, and no byte came within `timeouts.firstByteMs`, or not the whole head within `timeouts.upstreamHeadMs` of its first byte (the detail says so).',
     'The upstream is slow or stuck: look at its own spans and at its dependencies.',
   ),
   response_idle_timeout: server(

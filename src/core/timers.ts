@@ -7,6 +7,21 @@ import { nowUs } from './clock.ts'
 /** Resolution of all deadlines, milliseconds: they fire at most this much late. */
 export const SWEEP_MS = 50
 
+/** Longest time between two looks at what is under way. */
+const LOOK_MS = 1000
+
+/** A timeout that only a look finds is late by this share of itself at most (and {@link SWEEP_MS}). */
+const LATE_SHARE = 1 / 8
+
+/** How often to look at something that these three timeouts bound, microseconds. They are milliseconds; 0 is off. */
+export function lookUs(a: number, b: number, c: number): number {
+  const shortest = shorter(a, shorter(b, c))
+  return shortest === 0 ? LOOK_MS * 1000 : Math.min(LOOK_MS, Math.max(SWEEP_MS, shortest * LATE_SHARE)) * 1000
+}
+
+/** Of two timeouts; one that is off is longer than any. */
+const shorter = (a: number, b: number): number => (a === 0 || (b !== 0 && b < a) ? b : a)
+
 /** Something with a deadline; a member of a {@link Sweeper} for as long as it lives. */
 export interface Deadlined {
   /** Monotonic microseconds at which {@link onDeadline} is due; Infinity for none. */

@@ -4,6 +4,7 @@
  * assignment.
  */
 import type { ErrorCode } from '../core/errors.ts'
+import { lookUs } from '../core/timers.ts'
 
 /** Milliseconds; 0 turns one off. */
 export interface DownstreamTimeouts {
@@ -22,6 +23,11 @@ export interface DownstreamTimeouts {
 /** After this grace a body must come at this rate (as Apache's mod_reqtimeout and Kestrel do). */
 const RATE_GRACE_US = 10_000_000
 const RATE_BYTES_PER_S = 240
+
+/** How often exchanges with these timeouts are looked at, microseconds. */
+export function exchangeLookUs({ bodyIdleMs, slowReaderMs, exchangeMs }: DownstreamTimeouts): number {
+  return lookUs(bodyIdleMs, slowReaderMs, exchangeMs)
+}
 
 const due = (fromUs: number, timeoutMs: number): number =>
   timeoutMs === 0 ? Number.POSITIVE_INFINITY : fromUs + timeoutMs * 1000
@@ -126,8 +132,6 @@ export class DownstreamDeadlines {
   next(now: number, inHead: boolean, isIdle: boolean): number {
     if (isIdle) return due(this.#idleStartUs, this.#timeouts.idleMs)
     if (inHead) return due(this.headStartUs, this.#timeouts.headMs)
-    const { exchangeMs, bodyIdleMs, slowReaderMs } = this.#timeouts
-    const step = Math.min(bodyIdleMs || 1000, slowReaderMs || 1000, 1000)
-    return Math.min(now + step * 1000, due(this.#startUs, exchangeMs))
+    return Math.min(now + exchangeLookUs(this.#timeouts), due(this.#startUs, this.#timeouts.exchangeMs))
   }
 }

@@ -15,7 +15,7 @@ import { finishRequestHead, giveRequestHead, takeRequestHead } from './message/h
 import { Http2Session } from './message/http2/session.ts'
 import type { Http2Role } from './message/http2/session-role.ts'
 import type { Http2Stream } from './message/http2/stream.ts'
-import { DownstreamDeadlines } from './server-deadlines.ts'
+import { DownstreamDeadlines, exchangeLookUs } from './server-deadlines.ts'
 import type { ServerOptions } from './server-options.ts'
 
 /** Settings of HTTP/2 on the client's side. */
@@ -31,8 +31,6 @@ export interface Http2ServerOptions extends ServerOptions {
   }
 }
 
-/** How often streams under way are looked at. */
-const LOOK_US = 1_000_000
 /** How long a client may take to read that no more requests are wanted; until then they are served. */
 const NOTICE_US = 1_000_000
 
@@ -69,7 +67,7 @@ export class Http2Server implements Http2Role, Deadlined {
       },
       false,
     )
-    this.deadlineUs = this.#openedUs + LOOK_US
+    this.deadlineUs = this.#openedUs + exchangeLookUs(options.timeouts)
     options.sweeper.add(this)
   }
 
@@ -221,7 +219,7 @@ export class Http2Server implements Http2Role, Deadlined {
     }
     if (closed) return
     for (const stream of this.#session.touched) (stream as Http2ServerStream).flushRequest()
-    if (this.deadlineUs === Number.POSITIVE_INFINITY) this.deadlineUs = nowUs() + LOOK_US
+    if (this.deadlineUs === Number.POSITIVE_INFINITY) this.deadlineUs = nowUs() + exchangeLookUs(this.#options.timeouts)
   }
 
   #start(streams: readonly Http2ServerStream[]): void {
@@ -262,7 +260,7 @@ export class Http2Server implements Http2Role, Deadlined {
 
   onDeadline(now: number): void {
     const session = this.#session
-    this.deadlineUs = now + LOOK_US
+    this.deadlineUs = now + exchangeLookUs(this.#options.timeouts)
     // What a client owes may take as long as a head: the acknowledgement of settings, the end of a block, a ping's answer.
     const owedUs = this.#options.timeouts.headMs * 1000
     if (!session.settingsAcked && now - this.#openedUs > owedUs) {

@@ -11,7 +11,6 @@ import { ResponseHead } from '../core/message.ts'
 import type { Deadlined } from '../core/timers.ts'
 import type { TlsFacts } from '../core/tls-facts.ts'
 import type { Endpoint } from '../exchange/exchange.ts'
-import { phaseOf } from '../exchange/phase.ts'
 import { BodyReader, type BodySink } from '../http/message/body-reader.ts'
 import { requestHeadText } from '../http/message/heads.ts'
 import { HeldBytes } from '../http/message/held-bytes.ts'
@@ -387,7 +386,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
     }
     const { sentUs } = attempt.exchange.timing
     const state = this.#state === BODY ? 'body' : !this.#freshHead ? 'head' : sentUs < 0 ? 'sending' : 'response'
-    const code = this.#deadlines.overdue(now, {
+    const error = this.#deadlines.overdue(now, attempt.exchange, {
       state,
       sentUs,
       headStartUs: this.#headStartUs,
@@ -395,7 +394,7 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
       queuedBytes: this.#wire.queuedBytes,
       takenMark: this.#wire.takenMark,
     })
-    if (code === undefined) this.#arm(now)
-    else this.#fail(new ProxyError(code, phaseOf(attempt.exchange)))
+    if (error === undefined) this.#arm(now)
+    else this.#fail(error)
   }
 }

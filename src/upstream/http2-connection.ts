@@ -13,7 +13,7 @@ import type { Http2Stream } from '../http/message/http2/stream.ts'
 import type { Wire } from '../net/wire.ts'
 import type { Http2Attempt } from './http2-attempt.ts'
 import { Http2UpstreamStream } from './http2-stream.ts'
-import type { ResponseTimeouts } from './response-deadlines.ts'
+import { type ResponseTimeouts, responseLookUs } from './response-deadlines.ts'
 
 export interface Http2ConnectionOptions {
   readonly limits: Http2Limits
@@ -40,7 +40,6 @@ export const STREAMS_BEFORE_SETTINGS = 100
 /** However many the peer allows. */
 const STREAMS_AT_MOST = 1000
 const LAST_STREAM_ID = h2.MAX_31 - 2
-const LOOK_US = 1_000_000
 
 export class Http2Connection implements Http2Role, Deadlined {
   readonly #session: Http2Session
@@ -66,7 +65,7 @@ export class Http2Connection implements Http2Role, Deadlined {
     this.openedUs = this.#idleSinceUs = openedUs
     this.#session = new Http2Session(wire, this, options.limits, true)
     this.#session.lastStreamId = -1
-    this.deadlineUs = openedUs + LOOK_US
+    this.deadlineUs = openedUs + responseLookUs(options.timeouts)
     options.sweeper.add(this)
     wire.resume()
   }
@@ -197,7 +196,7 @@ export class Http2Connection implements Http2Role, Deadlined {
 
   onBatchEnd(): void {
     for (const stream of this.#session.touched) (stream as Http2UpstreamStream).flushDownstream()
-    if (this.deadlineUs === Number.POSITIVE_INFINITY) this.deadlineUs = nowUs() + LOOK_US
+    if (this.deadlineUs === Number.POSITIVE_INFINITY) this.deadlineUs = nowUs() + responseLookUs(this.#options.timeouts)
   }
 
   onDrain(): void {}
@@ -233,7 +232,7 @@ export class Http2Connection implements Http2Role, Deadlined {
 
   onDeadline(now: number): void {
     const session = this.#session
-    this.deadlineUs = now + LOOK_US
+    this.deadlineUs = now + responseLookUs(this.#options.timeouts)
     // What an upstream owes may take as long as a head: its settings, the rest of a frame, and the answer to a ping.
     const owedUs = this.#options.timeouts.upstreamHeadMs * 1000
     if (!session.peer.seen && now - this.openedUs > owedUs) {

@@ -178,7 +178,7 @@ export class Http2UpstreamStream extends Http2Stream {
     }
     const { wire } = this.session
     const waiting = this.waitingBytes
-    const code = this.#deadlines.overdue(now, {
+    const error = this.#deadlines.overdue(now, exchange, {
       state: this.#gotHead ? 'body' : sentUs < 0 ? 'sending' : 'response',
       sentUs,
       headStartUs: -1,
@@ -186,6 +186,6 @@ export class Http2UpstreamStream extends Http2Stream {
       queuedBytes: waiting > 0 ? waiting : wire.queuedBytes,
       takenMark: waiting > 0 ? this.bytesSent : wire.takenMark,
     })
-    if (code !== undefined) this.fail(new ProxyError(code, phaseOf(this.#attempt.exchange)), h2.CANCEL)
+    if (error !== undefined) this.fail(error, h2.CANCEL)
   }
 }

@@ -1,5 +1,8 @@
 /** The progress timers of an upstream connection: compared when a deadline fires, so that a byte costs an assignment. */
-import type { ErrorCode } from '../core/errors.ts'
+import { type ErrorCode, ProxyError } from '../core/errors.ts'
+import { lookUs } from '../core/timers.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { phaseOf } from '../exchange/phase.ts'
 
 /** Milliseconds; 0 turns one off. */
 export interface ResponseTimeouts {
@@ -23,8 +26,13 @@ export interface Waiting {
   readonly takenMark: number
 }
 
-/** How often a connection under way is looked at. */
-const LOOK_MS = 1000
+/** How often a connection with these timeouts is looked at while it is under way, microseconds. */
+export function responseLookUs({ firstByteMs, upstreamHeadMs, responseIdleMs }: ResponseTimeouts): number {
+  return lookUs(firstByteMs, upstreamHeadMs, responseIdleMs)
+}
+
+/** What a timeout found that the first byte did not run into. */
+const HALF_A_HEAD = 'it began, and its head was not complete in time'
 
 const over = (now: number, sinceUs: number, limitMs: number): boolean => limitMs > 0 && now >= sinceUs + limitMs * 1000
 
@@ -41,12 +49,16 @@ export class ResponseDeadlines {
 
   /** When to look again. */
   next(now: number): number {
-    const { firstByteMs, responseIdleMs } = this.#timeouts
-    return now + Math.min(firstByteMs || LOOK_MS, responseIdleMs || LOOK_MS, LOOK_MS) * 1000
+    return now + responseLookUs(this.#timeouts)
   }
 
-  /** The timeout that was run into, if any. */
-  overdue(now: number, waiting: Waiting): ErrorCode | undefined {
+  /** The failure of an exchange that has run into a timeout, if it has. */
+  overdue(now: number, x: Exchange, waiting: Waiting): ProxyError | undefined {
+    const code = this.#over(now, waiting)
+    return code && new ProxyError(code, phaseOf(x), waiting.state === 'head' ? HALF_A_HEAD : '')
+  }
+
+  #over(now: number, waiting: Waiting): ErrorCode | undefined {
     const { firstByteMs, upstreamHeadMs, responseIdleMs } = this.#timeouts
     switch (waiting.state) {
       case 'sending':

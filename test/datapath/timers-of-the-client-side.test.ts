@@ -52,6 +52,15 @@ test('a body that stops is answered 408 and its upstream let go', async (t) => {
   await origin.connections[0]!.ended()
 })
 
+test('the timeout of a body is not rounded up to a whole second', async (t) => {
+  const { proxy, dial } = await chain(t, (peer) => void peer.head(), { flags: { 'timeouts.bodyIdleMs': '1100' } })
+  const client = await dial()
+  client.send('POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nx')
+  const [seen] = await proxy.finished(1)
+  assert.equal(seen!.error?.code, 'body_timeout')
+  assert.ok(seen!.durationUs >= 1_090_000 && seen!.durationUs < 1_600_000, `${seen!.durationUs} us`)
+})
+
 test('a reader that takes nothing is cut off', async (t) => {
   const { proxy, dial } = await chain(
     t,

@@ -90,6 +90,18 @@ suite('silence', { concurrency: true }, () => {
     })
   }
 
+  for (const upstream of ['HTTP/1.1', 'HTTP/2'] as const) {
+    test(`timeouts are not rounded up to a whole second, ${upstream} upstream`, async (t) => {
+      const flags = { 'timeouts.exchangeMs': '300' }
+      const chain = upstream === 'HTTP/2' ? await toHttp2(t, never, { flags }) : await toHttp1(t, () => {}, { flags })
+      const client = await chain.dial()
+      client.send(client.get(1))
+      assert.equal(problemCode(await client.whole(1), 504), 'exchange_timeout')
+      const { durationUs } = (await chain.proxy.finished(1))[0]!
+      assert.ok(durationUs >= 290_000 && durationUs < 700_000, `${durationUs} us`)
+    })
+  }
+
   test('a client that waits for its 100 owes no body until it has that', async (t) => {
     const { dial, origin } = await toHttp2(t, never, { flags: { 'timeouts.bodyIdleMs': '200' } })
     const client = await dial()
@@ -113,7 +125,7 @@ suite('silence', { concurrency: true }, () => {
       each((peer, stream) => {
         if (stream.header('content-type') === undefined) peer.send(peer.block(stream.id, [[':status', '200']]))
       }),
-      { flags: { 'timeouts.bodyIdleMs': '200' } },
+      { flags: { 'timeouts.bodyIdleMs': '700' } },
     )
     const client = await dial()
     const call: [string, string] = ['content-type', 'application/grpc']
@@ -172,7 +184,10 @@ suite('silence', { concurrency: true }, () => {
   })
 
   test('a client that is gone without a word is found out by a ping', async (t) => {
-    const { dial, origin } = await toHttp2(t, never, { flags: { ...SHORT, 'http2.pingMs': '300' } })
+    const { dial, origin } = await toHttp2(t, never, {
+      // Both peers are in this process: a busy machine must not make them late.
+      flags: { 'timeouts.headMs': '1000', 'timeouts.upstreamHeadMs': '1000', 'http2.pingMs': '300' },
+    })
     const client = await dial()
     client.send(client.get(1))
     await client.until('a ping that is answered', () => client.pings >= 1)

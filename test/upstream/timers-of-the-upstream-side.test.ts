@@ -73,8 +73,30 @@ test('a response head that drips', async (t) => {
   client.send(GET)
   const response = await client.message()
   assert.equal(response.status, 504)
-  assert.equal(problem(response.body).code, 'first_byte_timeout')
+  const { code, detail } = problem(response.body)
+  assert.deepEqual([code, detail], ['first_byte_timeout', 'it began, and its head was not complete in time'])
 })
+
+for (const [what, answer, flag] of [
+  ['no first byte', '', 'firstByteMs'],
+  ['half a head', 'HTTP/1.1 200 OK\r\nX-', 'upstreamHeadMs'],
+  ['half a body', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf', 'responseIdleMs'],
+] as const) {
+  test(`a timeout is not rounded up to a whole second: ${what}`, async (t) => {
+    const { proxy, dial } = await chain(
+      t,
+      async (peer) => {
+        await peer.message()
+        if (answer !== '') peer.send(answer)
+      },
+      { flags: { 'timeouts.firstByteMs': '0', [`timeouts.${flag}`]: '1100' } },
+    )
+    const client = await dial()
+    client.send(GET)
+    const [seen] = await proxy.finished(1)
+    assert.ok(seen!.durationUs >= 1_090_000 && seen!.durationUs < 1_600_000, `${seen!.durationUs} us`)
+  })
+}
 
 test('a body that falls silent breaks off; one that drips does not', async (t) => {
   const { proxy, dial } = await chain(
