@@ -3,6 +3,7 @@
 import type { Command } from './commands.ts'
 import { type Fault, shown } from './fault.ts'
 import { idempotencyFaults } from './idempotency-checks.ts'
+import { interceptFaults } from './intercept-checks.ts'
 import type { Values } from './layer.ts'
 import { pemFaults } from './pem-files.ts'
 import { SETTINGS, settingByPath } from './schema.ts'
@@ -17,7 +18,7 @@ export function crossFaults(command: Command, values: Values, seen: ReadonlySet<
     ...tlsFaults(command, values, seen),
     ...(command === 'iptables' ? [] : pemFaults(command, values)),
     ...sharedAddresses(command, values),
-    ...redirectNowhere(command, values),
+    ...interceptFaults(command, values),
     ...transparentSeveral(command, values),
     ...idempotencyFaults(command, values),
     ...fleetFaults(command, values),
@@ -109,13 +110,6 @@ function sharedAddresses(command: Command, values: Values): Fault[] {
     const value = JSON.stringify(given.value)
     return [{ path, origin: given.origin, value, expected: `a port other than that of ${other}` }]
   })
-}
-
-/** A proxy may take any free port (0); rules need to know which. */
-function redirectNowhere(command: Command, values: Values): Fault[] {
-  const port = values.get('port')
-  if (command !== 'iptables' || port?.parsed !== 0) return []
-  return [{ path: 'port', origin: port.origin, value: '0', expected: 'the port of the sidecar, 1 to 65535' }]
 }
 
 function portOf(parsed: unknown): number {

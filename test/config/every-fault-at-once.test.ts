@@ -65,4 +65,17 @@ test('settings that need or exclude each other are checked', async (t) => {
   assert.match(shared.faults[0]!.expected, /other than that of admin/)
   const rules = await refused({ command: 'iptables', flags: { port: '0' } })
   assert.equal(rules.faults[0]!.path, 'port')
+  const own = await refused({
+    command: 'iptables',
+    env: { HOPSCOPE_INTERCEPT_PORTS: '80,15001' },
+    flags: { 'intercept.excludeOutboundCidrs': '10.0.0.0/8,::/0', 'intercept.proxyUid': '0' },
+  })
+  assert.deepEqual(
+    own.faults.map(({ path, origin, value }) => [path, origin, value]),
+    [
+      ['intercept.proxyUid', '--intercept-proxy-uid', '0'],
+      ['intercept.ports', 'HOPSCOPE_INTERCEPT_PORTS', '[80,15001]'],
+      ['intercept.excludeOutboundCidrs', '--intercept-exclude-outbound-cidrs', '["10.0.0.0/8","::/0"]'],
+    ],
+  )
 })
