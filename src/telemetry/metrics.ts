@@ -18,6 +18,7 @@ import {
 } from './metric-cells.ts'
 import { ERROR_NAMES, ERROR_PHASES, errorIndex, METHODS } from './record-layout.ts'
 import { RpcMetrics } from './rpc-metrics.ts'
+import { isSpanError } from './span-error.ts'
 
 /** Combinations of labels that request durations are kept for; more are counted under `_OTHER`. */
 const MAX_DURATION_CELLS = 512
@@ -72,7 +73,7 @@ export class Metrics {
     const versionBits = version === 11 ? 1 : version === 20 ? 2 : 0
     const https = x.connection.scheme === 'https' ? 1 : 0
     // Only where it becomes a label: two cells must not have the same ones.
-    const errorType = outbound === 1 || status >= 500 ? error : 0
+    const errorType = x.error !== undefined && isSpanError(x.error.code, outbound === 1, status) ? error : 0
     const key =
       (status & 1023) | (method << 10) | (errorType << 14) | (outbound << 21) | (versionBits << 22) | (https << 24)
     const cell = this.#durations.get(key) ?? this.#newCell(key, x, method)
@@ -98,9 +99,9 @@ export class Metrics {
       network_protocol_version: VERSIONS[x.request.version] ?? '',
       http_response_status_code: x.status,
     }
-    const failed = x.status >= (outbound ? 400 : 500)
-    if (x.error !== undefined && (outbound || failed)) labels.error_type = x.error.code
-    else if (failed) labels.error_type = String(x.status)
+    // As on the span: what breaks off behind a good head has failed too, and a client that leaves was not failed.
+    if (x.error !== undefined && isSpanError(x.error.code, outbound, x.status)) labels.error_type = x.error.code
+    else if (x.status >= (outbound ? 400 : 500)) labels.error_type = String(x.status)
     const cell = new HistogramCell(DURATION_BOUNDS, labels)
     this.#durations.set(key, cell)
     return cell

@@ -1,5 +1,4 @@
 /** OTLP messages for what few exchanges have: links, events, attributes of users, child spans of attempts, tunnels. */
-import { ERROR_CODES, type ErrorCode } from '../core/errors.ts'
 import { MessageWriter } from '../core/protobuf.ts'
 import type { TailValue, UserEvent, UserTail } from './record-layout.ts'
 
@@ -84,10 +83,4 @@ export function userFields(user: UserTail): (readonly [number, MessageWriter])[]
   for (const [traceId, spanId] of user.links ?? []) fields.push([13, link(traceId, spanId, [])])
   if (user.status !== undefined && user.status[0] !== 0) fields.push([15, status(user.status[0], user.status[1])])
   return fields
-}
-
-/** Whether a failure makes the span an error: a client's fault isn't one of the server, and who cancels knows it. */
-export function isSpanError(name: ErrorCode, outbound: boolean, status: number): boolean {
-  if (name === 'client_closed') return false
-  return outbound || ERROR_CODES[name].source !== 'downstream' || status >= 500
 }

@@ -49,6 +49,29 @@ test('request and phase durations, errors and retries are counted under their na
   assert.equal(samples.get('hopscope_phase_duration_seconds_count{phase="dns"}'), 0)
 })
 
+test('a failure is in the label wherever it is on the span', async () => {
+  const telemetry = create()
+  for (const [direction, status, code] of [
+    ['edge', 200, 'upstream_aborted'],
+    ['edge', 503, 'client_closed'],
+    ['edge', 200, 'client_closed'],
+    ['outbound', 200, 'client_closed'],
+    ['outbound', 200, 'response_idle_timeout'],
+  ] as const) {
+    const x = finishedExchange({ connection: connection(direction), status })
+    x.error = new ProxyError(code, 'receive')
+    telemetry.onFinish(x)
+  }
+  const samples = [...(await scrape(telemetry)).keys()]
+  const ofKind = (kind: string) =>
+    samples.flatMap((name) => {
+      if (!name.startsWith(`http_${kind}_request_duration_seconds_count`)) return []
+      return `${/code="(\d+)"/.exec(name)![1]} ${/error_type="(\w+)"/.exec(name)?.[1] ?? ''}`
+    })
+  assert.deepEqual(ofKind('server').sort(), ['200 ', '200 upstream_aborted', '503 503'])
+  assert.deepEqual(ofKind('client').sort(), ['200 ', '200 response_idle_timeout'])
+})
+
 test('failures that are not in a label share a series: none is there twice', async () => {
   const telemetry = create()
   for (const code of ['client_closed', 'bad_chunk', undefined] as const) {
