@@ -60,6 +60,13 @@ export class ProxyError {
     this.cause = more.cause
   }
 
+  /** The same failure, with what is known of the upstream's connection where it did not say so itself. */
+  on(connection: ConnectionFacts | undefined): ProxyError {
+    if (connection === undefined || this.connection !== undefined) return this
+    const { code, phase, detail, errno, cause } = this
+    return new ProxyError(code, phase, detail, { errno, cause, connection })
+  }
+
   get source(): ErrorSource {
     return ERROR_CODES[this.code].source
   }

@@ -97,6 +97,13 @@ export class Attempts {
     attempt.cancel()
   }
 
+  /** Cancel for a failure that is not the attempt's own: what is known of its connection is evidence all the same. */
+  giveUp(x: Exchange, error: ProxyError): ProxyError {
+    const failure = error.on(x.attempt?.facts)
+    this.cancel(x)
+    return failure
+  }
+
   /** Small bodies of repeatable requests on reused connections are kept until the response begins. */
   keepForReplay(x: Exchange, attempt: Attempt, buf: Buffer, start: number, end: number): void {
     const retried = x.rpc !== RPC_NONE && this.#retryCallsOn.size > 0

@@ -68,10 +68,7 @@ export class Driver implements AttemptEvents {
     this.#runner = new StageRunner({
       log: options.log,
       onFault: options.onStageFault ?? (() => {}),
-      fail: (x, error) => {
-        this.#attempts.cancel(x)
-        this.#fail(x, error)
-      },
+      fail: (x, error) => this.#fail(x, this.#attempts.giveUp(x, error)),
     })
     this.#attempts = new Attempts({
       upstream: options.upstream,
@@ -153,8 +150,7 @@ export class Driver implements AttemptEvents {
       this.#detach(x, error)
       return
     }
-    this.#attempts.cancel(x)
-    this.#fail(x, error)
+    this.#fail(x, this.#attempts.giveUp(x, error))
   }
 
   /** The client's connection is gone: nothing can be answered. */
@@ -166,8 +162,8 @@ export class Driver implements AttemptEvents {
       this.#detach(x, error)
       return
     }
-    this.#attempts.cancel(x)
-    x.error ??= error
+    const failure = this.#attempts.giveUp(x, error)
+    x.error ??= failure
     this.#finish(x)
   }
 
@@ -175,8 +171,7 @@ export class Driver implements AttemptEvents {
   #detach(x: Exchange, error: ProxyError): void {
     x.error ??= error
     x.down = new Detached(this.#sweeper, nowUs() + this.#detachedUs, () => {
-      this.#attempts.cancel(x)
-      this.#fail(x, new ProxyError('exchange_timeout', phaseOf(x), 'the client had left'))
+      this.#fail(x, this.#attempts.giveUp(x, new ProxyError('exchange_timeout', phaseOf(x), 'the client had left')))
     })
     x.attempt?.resumeResponse()
   }

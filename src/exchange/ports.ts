@@ -1,5 +1,5 @@
 /** What the heart needs from outside. Byte ranges are `buf[start, end)` and are valid during the call only. */
-import type { ProxyError } from '../core/errors.ts'
+import type { ConnectionFacts, ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import type { ResponseHead } from '../core/message.ts'
 import type { ConnectionInfo, Exchange } from './exchange.ts'
@@ -85,6 +85,8 @@ export interface Attempt {
   /** Bytes of the request that the kernel took. */
   readonly bytesSent: number
   readonly reused: boolean
+  /** What is known of its connection; undefined while it has none. */
+  readonly facts: ConnectionFacts | undefined
   /** The server may say that it did not look at the request (HTTP/2): small bodies are kept for that. */
   readonly refusable?: boolean
   /** It failed for a protocol that the server has given up: another attempt goes by the one that it has now. */

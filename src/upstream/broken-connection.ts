@@ -1,5 +1,5 @@
 /** Failures of upstream connections as errors that name what was known of the connection. */
-import { type ConnectionFacts, errnoOf, ProxyError } from '../core/errors.ts'
+import { errnoOf, ProxyError } from '../core/errors.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { phaseOf } from '../exchange/phase.ts'
 import { lateUpstreamFailure } from '../tls/failures.ts'
@@ -16,10 +16,4 @@ export function brokenOff(x: Exchange, answered: boolean, fin: boolean, cause: E
   const handshake = answered ? undefined : lateUpstreamFailure(cause)
   if (handshake !== undefined) return new ProxyError(handshake.code, 'tls', handshake.detail, { errno, cause })
   return new ProxyError(answered ? 'upstream_aborted' : 'upstream_reset', phaseOf(x), '', { errno, cause })
-}
-
-/** The same failure with the facts of its connection. */
-export function withFacts(error: ProxyError, connection: ConnectionFacts): ProxyError {
-  const { code, phase, detail, errno, cause } = error
-  return new ProxyError(code, phase, detail, { errno, cause, connection })
 }

@@ -4,7 +4,7 @@
  * come, or through base64, piece by piece. Everything else of an exchange (stages, guards, telemetry) sees what the
  * client sees.
  */
-import { ProxyError } from '../core/errors.ts'
+import { type ConnectionFacts, ProxyError } from '../core/errors.ts'
 import { RPC_GRPC, RPC_WEB, RPC_WEB_TEXT, rpcFormat, rpcKindOf } from '../core/grpc.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import { CHUNKED, type ResponseHead } from '../core/message.ts'
@@ -74,6 +74,10 @@ class GrpcWebAttempt implements Attempt, AttemptEvents {
 
   get reused(): boolean {
     return this.#inner.reused
+  }
+
+  get facts(): ConnectionFacts | undefined {
+    return this.#inner.facts
   }
 
   get refusable(): boolean {

@@ -1,5 +1,6 @@
 /** One try of an exchange at an HTTP/1.1 upstream: waits for a connection, then speaks through it. */
-import type { ProxyError } from '../core/errors.ts'
+import { nowUs } from '../core/clock.ts'
+import type { ConnectionFacts, ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { Attempt, AttemptEvents } from '../exchange/ports.ts'
@@ -24,6 +25,13 @@ export class Http1Attempt implements Attempt {
 
   get bytesSent(): number {
     return this.connection === undefined ? this.#sentAtFailure : this.connection.bytesSent
+  }
+
+  get facts(): ConnectionFacts | undefined {
+    const { connection } = this
+    if (connection === undefined) return undefined
+    const { openedUs, bytesSent } = connection
+    return { reused: this.exchange.upstreamReused, ageUs: nowUs() - openedUs, bytesSent }
   }
 
   /** Take a connection. `dial` brings the times of one that was made for this attempt. */

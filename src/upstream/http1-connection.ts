@@ -19,7 +19,7 @@ import { FAULT } from '../http/message/section-reader.ts'
 import { acceptsUpgrade } from '../http/message/websocket.ts'
 import { MessageWriter } from '../http/message/writer.ts'
 import type { Wire, WireHandler } from '../net/wire.ts'
-import { brokenOff, MAX_INFORMATIONAL, withFacts } from './broken-connection.ts'
+import { brokenOff, MAX_INFORMATIONAL } from './broken-connection.ts'
 import type { Http1Attempt } from './http1-attempt.ts'
 import type { Http1ConnectionOptions } from './http1-connection-options.ts'
 import { KeepAlive } from './keep-alive.ts'
@@ -358,12 +358,12 @@ export class Http1Connection implements WireHandler, BodySink, Deadlined {
   #fail(error: ProxyError): void {
     const attempt = this.#attempt
     if (attempt === undefined) return
-    const facts = { reused: this.uses > 1, ageUs: nowUs() - this.openedUs, bytesSent: this.bytesSent }
+    const { facts } = attempt
     this.#attempt = undefined
     this.#state = CLOSED
     // TCP_INFO of a connection that times out is evidence: it is read before the descriptor goes.
     if (this.#wire.socket.destroyed) attempt.exchange.upstreamFd = -1
-    attempt.fail(withFacts(error, facts), facts.bytesSent)
+    attempt.fail(error.on(facts), this.bytesSent)
     this.destroy()
   }
 

@@ -1,6 +1,6 @@
 /** One try of an exchange at an HTTP/2 upstream: waits for a connection with room, then speaks on a stream of it. */
 import { nowUs } from '../core/clock.ts'
-import { ProxyError } from '../core/errors.ts'
+import { type ConnectionFacts, ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import type { ResponseHead } from '../core/message.ts'
 import type { Exchange } from '../exchange/exchange.ts'
@@ -34,6 +34,12 @@ export class Http2Attempt implements Attempt {
   /** Body bytes that left, and one for the head: whoever asks wants to know whether anything did. */
   get bytesSent(): number {
     return this.#begun ? 1 + (this.#stream?.bytesSent ?? 0) : 0
+  }
+
+  get facts(): ConnectionFacts | undefined {
+    const connection = this.#connection
+    if (connection === undefined) return undefined
+    return { reused: this.reused, ageUs: nowUs() - connection.openedUs, bytesSent: this.bytesSent }
   }
 
   /** The request asks to leave HTTP. */
@@ -132,17 +138,10 @@ export class Http2Attempt implements Attempt {
   }
 
   fail(error: ProxyError): void {
+    const { facts } = this
     const connection = this.#connection
-    const { code, phase, detail, errno, cause } = error
-    const facts =
-      connection === undefined
-        ? undefined
-        : { reused: this.reused, ageUs: nowUs() - connection.openedUs, bytesSent: this.bytesSent }
     if (connection !== undefined && this.#stream === undefined) connection.release()
     this.over()
-    this.events.onAttemptError(
-      this,
-      new ProxyError(code, phase, detail, { errno, cause, ...(facts === undefined ? {} : { connection: facts }) }),
-    )
+    this.events.onAttemptError(this, error.on(facts))
   }
 }

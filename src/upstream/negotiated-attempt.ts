@@ -2,7 +2,7 @@
  * An attempt at an upstream whose protocol is not known yet: it waits for the handshake that settles it (ALPN, RFC 7301),
  * then is a thin cover over an attempt of that protocol. Only the first exchanges with a destination pay for it.
  */
-import type { ProxyError } from '../core/errors.ts'
+import type { ConnectionFacts, ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import type { ResponseHead } from '../core/message.ts'
 import type { Exchange } from '../exchange/exchange.ts'
@@ -56,6 +56,10 @@ export class NegotiatedAttempt implements Attempt, AttemptEvents {
 
   get reused(): boolean {
     return this.#inner?.reused ?? false
+  }
+
+  get facts(): ConnectionFacts | undefined {
+    return this.#inner?.facts
   }
 
   get refusable(): boolean {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { nowUs } from '../core/clock.ts'
-import { errnoOf, ProxyError } from '../core/errors.ts'
+import { type ConnectionFacts, errnoOf, ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import { plainAddress } from '../core/ip-address.ts'
 import { ResponseHead, UNTIL_CLOSE } from '../core/message.ts'
@@ -14,7 +14,7 @@ import type { SectionLimits } from '../http/message/section-reader.ts'
 import { acceptsUpgrade } from '../http/message/websocket.ts'
 import { handleOf } from '../net/raw-handle.ts'
 import { Wire } from '../net/wire.ts'
-import { MAX_INFORMATIONAL, withFacts } from './broken-connection.ts'
+import { MAX_INFORMATIONAL } from './broken-connection.ts'
 import type { DispatchFacts, FactsReceiver } from './dispatch-facts.ts'
 import { dispatchFailure } from './dispatch-failures.ts'
 import { dispatchOptions, RequestBody } from './dispatch-request.ts'
@@ -75,6 +75,12 @@ export class UndiciAttempt implements Attempt, Dispatcher.DispatchHandler, Facts
     if (!this.#started) return 0
     const body = this.#body
     return Math.max(this.#headBytes, 1) + (body === undefined ? 0 : body.pushed - body.readableLength)
+  }
+
+  get facts(): ConnectionFacts | undefined {
+    if (this.#openedUs < 0) return undefined
+    const { bytesSent, reused } = this
+    return { reused, ageUs: nowUs() - this.#openedUs, bytesSent }
   }
 
   begin(): void {
@@ -291,9 +297,7 @@ export class UndiciAttempt implements Attempt, Dispatcher.DispatchHandler, Facts
 
   #fail(error: ProxyError): void {
     if (this.#over) return
-    const { bytesSent, reused } = this
-    const ageUs = nowUs() - this.#openedUs
-    const failure = this.#openedUs < 0 ? error : withFacts(error, { reused, ageUs, bytesSent })
+    const failure = error.on(this.facts)
     this.#end()
     this.#controller?.abort(GIVEN_UP)
     this.#body?.destroy()

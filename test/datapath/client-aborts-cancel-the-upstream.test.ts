@@ -17,6 +17,8 @@ test('while the upstream has not answered', async (t) => {
   const [seen] = await proxy.finished(1)
   assert.equal(seen?.error?.code, 'client_closed')
   assert.equal(seen?.error?.errno, 'ECONNRESET')
+  const { reused, ageUs, bytesSent } = seen!.error!.connection!
+  assert.ok(!reused && ageUs > 0 && bytesSent > GET.length, 'what the upstream had by then')
   assert.equal(proxy.plane.active, 0)
 })
 

@@ -97,7 +97,8 @@ suite('silence', { concurrency: true }, () => {
       const client = await chain.dial()
       client.send(client.get(1))
       assert.equal(problemCode(await client.whole(1), 504), 'exchange_timeout')
-      const { durationUs } = (await chain.proxy.finished(1))[0]!
+      const { durationUs, error } = (await chain.proxy.finished(1))[0]!
+      assert.ok(error!.connection!.bytesSent > 0 && error!.connection!.ageUs > 0)
       assert.ok(durationUs >= 290_000 && durationUs < 700_000, `${durationUs} us`)
     })
   }

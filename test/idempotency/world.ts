@@ -49,6 +49,8 @@ export class WorldAttempt implements Attempt {
     this.reused = reused
   }
 
+  readonly facts = undefined
+
   get bytesSent(): number {
     return this.begun ? 100 : 0
   }
