@@ -107,9 +107,10 @@ export type Phase = (typeof PHASES)[number]
  * Durations of all phases in microseconds into `out`, in the order of {@link PHASES}; -1 where the exchange did not
  * have one (a reused connection has no dns, connect or tls). Phases follow each other without overlap, so that their sum
  * and the proxy's own time are the exchange's duration: `send` ends where the response begins, should that come first.
+ * `finishUs`: when a phase under way counts as over, where the exchange is not.
  */
-export function phasesInto(timing: Timing, out: Float64Array): void {
-  const { queuedUs, dnsUs, connectUs, tlsUs, sendUs, sentUs, responseUs, receivedUs, finishUs } = timing
+export function phasesInto(timing: Timing, out: Float64Array, finishUs = timing.finishUs): void {
+  const { queuedUs, dnsUs, connectUs, tlsUs, sendUs, sentUs, responseUs, receivedUs } = timing
   const afterTls = sendUs >= 0 ? sendUs : finishUs
   const afterConnect = tlsUs >= 0 ? tlsUs : afterTls
   const afterDns = connectUs >= 0 ? connectUs : afterConnect
@@ -128,8 +129,8 @@ export function phasesInto(timing: Timing, out: Float64Array): void {
 const scratch = new Float64Array(PHASES.length)
 
 /** Duration of one phase in microseconds, or -1, see {@link phasesInto}. */
-export function phaseUs(timing: Timing, phase: Phase): number {
-  phasesInto(timing, scratch)
+export function phaseUs(timing: Timing, phase: Phase, finishUs?: number): number {
+  phasesInto(timing, scratch, finishUs)
   return scratch[PHASES.indexOf(phase)]!
 }
 

@@ -186,10 +186,10 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     driver.start(x)
   }
 
-  #newExchange(now: number): Exchange {
+  #newExchange(now: number, startUs = now): Exchange {
     const x = new Exchange(this.#info, this.#head, this)
     x.timing.firstByteUs = this.#deadlines.headStartUs
-    x.timing.startUs = now
+    x.timing.startUs = startUs
     this.#info.exchanges++
     this.#x = x
     this.#paused = false
@@ -226,10 +226,10 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     if (x !== undefined && !x.finished) this.#options.driver.requestEnd(x, trailers)
   }
 
-  /** A head that cannot be read: nothing was forwarded; answer and close. */
+  /** A head that cannot be read: nothing was forwarded; answer and close. It took the time since its first byte. */
   #refuse(error: ProxyError): void {
     this.#closeAfter = true
-    const x = this.#newExchange(nowUs())
+    const x = this.#newExchange(nowUs(), this.#deadlines.headStartUs)
     x.requestEnded = true
     this.#state = LINGER
     this.#options.driver.refuse(x, error)

@@ -15,7 +15,7 @@ async function timed(wait: Promise<unknown>): Promise<number> {
 }
 
 test('a head that drips is answered 408', async (t) => {
-  const { origin, dial } = await chain(t, () => {}, { flags: { 'timeouts.headMs': '300' } })
+  const { origin, proxy, dial } = await chain(t, () => {}, { flags: { 'timeouts.headMs': '300' } })
   const client = await dial()
   const dripping = setInterval(() => client.send('x'), 20)
   client.send('GET /')
@@ -26,6 +26,7 @@ test('a head that drips is answered 408', async (t) => {
   assert.equal(problem(response.body).code, 'head_timeout')
   assert.equal(field(response, 'connection'), 'close')
   assert.ok(tookMs >= 290 && tookMs < 700, `${tookMs} ms`)
+  assert.ok((await proxy.finished(1))[0]!.durationUs >= 290_000, 'what it took is what it waited')
   assert.equal(origin.connections.length, 0)
 })
 
@@ -87,7 +88,7 @@ test('a reader that takes nothing is cut off', async (t) => {
 test('a reader that takes a little is not', async (t) => {
   const size = 64 * 1024 * 1024
   const { proxy, dial } = await chain(t, await Origin.answering(() => ok('x'.repeat(size))), {
-    flags: { 'timeouts.slowReaderMs': '1000' },
+    flags: { 'timeouts.slowReaderMs': '1500' },
   })
   const client = await dial()
   client.send(GET)
