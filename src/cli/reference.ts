@@ -53,7 +53,7 @@ function marks({ reloadable, secret, later, requiredBy }: Setting): string {
   const said = [
     requiredBy === undefined ? '' : `Required by ${requiredBy.join(', ')}.`,
     reloadable === true ? 'Reloadable.' : '',
-    secret === true ? 'Secret: never shown.' : '',
+    secret === true ? 'Secret: never shown.' : secret === undefined ? '' : 'Never shown where it may hold a password.',
     later === undefined ? '' : `Refused: ${later} is not in this version yet.`,
   ].filter((mark) => mark !== '')
   return said.length === 0 ? '' : ` ${said.join(' ')}`

@@ -17,7 +17,9 @@ export const MASK = '***'
 
 /** A value for people: JSON, cut to a line, secrets masked. Names in a secret map stay visible. */
 export function shown(setting: Setting, value: unknown): string {
-  const whole = JSON.stringify(setting.secret === true ? masked(value) : value) ?? 'nothing'
+  const { secret = false } = setting
+  const hidden = typeof secret === 'function' ? secret(value) : secret
+  const whole = JSON.stringify(hidden ? masked(value) : value) ?? 'nothing'
   // User and password of a URL, up to its last @: a password that was not encoded may hold anything.
   const json = whole.replace(/\/\/(?:[^"\\]|\\.)*@/g, `//${MASK}@`)
   return json.length > 120 ? `${json.slice(0, 117)}…` : json

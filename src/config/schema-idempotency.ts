@@ -29,6 +29,11 @@ function storeUrlFault(value: string): string {
   }
 }
 
+/** Names a place on this machine; any other text may hold a password, and a mistyped one anywhere. */
+function isLocalStore(value: unknown): boolean {
+  return typeof value === 'string' && /^(memory|file:)/.test(value) && storeUrlFault(value) === ''
+}
+
 const method: ValueKind<z.ZodString> = {
   zod: z.string().regex(/^(?!GET$|HEAD$|OPTIONS$|TRACE$|CONNECT$)[A-Z][A-Z-]{0,31}$/),
   expects: 'a method in capitals that changes something, such as POST',
@@ -122,7 +127,7 @@ export const idempotency = group({
   store: optional(storeUrl, {
     doc: 'Where answers to requests with an Idempotency-Key are kept. Unset: keys are forwarded and mean nothing here.',
     ...live,
-    secret: true,
+    secret: (value) => !isLocalStore(value),
   }),
   storeBudgetMs: setting(int(1, 60_000, 'milliseconds'), {
     doc: 'What a store outside of this process may cost a request, all operations together; then it counts as down.',

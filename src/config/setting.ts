@@ -13,8 +13,8 @@ interface Declaration<Input> {
   readonly flag?: string
   /** Takes effect on reload, without a restart. */
   readonly reloadable?: boolean
-  /** Never shown: not in reports, not in `check-config`, not by the admin server. */
-  readonly secret?: boolean
+  /** Never shown: not in reports, not in `check-config`, not by the admin server. A function: which values are not. */
+  readonly secret?: boolean | ((value: unknown) => boolean)
   /** Known and refused: the feature that it belongs to is not there yet. */
   readonly later?: string
   /** Commands that do not start without it. */

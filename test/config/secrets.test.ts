@@ -28,3 +28,21 @@ test('secrets are in no report and in no listing', async (t) => {
   assert.doesNotMatch(text, /hunter2/)
   assert.match(text, /otlp\.headers +\{"authorization":"\*\*\*"\} {2}\(--otlp-headers\)/)
 })
+
+test('which store is in effect is told, unless its text may hold a password', async () => {
+  for (const [store, told] of [
+    ['memory', 'memory'],
+    ['file:/var/lib/hopscope?sync=true', 'file:/var/lib/hopscope?sync=true'],
+    ['redis://me:hunter2@redis/0', '***'],
+    ['redis://redis?sentinelPassword=hunter2', '***'],
+  ]) {
+    const { described } = await accepted({ flags: { 'idempotency.store': store! } })
+    assert.equal(described.find(({ path }) => path === 'idempotency.store')!.value, JSON.stringify(told))
+  }
+  for (const store of ['memoryredis://me:hunter2@redis', 'file:', 'file:/x?password=hunter2']) {
+    const { faults } = await refused({ flags: { 'idempotency.store': store } })
+    assert.equal(faults[0]!.value, '"***"')
+  }
+  const shared = await refused({ flags: { 'idempotency.store': 'memory', concurrency: '2' } })
+  assert.equal(shared.faults[0]!.value, '"memory"')
+})
