@@ -104,7 +104,9 @@ export class Dial {
     )
   }
 
-  #connect(addresses: readonly ResolvedAddress[]): void {
+  #connect(resolved: readonly ResolvedAddress[]): void {
+    const { order } = this.#options.resolver
+    const addresses = order.sorted(resolved)
     this.#phase = 'connect'
     this.times.connectUs = nowUs()
     this.#limit(this.#options.timeouts.connectMs, 'connect_timeout')
@@ -119,6 +121,7 @@ export class Dial {
     const wire = tls ? this.#secureWire(target) : Wire.dial(target, this.#options.highWater)
     this.#wire = wire
     wire.handler = this.#untilReady()
+    if (!single) wire.socket.once('connect', () => order.connected(addresses, wire.socket.remoteAddress))
     if (!tls) wire.socket.once('connect', () => this.#ready(wire))
     if (this.#options.leadsBack !== undefined) {
       const { leadsBack } = this.#options

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { LRUCache } from 'lru-cache'
 import { nowUs } from '../core/clock.ts'
 import { errnoOf } from '../core/errors.ts'
+import { AddressOrder } from './address-order.ts'
 import { DnsNames, type NameSource, type ResolvedAddress, SystemNames } from './name-source.ts'
 
 export type { ResolvedAddress }
@@ -33,6 +34,8 @@ export interface NameResolverOptions {
 
 /** Resolver of one upstream module. */
 export class NameResolver {
+  /** In which order those who dial are to try what they get. */
+  readonly order = new AddressOrder()
   readonly #source: NameSource
   readonly #cache = new LRUCache<string, Entry>({ max: 1000 })
   readonly #pending = new Map<string, Promise<readonly ResolvedAddress[]>>()

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Wire } from '../../src/net/wire.ts'
+import { AddressOrder } from '../../src/upstream/address-order.ts'
 import { Dial } from '../../src/upstream/dial.ts'
 import type { NameResolver, ResolvedAddress } from '../../src/upstream/resolver.ts'
 import { Peer } from '../support/client.ts'
@@ -35,7 +37,7 @@ const BOTH: ResolvedAddress[] = [
 
 /** A resolver that knows one name with two addresses, which /etc/hosts does not have on every machine. */
 function knowingBoth(): NameResolver {
-  return { cached: () => undefined, resolve: async () => BOTH } as unknown as NameResolver
+  return { cached: () => undefined, resolve: async () => BOTH, order: new AddressOrder() } as unknown as NameResolver
 }
 
 for (const host of ['127.0.0.1', '::1']) {
@@ -47,16 +49,18 @@ for (const host of ['127.0.0.1', '::1']) {
     t.after(() => server.close())
     const { port } = server.address() as AddressInfo
     const timeouts = { dnsMs: 1000, connectMs: 1000, tlsMs: 1000 }
+    const resolver = knowingBoth()
     // The first write of a process goes another way than the ones after it.
     for (let nth = 0; nth < 3; nth++) {
       const wire = await new Promise<Wire>((resolve, reject) => {
-        const options = { resolver: knowingBoth(), timeouts, highWater: 65_536 }
+        const options = { resolver, timeouts, highWater: 65_536 }
         const dial = new Dial({ host: 'both.example', port, tls: false }, options, resolve, reject)
         t.after(() => dial.cancel())
       })
       assert.equal(wire.socket.remoteAddress, host)
       for (const text of ['one', 'two']) assert.equal(await echoed(wire, text), text)
       wire.destroy()
+      assert.equal(resolver.order.sorted(BOTH)[0]!.address, host, 'the next dial begins with the one that answers')
     }
   })
 }
@@ -91,4 +95,23 @@ test('a name that refuses on all its addresses is refused', async (t) => {
   client.send(GET)
   const response = await client.message()
   assert.deepEqual([response.status, problem(response.body).code], [502, 'connection_refused'])
+})
+
+test('an address that lost is tried last for a minute, then first again', async (t) => {
+  let now = 1000
+  t.mock.method(performance, 'now', () => now)
+  const order = new AddressOrder()
+  const three: ResolvedAddress[] = [...BOTH, { address: '127.0.0.2', family: 4 }]
+  const firsts = (): string[] => order.sorted(three).map(({ address }) => address)
+  order.connected(three, '::1')
+  order.connected(three, '0:0:0:0:0:0:0:1')
+  assert.deepEqual(firsts(), ['::1', '127.0.0.1', '127.0.0.2'])
+  order.connected(three, '::ffff:127.0.0.2')
+  assert.deepEqual(firsts(), ['127.0.0.1', '127.0.0.2', '::1'])
+  order.connected(order.sorted(three), '127.0.0.2')
+  assert.deepEqual(firsts(), ['127.0.0.2', '::1', '127.0.0.1'])
+  now = 62_000
+  // The cache takes the time once a millisecond.
+  await sleep(5)
+  assert.deepEqual(firsts(), ['::1', '127.0.0.1', '127.0.0.2'])
 })
