@@ -20,7 +20,7 @@ import type { Wire } from '../net/wire.ts'
 import type { Idempotency } from '../stages/idempotency/stage.ts'
 import { stack } from '../stages/stack.ts'
 import type { TlsRules } from '../stages/tls-rules.ts'
-import type { SampleDecision, StateOf } from '../stages/trace-context.ts'
+import { putSpan, type SampleDecision, type StateOf } from '../stages/trace-context.ts'
 import type { Destination, DialOptions } from '../upstream/dial.ts'
 import type { DispatchRoute } from '../upstream/dispatch-route.ts'
 import { GrpcWebUpstream } from '../upstream/grpc-web.ts'
@@ -140,6 +140,7 @@ export class DataPlane {
       rescue,
       failureTrailers,
       retryCallsOn: new Set(config.grpc.retryOn.map(grpcStatusNumber)),
+      sentAgain: putSpan,
       log: options.log,
       onStageFault: options.onStageFault,
       sweeper: this.sweeper,

@@ -16,7 +16,7 @@ export interface Verdict {
  */
 export function judge(hops: readonly Hop[], slowUs: number): Verdict {
   const calls = hops.filter(({ gap, attempt }) => !gap && attempt === 0)
-  const blamesBelow = new Set(calls.filter(({ failed }) => failed).map(({ parent }) => parent))
+  const blamesBelow = new Set(calls.filter(({ failed }) => failed).map(callerOf))
   const culprit = calls.find((hop) => hop.failed && !blamesBelow.has(hop))
   if (culprit !== undefined) return { kind: 'failed', culprit, coped: coperOf(culprit) }
   const slowest = slowestOf(calls)
@@ -24,8 +24,13 @@ export function judge(hops: readonly Hop[], slowUs: number): Verdict {
   return { kind: 'good', culprit: undefined, coped: undefined }
 }
 
+/** Tries are of the hop above them. */
+function callerOf({ parent }: Hop): Hop | undefined {
+  return parent !== undefined && parent.attempt > 0 ? parent.parent : parent
+}
+
 function coperOf(culprit: Hop): Hop | undefined {
-  for (let above = culprit.parent; above !== undefined; above = above.parent) {
+  for (let above = callerOf(culprit); above !== undefined; above = callerOf(above)) {
     if (!above.failed && !above.gap) return above
   }
   return undefined

@@ -21,6 +21,8 @@ export interface AttemptsOptions {
   readonly retryCallsOn: ReadonlySet<number>
   /** The guard has the answer: nothing was sent. */
   readonly answered: (x: Exchange) => void
+  /** The request is sent again, by the span `spanId`: who gets it is told so. Before: by `sentBy`. */
+  readonly sentAgain: (x: Exchange, sentBy: string, spanId: string) => void
 }
 
 /** Asks the guard, as a hook of a stage. */
@@ -33,6 +35,7 @@ export class Attempts {
   readonly #runner: StageRunner
   readonly #retryCallsOn: ReadonlySet<number>
   readonly #answered: (x: Exchange) => void
+  readonly #sentAgain: AttemptsOptions['sentAgain']
   readonly #budget = new RetryBudget()
 
   constructor(options: AttemptsOptions) {
@@ -41,6 +44,7 @@ export class Attempts {
     this.#runner = options.runner
     this.#retryCallsOn = options.retryCallsOn
     this.#answered = options.answered
+    this.#sentAgain = options.sentAgain
   }
 
   /** An exchange has begun: it earns its part of a retry. */
@@ -138,16 +142,44 @@ export class Attempts {
   #again(x: Exchange, status: number, error: ProxyError | undefined): void {
     const { timing } = x
     const now = nowUs()
-    logAttempt(x, now, status, error)
+    this.log(x, now, status, error)
     // Phases are those of the last attempt; what went before has its spans (`hopscope.retry_us`).
     timing.queuedUs = now
     timing.dnsUs = timing.connectUs = timing.tlsUs = timing.sendUs = timing.sentUs = timing.responseUs = -1
     x.grpcStatus = -1
+    // It may not come as far as the one before.
+    x.upstreamPeer = x.upstreamTls = undefined
+    x.upstreamReused = false
+    x.upstreamFd = -1
+    this.#name(x)
     this.make(x)
     if (!isSending(x)) return
     // The attempt before may have stopped it.
     x.down.resumeRequest()
     x.attempt?.flush()
+  }
+
+  /** Each time that a request is sent again is a span, and what the upstream does for it is beneath that (OpenTelemetry HTTP). */
+  #name(x: Exchange): void {
+    const sentBy = x.attemptSpanId || (x.trace?.spanId ?? '')
+    x.attemptSpanId = newSpanId()
+    this.#sentAgain(x, sentBy, x.attemptSpanId)
+  }
+
+  /** One attempt of several: each becomes a CLIENT span below the exchange's own. */
+  log(x: Exchange, endUs: number, status: number, error: ProxyError | undefined): void {
+    const before = x.attemptLog?.at(-1)
+    x.attemptLog ??= []
+    x.attemptLog.push({
+      spanId: x.attemptSpanId || newSpanId(),
+      target: this.#upstream.targetOf?.(x),
+      peer: x.upstreamPeer,
+      startUs: before?.endUs ?? x.timing.queuedUs,
+      endUs,
+      status,
+      grpcStatus: x.grpcStatus,
+      error,
+    })
   }
 }
 
@@ -155,14 +187,6 @@ function begin(x: Exchange, attempt: Attempt): void {
   attempt.begin()
   for (const piece of x.replayBody ?? []) attempt.data(piece, 0, piece.length)
   if (x.requestEnded) attempt.end(x.replayTrailers)
-}
-
-/** One attempt of several: each becomes a CLIENT span below the exchange's own. */
-export function logAttempt(x: Exchange, endUs: number, status: number, error: ProxyError | undefined): void {
-  const before = x.attemptLog?.at(-1)
-  x.attemptLog ??= []
-  const startUs = before?.endUs ?? x.timing.queuedUs
-  x.attemptLog.push({ spanId: newSpanId(), startUs, endUs, status, grpcStatus: x.grpcStatus, error })
 }
 
 /** The request head was written to the attempt's connection, and the body may follow. */

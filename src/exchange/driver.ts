@@ -9,7 +9,7 @@ import { HeaderBlock } from '../core/headers.ts'
 import type { Logger } from '../core/log.ts'
 import type { ResponseHead } from '../core/message.ts'
 import type { Sweeper } from '../core/timers.ts'
-import { Attempts, isSending, logAttempt } from './attempts.ts'
+import { Attempts, type AttemptsOptions, isSending } from './attempts.ts'
 import type { Hook, PhaseTables } from './compile.ts'
 import { Detached } from './detached.ts'
 import { type Answer, type Exchange, ownResponseHead } from './exchange.ts'
@@ -23,15 +23,13 @@ import type { Guard } from './stage.ts'
 import { type GuardRead, StageRunner } from './stage-runner.ts'
 
 /** What a driver is made of. */
-export interface DriverOptions {
+export interface DriverOptions extends Partial<Pick<AttemptsOptions, 'retryCallsOn' | 'sentAgain'>> {
   readonly stages: PhaseTables
   readonly upstream: Upstream
   /** Turns a failure into the response that the client gets (`http/rescue`). */
   readonly rescue: (x: Exchange, error: ProxyError) => Answer
   /** Trailers that tell of a failure where the response has begun; without, it is broken off. */
   readonly failureTrailers: (x: Exchange, error: ProxyError) => HeaderBlock | undefined
-  /** gRPC statuses upon which a call that may be repeated is tried once more. */
-  readonly retryCallsOn?: ReadonlySet<number>
   readonly log: Logger
   /** An observing stage threw. */
   readonly onStageFault?: (stage: string) => void
@@ -76,6 +74,7 @@ export class Driver implements AttemptEvents {
       runner: this.#runner,
       retryCallsOn: options.retryCallsOn ?? new Set(),
       answered,
+      sentAgain: options.sentAgain ?? (() => {}),
     })
     this.#request = new RequestStages(options.stages, this.#runner, { passed: (x) => this.#attempts.make(x), answered })
   }
@@ -374,7 +373,7 @@ export class Driver implements AttemptEvents {
     const { timing } = x
     timing.finishUs = nowUs()
     if (x.guard !== undefined) this.#runner.guard(x, x.guard, exchangeFinished, undefined)
-    if (x.attemptLog !== undefined) logAttempt(x, timing.finishUs, x.response?.status ?? 0, x.error)
+    if (x.attemptLog !== undefined) this.#attempts.log(x, timing.finishUs, x.response?.status ?? 0, x.error)
     this.#runner.finish(x, this.#stages.finish)
     x.down.finished()
   }

@@ -61,9 +61,21 @@ export interface InferredLink {
   readonly spanId: string
 }
 
+/** The server that an attempt is meant for, by the name it is called by. */
+export interface Target {
+  readonly scheme: 'http' | 'https'
+  /** Name or address, without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
 /** One finished try at an upstream, kept only where an exchange had more than one. */
 export interface AttemptRecord {
   readonly spanId: string
+  /** undefined where the upstream does not say. */
+  readonly target: Target | undefined
+  /** Whom it was connected with; undefined where it was with nobody. */
+  readonly peer: Endpoint | undefined
   readonly startUs: number
   readonly endUs: number
   readonly status: number
@@ -207,6 +219,8 @@ export class Exchange {
   attempts = 0
   /** Filled only when there was more than one attempt. */
   attemptLog: AttemptRecord[] | undefined = undefined
+  /** Span of the attempt under way, where there was one before; '' of the first, which is sent in the exchange's own name. */
+  attemptSpanId = ''
   /** Of the last attempt. */
   upstreamPeer: Endpoint | undefined = undefined
   upstreamReused = false

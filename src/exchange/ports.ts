@@ -2,7 +2,7 @@
 import type { ConnectionFacts, ProxyError } from '../core/errors.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import type { ResponseHead } from '../core/message.ts'
-import type { ConnectionInfo, Exchange } from './exchange.ts'
+import type { ConnectionInfo, Exchange, Target } from './exchange.ts'
 
 /** The way back to the client; one per exchange's connection, implemented by the server codecs. */
 export interface Downstream {
@@ -73,6 +73,8 @@ export interface WebSocketSide {
 export interface Upstream {
   /** Never calls back before it returns: look at {@link Attempt.ready}. */
   attempt(x: Exchange, events: AttemptEvents): Attempt
+  /** Where attempts of this exchange go, for telemetry. */
+  targetOf?(x: Exchange): Target | undefined
   /** The client's connection is gone: connections kept for it alone go too. */
   clientGone(connection: ConnectionInfo): void
 }

@@ -88,6 +88,15 @@ export function writeB3(
   else headers.putKnown(ID.sampled, 'X-B3-Sampled', sampled ? '1' : '0')
 }
 
+/** Make what {@link writeB3} wrote in the name of the span `sentBy` say another span of that trace. */
+export function renewB3(headers: HeaderBlock, sentBy: string, by: { spanId: string; parentSpanId: string }): void {
+  const [traceId, single, decision] = (headers.get('b3') ?? '').split('-')
+  if (single === sentBy) headers.set('b3', `${traceId}-${by.spanId}-${decision}-${by.parentSpanId}`)
+  if (headers.get('x-b3-spanid') !== sentBy) return
+  headers.set('X-B3-SpanId', by.spanId)
+  headers.set('X-B3-ParentSpanId', by.parentSpanId)
+}
+
 /** Drop every B3 field. */
 export function dropB3(headers: HeaderBlock): void {
   for (const id of Object.values(ID)) if (headers.countOf(id) > 0) headers.dropKnown(id)

@@ -5,7 +5,7 @@ import { knownId } from '../core/known-names.ts'
 import { readOt, withThreshold } from '../core/sampling.ts'
 import type { Exchange, TraceContext } from '../exchange/exchange.ts'
 import { CONTINUE, type Stage } from '../exchange/stage.ts'
-import { type B3Context, dropB3, hasB3, readB3, writeB3 } from './b3.ts'
+import { type B3Context, dropB3, hasB3, readB3, renewB3, writeB3 } from './b3.ts'
 import { Correlation } from './correlation.ts'
 import {
   FLAG_RANDOM,
@@ -152,11 +152,23 @@ function readState(x: Exchange): string {
 function inject(x: Exchange, b3: B3Context | undefined): void {
   const { headers } = x.request
   const trace = x.trace!
-  const value = formatTraceparent(trace.traceId, trace.spanId, trace.flags)
   if (headers.countOf(TRACEPARENT) > 1) headers.dropKnown(TRACEPARENT)
-  headers.putKnown(TRACEPARENT, 'traceparent', value)
+  headers.putKnown(TRACEPARENT, 'traceparent', traceparent(trace, trace.spanId))
   if (b3 !== undefined) writeB3(headers, b3, trace, x.sampled)
 }
+
+/** The request is sent again, and `spanId` is its sender, where its head says that `sentBy` is. */
+export function putSpan(x: Exchange, sentBy: string, spanId: string): void {
+  const { trace } = x
+  const { headers } = x.request
+  // Not ours: it may not leave, or a user's stage has written another.
+  if (trace === undefined || headers.get('traceparent') !== traceparent(trace, sentBy)) return
+  headers.set('traceparent', traceparent(trace, spanId))
+  renewB3(headers, sentBy, { spanId, parentSpanId: trace.spanId })
+}
+
+const traceparent = ({ traceId, flags }: TraceContext, spanId: string): string =>
+  formatTraceparent(traceId, spanId, flags)
 
 /** The destination is not ours: nothing of the trace leaves. */
 function strip(x: Exchange): void {

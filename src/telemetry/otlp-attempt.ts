@@ -1,6 +1,7 @@
 /** One CLIENT child for each attempt of an exchange that had several. */
 import { grpcStatusName } from '../core/grpc.ts'
 import type { MessageWriter } from '../core/protobuf.ts'
+import type { Target } from '../exchange/exchange.ts'
 import { KIND_CLIENT, plainSpan } from './otlp-rare.ts'
 import * as L from './record-layout.ts'
 import type { RingMemory } from './ring.ts'
@@ -8,14 +9,22 @@ import type { RingMemory } from './ring.ts'
 /** trace-flags (W3C Trace Context level 2, §3.2.2.5). */
 const SAMPLED = 1
 
-/** The span of attempt number `index` of the EXCHANGE record at word `at`; `originUs` is added to its clock; `state`: its tracestate. */
+/** What all attempts of an exchange have from it. */
+export interface AttemptContext {
+  /** tracestate. */
+  readonly state: string
+  /** With its query, secrets in it replaced. */
+  readonly path: string
+}
+
+/** The span of attempt number `index` of the EXCHANGE record at word `at`; `originUs` is added to its clock. */
 export function attemptSpan(
   memory: RingMemory,
   at: number,
   attempt: L.AttemptTail,
   index: number,
   originUs: number,
-  state: string,
+  { state, path }: AttemptContext,
 ): MessageWriter {
   const { bytes, int32 } = memory
   const strings = (at + L.W_STRINGS) * 8
@@ -23,7 +32,8 @@ export function attemptSpan(
   const rpcStatus = attempt.grpcStatus === undefined ? '' : grpcStatusName(attempt.grpcStatus)
   const rpcFailed = rpcStatus !== '' && rpcStatus !== 'OK'
   const failed = attempt.code !== undefined || attempt.status >= 400 || rpcFailed
-  const attributes: [string, L.TailValue][] = [['http.request.method', method]]
+  const attributes: [string, L.TailValue][] = [['http.request.method', method], ...addressesOf(attempt, path)]
+  attributes.push(['hopscope.attempt', index + 1])
   if (index > 0) attributes.push(['http.request.resend_count', index])
   if (attempt.status > 0) attributes.push(['http.response.status_code', attempt.status])
   if (attempt.reused !== undefined) attributes.push(['hopscope.connection.reused', attempt.reused])
@@ -48,4 +58,21 @@ export function attemptSpan(
     attributes,
     errorMessage: failed ? '' : undefined,
   })
+}
+
+/** Where it was meant to go, and whom it met there. */
+function addressesOf({ target, peer }: L.AttemptTail, path: string): [string, L.TailValue][] {
+  const said: [string, L.TailValue][] = []
+  if (target !== undefined) {
+    said.push(['server.address', target.host], ['server.port', target.port], ['url.full', urlOf(target, path)])
+  }
+  if (peer !== undefined) said.push(['network.peer.address', peer.address], ['network.peer.port', peer.port])
+  return said
+}
+
+function urlOf({ scheme, host, port }: Target, path: string): string {
+  const name = host.includes(':') ? `[${host}]` : host
+  const authority = port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`
+  // Not of CONNECT or OPTIONS *, whose targets are no paths.
+  return `${scheme}://${authority}${path.startsWith('/') ? path : ''}`
 }

@@ -6,7 +6,7 @@ import { ERROR_CODES } from '../core/errors.ts'
 import { writeFixed32, writeNanosFixed64 } from '../core/protobuf.ts'
 import { callSpan } from './call-record.ts'
 import { ConnectionBlocksTable, originOf, writeAgent, writeHost, writeUpstream } from './connection-blocks.ts'
-import { attemptSpan } from './otlp-attempt.ts'
+import { type AttemptContext, attemptSpan } from './otlp-attempt.ts'
 import { AttributeSink, textOf } from './otlp-attributes.ts'
 import { outcomeBlock, writeLink } from './otlp-idempotency.ts'
 import * as K from './otlp-keys.ts'
@@ -47,8 +47,8 @@ export class SpanEncoder {
   readonly #names: Uint8Array[]
   readonly #reused: readonly [Uint8Array, Uint8Array]
   readonly #redactor: Redactor
-  /** tracestate of the last exchange, where it had several attempts. */
-  #state = ''
+  /** Of the last exchange, where it had several attempts. */
+  #attempted: AttemptContext = { state: '', path: '' }
   /** Encoded attributes that the next exchange's span has beside its own. */
   extra: Uint8Array | undefined = undefined
   /** Microseconds to add to a record's clock to get Unix time. */
@@ -92,7 +92,7 @@ export class SpanEncoder {
     const attempts = tail?.attempts
     if (attempts === undefined) return 1
     for (let i = 0; i < attempts.length; i++)
-      this.#field(2, attemptSpan(this.#memory, at, attempts[i]!, i, this.originUs, this.#state).finish())
+      this.#field(2, attemptSpan(this.#memory, at, attempts[i]!, i, this.originUs, this.#attempted).finish())
     return 1 + attempts.length
   }
 
@@ -159,7 +159,10 @@ export class SpanEncoder {
     const tailAt = linkAt + ((flags & L.F_LINK) === 0 ? 0 : 48)
     const tail = tailLength === 0 ? undefined : readTail(bytes, tailAt, tailLength)
     const user = tail?.user
-    if (tail?.attempts !== undefined) this.#state = textOf(bytes, stateAt, errnoAt)
+    if (tail?.attempts !== undefined) {
+      const path = this.#redactor.path(textOf(bytes, pathAt, methodAt))
+      this.#attempted = { state: textOf(bytes, stateAt, errnoAt), path }
+    }
 
     sink.id(0x0a, 16, bytes, ids)
     sink.id(0x12, 8, bytes, ids + 32)

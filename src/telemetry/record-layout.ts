@@ -5,7 +5,14 @@
  * recorder reads: header sections as they came, lengths of the kept parts of both bodies (two of 16 bits), those parts.
  */
 import { ERROR_CODES, type ErrorCode, type ErrorPhase } from '../core/errors.ts'
-import { type Direction, type Exchange, IDEMPOTENCY_OUTCOMES, type IdempotencyOutcome } from '../exchange/exchange.ts'
+import {
+  type Direction,
+  type Endpoint,
+  type Exchange,
+  IDEMPOTENCY_OUTCOMES,
+  type IdempotencyOutcome,
+  type Target,
+} from '../exchange/exchange.ts'
 
 /** Kinds of records; 0 is the ring's own filler. */
 export const EXCHANGE = 1
@@ -191,6 +198,8 @@ export interface RecordTail {
 
 export interface AttemptTail {
   readonly spanId: string
+  readonly target?: Target
+  readonly peer?: Endpoint
   readonly startUs: number
   readonly endUs: number
   readonly status: number

@@ -10,6 +10,8 @@ export const MAX_ATTEMPTS = 16
 export function attemptTails(log: readonly AttemptRecord[]): AttemptTail[] {
   return log.slice(0, MAX_ATTEMPTS).map((attempt) => ({
     spanId: attempt.spanId,
+    ...(attempt.target && { target: attempt.target }),
+    ...(attempt.peer && { peer: attempt.peer }),
     startUs: attempt.startUs,
     endUs: attempt.endUs,
     status: attempt.status,

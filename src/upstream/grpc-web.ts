@@ -8,7 +8,7 @@ import { type ConnectionFacts, ProxyError } from '../core/errors.ts'
 import { RPC_GRPC, RPC_WEB, RPC_WEB_TEXT, rpcFormat, rpcKindOf } from '../core/grpc.ts'
 import type { HeaderBlock } from '../core/headers.ts'
 import { CHUNKED, type ResponseHead } from '../core/message.ts'
-import type { ConnectionInfo, Exchange } from '../exchange/exchange.ts'
+import type { ConnectionInfo, Exchange, Target } from '../exchange/exchange.ts'
 import { grpcStatusIn } from '../exchange/grpc-status.ts'
 import type { Attempt, AttemptEvents, TunnelEnd, Upstream } from '../exchange/ports.ts'
 import { Base64Reader, base64Piece } from './base64-stream.ts'
@@ -29,6 +29,10 @@ export class GrpcWebUpstream implements Upstream {
     if (x.rpc !== RPC_WEB && x.rpc !== RPC_WEB_TEXT) return this.#inner.attempt(x, events)
     asGrpc(x)
     return new GrpcWebAttempt(x, events, this.#inner)
+  }
+
+  targetOf(x: Exchange): Target | undefined {
+    return this.#inner.targetOf?.(x)
   }
 
   clientGone(connection: ConnectionInfo): void {

@@ -3,7 +3,7 @@
  * the first handshake with a destination settles it for those that follow.
  */
 import { ProxyError } from '../core/errors.ts'
-import type { ConnectionInfo, Exchange } from '../exchange/exchange.ts'
+import type { ConnectionInfo, Exchange, Target } from '../exchange/exchange.ts'
 import type { Attempt, AttemptEvents, Upstream } from '../exchange/ports.ts'
 import type { Wire } from '../net/wire.ts'
 import { type Destination, Dial, type DialOptions, type DialTimes } from './dial.ts'
@@ -57,6 +57,11 @@ export class Upstreams implements Upstream {
     const key = keyOf(destination)
     const settled = this.#settled.get(key)
     return settled === undefined ? this.#negotiate(key, destination, x, events) : this.#by(settled).attempt(x, events)
+  }
+
+  targetOf(x: Exchange): Target {
+    const { host, port, tls, serverName } = this.#options.destinationOf(x)
+    return { scheme: tls ? 'https' : 'http', host: serverName ?? host, port }
   }
 
   #by(protocol: UpstreamProtocol): Http1Upstream | Http2Upstream {

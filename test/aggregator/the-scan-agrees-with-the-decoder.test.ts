@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Names } from '../../src/aggregator/intake/names.ts'
-import { allocateSegment, SegmentView } from '../../src/aggregator/intake/segment.ts'
+import { allocateSegment, SegmentView, TRY } from '../../src/aggregator/intake/segment.ts'
 import { type Scanned, SpanScan } from '../../src/aggregator/intake/span-scan.ts'
 import { decodeSpan, decodeTraceRequest } from '../../src/aggregator/otlp-decode.ts'
 import { durationUs } from '../../src/aggregator/span.ts'
@@ -42,7 +42,10 @@ const request = requestOf(
         yes: true,
       },
     }),
-    rawSpan({ trace: 'a1', span: 'b2', parent: 'b1', kind: 'client' }),
+    rawSpan({
+      ...{ trace: 'a1', span: 'b2', parent: 'b1', kind: 'client' },
+      attributes: { 'server.address': '10.0.0.9', 'hopscope.attempt': 1 },
+    }),
     { ...rawSpan({ trace: 'a1', span: 'b3' }), span_id: Buffer.alloc(8) },
     {
       ...rawSpan({ trace: 'a2', span: 'b4' }),
@@ -66,6 +69,8 @@ test('rows hold what the spans say', () => {
   assert.notEqual(view.requestId[0], 0)
   assert.equal(view.requestId[2], 0)
   assert.equal(names.text(view.route[1]!), 'GET')
+  // Whom a try called is told by its exchange.
+  assert.deepEqual([view.direction[1], view.peer[1]], [TRY, 0])
 })
 
 test('a row leads back to its whole span', () => {

@@ -127,6 +127,27 @@ test('tries of a retried call, and a hop that sent no span', () => {
   )
 })
 
+test('who was called by a try that failed is to blame, not who tried', () => {
+  const tried = (spanId: string, startMs: number, attempt: number): ReceivedSpan => {
+    const attributes = { 'http.request.method': 'GET', 'http.response.status_code': 500, 'hopscope.attempt': attempt }
+    const resent = attempt > 1 ? { 'http.request.resend_count': attempt - 1 } : {}
+    return made({
+      ...{ spanId, parentSpanId: WEB, service: 'web', kind: 'client', startMs, ms: 10, failed: true },
+      attributes: { ...attributes, ...resent },
+    })
+  }
+  const lines = draw([
+    call({ spanId: WEB, service: 'web', what: 'GET /a', status: 500, ms: 30, failed: true }),
+    tried(OTHER, 0, 1),
+    tried(ORDERS, 10, 2),
+    call({
+      ...{ spanId: PAYMENTS, parentSpanId: ORDERS, service: 'stock', what: 'GET /b', status: 500, failed: true },
+      ...{ startMs: 12, ms: 6 },
+    }),
+  ])
+  assert.match(lines, /^✗ GET \/a → 500 .* stock answered 500 {3}11111111$/m)
+})
+
 test('colours are around the same text', () => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   const bare = draw(chain(400), { color: true }).replaceAll(/\x1b\[[\d;]*m/g, '')

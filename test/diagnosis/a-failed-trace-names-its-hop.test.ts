@@ -104,6 +104,26 @@ test('retries that hid a fault: recovered, with the fault named', () => {
   assert.equal(trace.causes[0]!.diagnosis, 'connection_reset')
 })
 
+test('what a try of ours brought is of the call that it is a try of', () => {
+  const web = served('web', '', { ms: 50, http: 502 })
+  const call = called('web', web.spanId, 'orders.mesh', { startMs: 1, ms: 40, http: 500 })
+  const tried = (number: number, more: Parameters<typeof called>[3]) =>
+    plain(
+      called('web', call.spanId, '10.0.0.9', {
+        ...more,
+        attributes: { ...more?.attributes, 'hopscope.attempt': number },
+      }),
+    )
+  const try1 = tried(1, { startMs: 2, ms: 5, error: 'upstream_reset', http: 0 })
+  const try2 = tried(2, { startMs: 10, ms: 30, http: 500, attributes: { 'http.request.resend_count': 1 } })
+  const orders = served('orders', try2.spanId, { startMs: 11, ms: 28, http: 500 })
+  const { causes, verdict } = diagnosed([web, call, try1, try2, orders])
+  assert.equal(verdict, 'failed')
+  const [cause] = causes
+  assert.deepEqual([cause!.diagnosis, cause!.service, cause!.spanId], ['server_error', 'orders', orders.spanId])
+  assert.doesNotMatch(JSON.stringify(causes), /10\.0\.0\.9|handover/)
+})
+
 test('a failure that was made good does not explain one that came later', () => {
   const web = served('web', '', { ms: 100, http: 500 })
   const bad = called('web', web.spanId, 'stock.mesh', { startMs: 1, ms: 5, http: 503 })

@@ -208,9 +208,12 @@ test('each attempt of a retried exchange is a CLIENT child, and counts as a span
     const { startUs, finishUs } = x.timing
     const refused = new ProxyError('connection_refused', 'connect', '', { errno: 'ECONNREFUSED' })
     x.attempts = 2
+    x.request.path = '/orders/7?sig=abc&n=1'
+    const common = { target: { scheme: 'https', host: 'orders.internal', port: 443 }, grpcStatus: -1 } as const
+    const peer = { address: '10.1.2.3', port: 443 }
     x.attemptLog = [
-      { spanId: newSpanId(), startUs, endUs: startUs + 100, status: 0, grpcStatus: -1, error: refused },
-      { spanId: newSpanId(), startUs: startUs + 100, endUs: finishUs, status: 200, grpcStatus: -1, error: undefined },
+      { ...common, spanId: newSpanId(), peer: undefined, startUs, endUs: startUs + 100, status: 0, error: refused },
+      { ...common, spanId: newSpanId(), peer, startUs: startUs + 100, endUs: finishUs, status: 200, error: undefined },
     ]
     telemetry.onFinish(x)
     await until(
@@ -223,8 +226,18 @@ test('each attempt of a retried exchange is a CLIENT child, and counts as a span
       assert.equal(child.traceId, parent!.traceId)
       assert.equal(child.parentSpanId, parent!.spanId)
     }
+    for (const [i, { attributes }] of [first!, second!].entries()) {
+      assert.equal(attributes['http.request.method'], 'GET')
+      assert.equal(attributes['server.address'], 'orders.internal')
+      assert.equal(attributes['server.port'], 443)
+      assert.equal(attributes['url.full'], 'https://orders.internal/orders/7?sig=REDACTED&n=1')
+      assert.equal(attributes['hopscope.attempt'], i + 1)
+    }
     assert.equal(first!.attributes['error.type'], 'connection_refused')
     assert.equal(first!.attributes['hopscope.error.errno'], 'ECONNREFUSED')
+    assert.equal(first!.attributes['network.peer.address'], undefined)
+    assert.equal(second!.attributes['network.peer.address'], '10.1.2.3')
+    assert.equal(second!.attributes['network.peer.port'], 443)
     assert.equal(second!.attributes['http.request.resend_count'], 1)
     assert.equal(parent!.attributes['hopscope.retry_us'], 100)
     assert.equal(second!.status, null)

@@ -5,7 +5,7 @@ import { type SpanNode, traceTree } from '../trace-tree.ts'
 import { type ClockSample, type HostClock, hostClocks } from './clocks.ts'
 import { findings } from './findings.ts'
 import type { AssembledTrace, Hop, TraceState } from './hop.ts'
-import { attributeNumber, attributeText, hostOf, phasesOf, routeOf } from './span-facts.ts'
+import { attributeNumber, attributeText, hostOf, isTry, phasesOf, routeOf } from './span-facts.ts'
 
 export interface AssembleOptions {
   readonly traceId: string
@@ -232,7 +232,7 @@ function factsOf(span: ReceivedSpan, lengthUs: number): Facts {
     http: attributeNumber(span, 'http.response.status_code', 'http.status_code') ?? 0,
     error: attributeText(span, 'hopscope.error.code', 'error.type'),
     errorPhase: attributeText(span, 'hopscope.error.phase'),
-    peer: attributeText(span, 'server.address', 'net.peer.name'),
+    peer: isTry(span) ? '' : attributeText(span, 'server.address', 'net.peer.name'),
     phases: phasesOf(span, lengthUs),
     selfUs: attributeNumber(span, 'hopscope.self_us') ?? -1,
   }

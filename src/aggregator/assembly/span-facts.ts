@@ -56,3 +56,6 @@ export function phasesOf(span: ReceivedSpan, durationUs: number): { phase: Phase
   }
   return phases
 }
+
+/** One of several tries of the exchange above it, which alone tells whom it called. */
+export const isTry = (span: ReceivedSpan): boolean => span.attributes.has('hopscope.attempt')

@@ -11,8 +11,10 @@ export interface Call {
   /** It is the caller's side of a call (CLIENT, PRODUCER). */
   readonly isCall: boolean
   readonly service: string | number
-  /** The address that it calls, or that it was called by; '' or 0 where not known. */
+  /** The address that it calls, or that it was called by; '' or 0 where not known. That of its exchange for a try. */
   readonly peer: string | number
+  /** One of several tries of the call above it. */
+  readonly isTry?: boolean
   /** What it asked for, or was asked for. */
   readonly route: string | number
   readonly startUs: number
@@ -52,6 +54,9 @@ export function attribute(calls: readonly Call[], isOtherSide: OtherSide = isOth
     unseen: call.isCall && !children[i]!.some((child) => isOtherSide(call, calls[child]!)),
     waitedFor: -1,
   }))
+  calls.forEach(({ isTry, parent }, i) => {
+    if (isTry === true && parent >= 0 && !shares[i]!.unseen) shares[parent]!.unseen = false
+  })
   if (calls.some(({ failed }) => failed)) judgeAll(calls, children, shares)
   return shares
 }

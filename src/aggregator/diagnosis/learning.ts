@@ -56,7 +56,10 @@ export class Learning {
 
   take({ spans, words }: QuietTrace, nowS: number): void {
     const ordered = parentsFirst(spans)
-    const calls = ordered.map(({ span, parent }) => this.#callOf(span, parent))
+    const calls = ordered.map(({ span, parent }) => {
+      const call = this.#callOf(span, parent)
+      return span.isTry === true && parent >= 0 ? { ...call, isTry: true, peer: ordered[parent]!.span.peer } : call
+    })
     const shares = attribute(calls, (call, below) => isOther(call, below) && this.#answers(call, below))
     const failures = this.#failures(ordered, calls, shares)
     const callees = new Map<number, number>()
@@ -184,10 +187,12 @@ export class Learning {
 
   #placeOf(ordered: readonly Placed[], i: number, calls: readonly Call[], callee: number): Entry | undefined {
     let at = i
-    // Tries of an exchange name no peer: they are of the hop that made them.
-    while (calls[at]!.isCall && ordered[at]!.span.peer === 0 && callee === 0 && ordered[at]!.parent >= 0) {
-      at = ordered[at]!.parent
+    // Tries of an exchange, and what names no peer, are of the hop that made them.
+    const isPart = (): boolean => {
+      const { peer, isTry } = ordered[at]!.span
+      return isTry === true || (calls[at]!.isCall && peer === 0 && callee === 0)
     }
+    while (ordered[at]!.parent >= 0 && isPart()) at = ordered[at]!.parent
     const { service, peer, route } = ordered[at]!.span
     if (!calls[at]!.isCall) return this.#signatures.at(SERVED, service, route)
     const entry = this.#signatures.at(CALL, service, peer === 0 ? callee : peer)

@@ -92,11 +92,16 @@ function judgeAll(trace: AssembledTrace, { spanOf, servedBy }: DiagnoseOptions):
   const { hops } = trace
   const index = new Map(hops.map(({ spanId }, i) => [spanId, i]))
   const facts = hops.map(({ spanId }) => factsOf(spanOf(spanId)))
-  const calls = hops.map((hop, i) => callOf(hop, facts[i]!, hop.gap ? -1 : (index.get(hop.parentSpanId) ?? -1), i))
+  const above = hops.map(({ gap, parentSpanId }) => (gap ? -1 : (index.get(parentSpanId) ?? -1)))
+  const calls = hops.map((hop, i) => {
+    const { isTry } = facts[i]!
+    return { ...callOf(hop, facts[i]!, above[i]!, i), isTry, ...(isTry && { peer: hops[above[i]!]?.peer ?? '' }) }
+  })
   const addresses = new Addresses<string>('')
-  for (const { kind, parentSpanId, peer, service } of hops) {
-    const caller = kind === 'server' ? hops[index.get(parentSpanId) ?? -1] : undefined
-    if (caller !== undefined) addresses.learn(caller.peer, peer, service)
+  for (let i = 0; i < hops.length; i++) {
+    const { kind, peer, service } = hops[i]!
+    const caller = kind === 'server' ? calls[above[i]!] : undefined
+    if (caller !== undefined) addresses.learn(String(caller.peer), peer, service)
   }
   const answers = (call: Call, below: Call): boolean => {
     const [called, served, service] = [String(call.peer), String(below.peer), String(below.service)]

@@ -1,5 +1,5 @@
 /** What a diagnosis reads off the span of a hop beyond what is drawn. */
-import { attributeNumber, attributeText } from '../assembly/span-facts.ts'
+import { attributeNumber, attributeText, isTry } from '../assembly/span-facts.ts'
 import type { ReceivedSpan } from '../span.ts'
 
 export interface HopFacts {
@@ -14,6 +14,8 @@ export interface HopFacts {
   readonly bytesSent: number
   /** Number of the try, from 0. */
   readonly attempt: number
+  /** One of several tries of the exchange above it, whose callee stands beneath this one. */
+  readonly isTry: boolean
   /** Dates of the certificate that the server showed, milliseconds since the epoch; 0 where not known. */
   readonly notAfterMs: number
   readonly notBeforeMs: number
@@ -22,7 +24,7 @@ export interface HopFacts {
 }
 
 export const NO_FACTS: HopFacts = {
-  ...{ rpc: '', exception: '', errno: '', reused: undefined, retransmits: 0, bytesSent: -1, attempt: 0 },
+  ...{ rpc: '', exception: '', errno: '', reused: undefined, retransmits: 0, bytesSent: -1, attempt: 0, isTry: false },
   ...{ notAfterMs: 0, notBeforeMs: 0, shownMs: 0 },
 }
 
@@ -45,6 +47,7 @@ export function factsOf(span: ReceivedSpan | undefined): HopFacts {
       (attributeNumber(span, 'hopscope.tcp.downstream.retransmits') ?? 0),
     bytesSent: attributeNumber(span, 'hopscope.error.bytes_sent') ?? -1,
     attempt: attributeNumber(span, 'http.request.resend_count') ?? 0,
+    isTry: isTry(span),
     shownMs: Number(span.startNs / 1_000_000n),
     notAfterMs: Date.parse(attributeText(span, 'tls.server.not_after', 'hopscope.upstream.tls.server.not_after')) || 0,
     notBeforeMs:

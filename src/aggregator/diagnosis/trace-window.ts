@@ -2,7 +2,7 @@
  * Spans by trace until it goes quiet, as little of them as diagnosis needs. Under a flood some of the traces, by their
  * id, so that those that are taken are whole. A span that comes later is seen in its whole trace all the same.
  */
-import type { SegmentView } from '../intake/segment.ts'
+import { type SegmentView, TRY } from '../intake/segment.ts'
 import { PhaseScan, type Rare } from './phase-scan.ts'
 
 export interface SpanFacts {
@@ -20,6 +20,8 @@ export interface SpanFacts {
   readonly kind: number
   readonly failed: boolean
   readonly ours: boolean
+  /** One of several tries of the exchange above it, whose callee stands beneath this one. */
+  readonly isTry?: boolean
   readonly phases: readonly number[]
   /** Name of the host, 0 where not known. */
   readonly host: number
@@ -155,7 +157,8 @@ export class TraceWindow {
     if (trace === undefined || trace.spans.length >= MAX_SPANS) return
     const id = idAt(view.span, row)
     const parentId = idAt(view.parent, row)
-    const ours = view.direction[row] !== 0
+    const isTry = view.direction[row] === TRY
+    const ours = view.direction[row] !== 0 && !isTry
     if (ours) this.#scan.scan(view.raw, view.spanAt[row]!, view.spanEnd[row]!)
     trace.lastS = nowS
     this.#held++
@@ -173,6 +176,7 @@ export class TraceWindow {
       kind: view.kind[row]!,
       failed: view.status[row] === 2,
       ours,
+      isTry,
       phases: ours ? this.#scan.values : NO_PHASES,
       host: view.host[row]!,
       resent: ours ? this.#scan.resent : 0,

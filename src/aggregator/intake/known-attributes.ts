@@ -18,6 +18,7 @@ export type Known =
   | 'key'
   | 'outcome'
   | 'direction'
+  | 'attempt'
   | 'recorded'
   | 'count'
 
@@ -39,6 +40,7 @@ const SPAN_KEYS: readonly (readonly [string, Known])[] = [
   ['hopscope.idempotency.key_hash', 'key'],
   ['hopscope.idempotency.outcome', 'outcome'],
   ['hopscope.direction', 'direction'],
+  ['hopscope.attempt', 'attempt'],
   ['hopscope.recorded', 'recorded'],
   ['hopscope.adjusted_count', 'count'],
 ]

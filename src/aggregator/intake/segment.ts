@@ -15,6 +15,9 @@ export const SEGMENT_ROWS = 98_304
 /** ScopeSpans of one segment. */
 export const SEGMENT_SCOPES = 32_768
 
+/** In the place of a direction. What stands beneath it is of the exchange above it, which alone tells whom it called. */
+export const TRY = 4
+
 /** Columns by name: bytes of an item and how many items a row has. */
 const ROW_COLUMNS = {
   /** Body of the Span message in the raw part. */
@@ -50,7 +53,7 @@ const ROW_COLUMNS = {
   kind: 1,
   /** Code of the status, 0 … 2. */
   status: 1,
-  /** 1 inbound, 2 outbound, 3 edge, 0 not of a proxy of ours. */
+  /** 1 inbound, 2 outbound, 3 edge, 0 not of a proxy of ours; {@link TRY}: one of several tries of such a one. */
   direction: 1,
   /** 1: came before, and counts for nothing. */
   duplicate: 1,

@@ -11,7 +11,7 @@ import { EVENT, LINK, REQUEST, RESOURCE, RESOURCE_SPANS, SCOPE, SCOPE_SPANS, SPA
 import { type Known, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './known-attributes.ts'
 import { hashOf, type Names } from './names.ts'
 import { pathOfUrl, routeBytes, routeOfPath } from './route-of-path.ts'
-import { SEGMENT_ROWS, SEGMENT_SCOPES, type SegmentView } from './segment.ts'
+import { SEGMENT_ROWS, SEGMENT_SCOPES, type SegmentView, TRY } from './segment.ts'
 import { copyWords, isZero, microsBetween } from './wire-words.ts'
 
 /** ScopeSpans of one request. */
@@ -284,6 +284,7 @@ export class SpanScan extends AttributeScan {
     view.weight[row] =
       this.#count >= 0 ? this.#count : this.#counts.of(bytes, stateAt, stateEnd, traceAt + 9, this.#recorded)
     if (view.route[row] === 0) view.route[row] = view.name[row]!
+    if (view.direction[row] === TRY) view.peer[row] = 0
     this.#row = row + 1
   }
 
@@ -318,6 +319,10 @@ export class SpanScan extends AttributeScan {
     const view = this.#view
     if (known === 'http') {
       view.http[row] = this.textEnd === 0 ? this.integer & 0xffff : 0
+      return
+    }
+    if (known === 'attempt') {
+      view.direction[row] = TRY
       return
     }
     if (known === 'recorded') {

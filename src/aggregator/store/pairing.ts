@@ -2,7 +2,7 @@
  * Both ends of a hop between services, found as spans come: a server span and the span that called it. Spans of late are
  * kept in a ring of plain columns; whichever end comes later makes the pair.
  */
-import type { SegmentView } from '../intake/segment.ts'
+import { type SegmentView, TRY } from '../intake/segment.ts'
 
 export const CLIENT = 3
 export const SERVER = 2
@@ -128,7 +128,8 @@ export class Pairing {
     this.#duration[slot] = view.duration[row]!
     this.#weight[slot] = view.weight[row]!
     this.#seenMs[slot] = nowMs
-    this.#state[slot] = (view.kind[row]! & 7) | (view.status[row] === 2 ? FAILED : 0)
+    const isTry = view.direction[row] === TRY
+    this.#state[slot] = (view.kind[row]! & 7) | (view.status[row] === 2 ? FAILED : 0) | (isTry ? IS_TRY : 0)
     const bucket = this.#bucket(ids[to]!, ids[to + 1]!)
     this.#next[slot] = this.#heads[bucket]!
     this.#heads[bucket] = slot
@@ -159,10 +160,16 @@ export class Pairing {
       this.#emit(-1, slot)
       return
     }
-    const caller = this.#find(slot)
+    const caller = this.#callerOf(slot)
     if (caller >= 0) this.#pair(caller, slot)
     else if (this.#waiting.length < WAITING_MAX) this.#waiting.push({ slot, generation: at, sinceMs: nowMs })
     else this.counters.dropped++
+  }
+
+  /** The slot of the span that called the one at `slot`, -1 where it is not here. A try is of the span above it. */
+  #callerOf(slot: number): number {
+    const parent = this.#find(slot)
+    return parent >= 0 && (this.#state[parent]! & IS_TRY) !== 0 ? this.#find(parent) : parent
   }
 
   /** The slot of the span that the one at `slot` names as its parent, -1 where it is not here. */
@@ -210,7 +217,7 @@ export class Pairing {
         this.counters.unpaired++
         continue
       }
-      const caller = this.#find(one.slot)
+      const caller = this.#callerOf(one.slot)
       if (caller >= 0) this.#pair(caller, one.slot)
       else if (nowMs - one.sinceMs < this.#waitMs) still.push(one)
       else this.counters.unpaired++
@@ -279,3 +286,4 @@ export class Pairing {
 
 const FAILED = 8
 const PAIRED = 16
+const IS_TRY = 32
