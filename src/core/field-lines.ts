@@ -1,5 +1,13 @@
 /** Fields as text: `name: value CRLF` lines, as they stand in a message (RFC 9112 section 5), without the empty line. */
 
+/** Names of fields, asked for by the number of a known one before the name is looked at. */
+export interface FieldFilter {
+  /** By number, 1: of the filter. */
+  readonly known: Uint8Array
+  /** In any case. */
+  has(name: string): boolean
+}
+
 /** Of lines that were made from fields. Throws RangeError where the last one has no end. */
 export function fieldsOf(lines: string): [string, string][] {
   const fields: [string, string][] = []

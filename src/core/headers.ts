@@ -6,6 +6,7 @@
  * exchange finishes, and copy what you keep.
  */
 
+import type { FieldFilter } from './field-lines.ts'
 import { KNOWN_NAMES } from './known-names.ts'
 
 /** Names that have a number; 0 is none of them. */
@@ -38,6 +39,7 @@ const REPLACED = 3
 
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const FRAMING = /^(content-length|transfer-encoding)$/i
 
 /** Takes the fields of a section one by one, in order. `neverIndex`: no HPACK table may keep it (RFC 7541 §6.2.3). */
 export interface FieldReceiver {
@@ -46,14 +48,6 @@ export interface FieldReceiver {
 
 /** Shared by all blocks into which nothing was received; never written to. */
 const NOTHING_RECEIVED = new Int32Array(KNOWN)
-
-/** Names of fields, asked for by the number of a known one before the name is looked at. */
-export interface FieldFilter {
-  /** By number, 1: of the filter. */
-  readonly known: Uint8Array
-  /** In any case. */
-  has(name: string): boolean
-}
 
 /** A header or trailer section. Indexes run over the fields as received; added fields follow them. */
 export class HeaderBlock {
@@ -75,6 +69,8 @@ export class HeaderBlock {
   readonly #pairs: string[] = []
   /** Names received as never to be indexed; undefined: none. */
   #secret: Set<string> | undefined
+  /** What says how long the body is was added here, and may be wrong by now (see `writeFraming`). */
+  framingAdded = false
   /** Number of fields as received, dropped ones included. */
   count = 0
 
@@ -109,6 +105,7 @@ export class HeaderBlock {
     this.#replaced = 0
     this.#added = 0
     this.#addedText = ''
+    this.framingAdded = false
   }
 
   /** Parser only: one received field, as offsets into the text that {@link seal} brings. */
@@ -254,6 +251,7 @@ export class HeaderBlock {
   append(name: string, value: string): void {
     if (!TOKEN.test(name)) throw new TypeError(`not a field name: ${JSON.stringify(name)}`)
     if (BAD_VALUE.test(value)) throw new TypeError(`field ${name}: the value has characters that are not allowed`)
+    if (FRAMING.test(name)) this.framingAdded = true
     this.appendOwn(name, value)
   }
 

@@ -319,7 +319,7 @@ export class Driver implements AttemptEvents {
     }
     let head: ResponseHead | undefined
     try {
-      head = ownResponseHead(answer)
+      head = ownResponseHead(answer, x.request.method)
     } catch (cause) {
       this.#log.error({ err: cause }, 'a stage answered with what cannot be sent')
       this.#fail(x, new ProxyError('stage_failed', 'head', 'a stage answered with what cannot be sent', { cause }))
@@ -328,7 +328,7 @@ export class Driver implements AttemptEvents {
   }
 
   /** A response of our own in place of the upstream's. */
-  #answer(x: Exchange, answer: Answer, head = ownResponseHead(answer)): void {
+  #answer(x: Exchange, answer: Answer, head = ownResponseHead(answer, x.request.method)): void {
     x.discardsRequest = true
     this.#respond(x, head)
     if (x.finished) return

@@ -273,8 +273,11 @@ export class Exchange {
   }
 }
 
-/** A head for a response made here. Throws where there is none of the kind: users' stages need not be typed. */
-export function ownResponseHead(answer: Answer): ResponseHead {
+/**
+ * A head for a response made here, to a request with `method`. Throws where there is none of the kind: users' stages need
+ * not be typed, and may say of the body what it is not.
+ */
+export function ownResponseHead(answer: Answer, method: string): ResponseHead {
   const { status, body } = answer
   if (!Number.isInteger(status) || status < 200 || status > 999)
     throw new TypeError(`status ${status}: 200 to 999 is expected`)
@@ -283,6 +286,15 @@ export function ownResponseHead(answer: Answer): ResponseHead {
   const head = new ResponseHead(HeaderBlock.from(answer.headers))
   head.status = status
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+  // Where no body follows, it tells of the one that would (RFC 9110 §8.6).
+  const isTold = length === 0 && (method === 'HEAD' || status === 304)
+  for (const [name, value] of answer.headers) {
+    const lower = name.toLowerCase()
+    if (lower === 'transfer-encoding') throw new TypeError(`${name} is not for a stage to say`)
+    if (lower !== 'content-length') continue
+    if (isTold && /^\d{1,15}$/.test(value)) head.statedLength = Number(value)
+    else if (value !== String(length)) throw new TypeError(`${name} ${value}: the body has ${length} bytes`)
+  }
   // A message with a length has no trailers in HTTP/1.
   head.bodyLength = answer.trailers === undefined || answer.trailers.length === 0 ? length : CHUNKED
   return head

@@ -177,3 +177,27 @@ test('a head in many CONTINUATION frames, with 190 fields', async (t) => {
   })
   for (const [name, value] of many) assert.equal(field(message, name), value)
 })
+
+test('a body without a length is framed once more when it is sent once more', async (t) => {
+  const got: Message[] = []
+  const { dial } = await toHttp1(t, async (peer, index) => {
+    for (let i = 0; ; i++) {
+      got.push(await peer.message())
+      if (index === 0 && i === 1) {
+        peer.finish()
+        return
+      }
+      peer.send(ok('fine'))
+    }
+  })
+  const client = await dial()
+  for (const id of [1, 3]) {
+    client.send(Buffer.concat([client.block(id, request('PUT', '/'), false), data(id, 'body', true)]))
+    assert.equal((await client.whole(id)).body, 'fine')
+  }
+  assert.equal(got.length, 3)
+  for (const { headers, body } of got) {
+    assert.equal(body, 'body')
+    assert.equal(headers.filter(([name]) => name.toLowerCase() === 'transfer-encoding').length, 1)
+  }
+})

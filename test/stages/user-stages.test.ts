@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ProxyError } from '../../src/core/errors.ts'
 import { ANSWERED, CONTINUE, type Stage } from '../../src/exchange/stage.ts'
-import { field } from '../support/client.ts'
+import { field, fields } from '../support/client.ts'
 import { Origin, ok } from '../support/origin.ts'
 import { chain, problem } from '../support/proxy.ts'
 
@@ -146,6 +146,17 @@ test('an answer that cannot be sent fails its exchange alone, also where the sta
     { ...good, headers: undefined },
     { ...good, status: 101 },
     { ...good, body: undefined },
+    { ...good, headers: [['content-length', '5']] },
+    { ...good, headers: [['Content-Length', '3']], body: 'more' },
+    {
+      ...good,
+      headers: [
+        ['Content-Length', '4'],
+        ['Content-Length', '5'],
+      ],
+      body: 'more',
+    },
+    { ...good, headers: [['Transfer-Encoding', 'chunked']], body: 'more' },
   ]
   const { dial } = await chain(t, await Origin.answering(() => ok('x')), {
     stages: [
@@ -163,6 +174,82 @@ test('an answer that cannot be sent fails its exchange alone, also where the sta
   for (let left = answers.length; left > 0; left--) {
     client.send(GET)
     assert.equal(problem((await client.message()).body).code, 'stage_failed')
+  }
+})
+
+test('a length that a stage may state is stated once', async (t) => {
+  const length = (of: number): [string, string] => ['Content-Length', String(of)]
+  const answers = [
+    { status: 200, headers: [length(4)], body: 'more' },
+    { status: 304, headers: [length(77)], body: '' },
+    { status: 200, headers: [length(88)], body: '' },
+  ] as const
+  let next = 0
+  const { dial } = await chain(t, await Origin.answering(() => ok('x')), {
+    stages: [
+      {
+        name: 'answers',
+        role: 'decide',
+        onRequestHead(x) {
+          x.answer = answers[next++]
+          return ANSWERED
+        },
+      },
+    ],
+  })
+  const client = await dial()
+  for (const [method, stated] of [
+    ['GET', '4'],
+    ['GET', '77'],
+    ['HEAD', '88'],
+  ] as const) {
+    client.send(GET.replace('GET', method))
+    const message = await client.message({ bodiless: method === 'HEAD' })
+    assert.deepEqual(fields(message, 'content-length'), [stated])
+  }
+})
+
+test('what a stage says of the length of a body that passes by is corrected, both ways', async (t) => {
+  for (const [name, value] of [
+    ['Content-Length', '3'],
+    ['transfer-encoding', 'chunked'],
+  ] as const) {
+    const { origin, dial } = await chain(
+      t,
+      await Origin.answering(({ body }) =>
+        body === 'body' ? ok('answer') : 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nend\r\n0\r\n\r\n',
+      ),
+      {
+        stages: [
+          {
+            name: 'claims',
+            role: 'decide',
+            onRequestHead(x) {
+              x.request.headers.append(name, value)
+              return CONTINUE
+            },
+            onResponseHead(_x, head) {
+              head.headers.append(name, value)
+              return undefined
+            },
+          },
+        ],
+      },
+    )
+    const client = await dial()
+    client.send(POST)
+    const first = await client.message()
+    assert.deepEqual([first.body, fields(first, 'content-length')], ['answer', ['6']])
+    assert.deepEqual(fields(first, 'transfer-encoding'), [])
+    client.send(GET)
+    const second = await client.message()
+    assert.deepEqual([second.body, fields(second, 'transfer-encoding')], ['end', ['chunked']])
+    assert.deepEqual(fields(second, 'content-length'), [])
+    const seen = origin.requests.map((one) => [fields(one, 'content-length'), fields(one, 'transfer-encoding')])
+    assert.deepEqual(seen, [
+      [['4'], []],
+      [[], []],
+    ])
   }
 })
 

@@ -46,11 +46,15 @@ function parseLength(value: string): number {
  * {@link ABSENT}. A received field that already says exactly that stays where it is, so that order and case are kept.
  */
 export function writeFraming(headers: HeaderBlock, length: number): void {
+  // By a user's stage, who cannot know it, or for an attempt before this one.
+  if (headers.framingAdded) for (const name of ['content-length', 'transfer-encoding']) headers.delete(name)
   keepOnly(headers, TRANSFER_ENCODING, length === CHUNKED ? 'chunked' : undefined, 'Transfer-Encoding')
   keepOnly(headers, CONTENT_LENGTH, length >= 0 ? String(length) : undefined, 'Content-Length')
 }
 
 function keepOnly(headers: HeaderBlock, id: number, value: string | undefined, name: string): void {
-  if (value !== undefined) headers.putKnown(id, name, value)
-  else if (headers.firstOf(id) !== -1) headers.dropKnown(id)
+  if (value !== undefined) {
+    headers.framingAdded ||= headers.firstOf(id) === -1
+    headers.putKnown(id, name, value)
+  } else if (headers.firstOf(id) !== -1) headers.dropKnown(id)
 }

@@ -1,7 +1,7 @@
 /** A response as it is kept, and as it is given again. */
 import { copyOf, withPiece } from '../../core/bytes.ts'
-import { fieldsOf } from '../../core/field-lines.ts'
-import type { FieldFilter, HeaderBlock } from '../../core/headers.ts'
+import { type FieldFilter, fieldsOf } from '../../core/field-lines.ts'
+import type { HeaderBlock } from '../../core/headers.ts'
 import { KNOWN_NAMES } from '../../core/known-names.ts'
 import type { ResponseHead } from '../../core/message.ts'
 import type { Answer } from '../../exchange/exchange.ts'
