@@ -7,7 +7,7 @@ import { settingByPath } from './schema.ts'
 const STORE = 'idempotency.store'
 
 export function idempotencyFaults(command: Command, values: Values): Fault[] {
-  return [...withoutStore(command, values), ...inEachProcess(command, values)]
+  return [...withoutStore(command, values), ...inEachProcess(command, values), ...forgotten(command, values)]
 }
 
 /** Rules without a store would look as if they were in force. */
@@ -20,6 +20,21 @@ function withoutStore(command: Command, values: Values): Fault[] {
   const path = wanting === mode ? 'idempotency.mode' : 'idempotency.routes'
   const expected = `${settingByPath.get(STORE)!.kind.expects}, since ${path} is set (${wanting.origin})`
   return [{ path: STORE, origin: '', value: '', expected }]
+}
+
+/** A key that is forgotten once its request is answered protects from nothing: each repeat would run. */
+function forgotten(command: Command, values: Values): Fault[] {
+  const grace = values.get('idempotency.graceMs')
+  if (grace?.parsed !== 0 || !settingByPath.get(STORE)!.commands.includes(command)) return []
+  const [ttl, routes] = [values.get('idempotency.ttlMs'), values.get('idempotency.routes')]
+  const expected = `1 or more, since idempotency.graceMs is 0 (${grace.origin}): a key would be forgotten at once`
+  const faults: Fault[] = []
+  const add = (path: string, origin: string): void => void faults.push({ path, origin, value: '0', expected })
+  if (ttl?.parsed === 0) add('idempotency.ttlMs', ttl.origin)
+  for (const [i, rule] of ((routes?.parsed ?? []) as { ttlMs?: number }[]).entries()) {
+    if (rule.ttlMs === 0) add(`idempotency.routes.${i}.ttlMs`, routes!.origin)
+  }
+  return faults
 }
 
 /** With several processes a store in the memory of one would run a key once in each. */

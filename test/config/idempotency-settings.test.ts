@@ -77,6 +77,25 @@ test('what settings accept and refuse', async () => {
   }
 })
 
+test('a key that would be forgotten at once is refused; one that is only remembered is not', async () => {
+  const routes = JSON.stringify([{ path: '/a' }, { path: '/b', ttlMs: 0 }])
+  const of = (ttlMs: string, graceMs: string) => ({
+    flags: { 'idempotency.ttlMs': ttlMs, 'idempotency.graceMs': graceMs, 'idempotency.store': 'memory' },
+    env: { HOPSCOPE_IDEMPOTENCY_ROUTES: routes },
+  })
+  const { faults } = await refused(of('0', '0'))
+  assert.deepEqual(
+    faults.map(({ path, value }) => [path, value]),
+    [
+      ['idempotency.ttlMs', '0'],
+      ['idempotency.routes.1.ttlMs', '0'],
+    ],
+  )
+  for (const { expected } of faults) assert.match(expected, /^1 or more, since idempotency\.graceMs is 0/)
+  await accepted(of('0', '1000'))
+  assert.equal((await refused(of('1000', '0'))).faults.length, 1)
+})
+
 test('a URL of a store that is none says why, without its password', async () => {
   const { faults } = await refused({ flags: { 'idempotency.store': 'redis://me:hunter2@host/0?wait=many' } })
   assert.equal(faults[0]!.expected, 'memory, file:DIR or redis://… (wait is a number from 0 to 16)')
