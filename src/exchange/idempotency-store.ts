@@ -32,7 +32,10 @@ export interface StoredResponse {
 
 export interface IdempotencyRecord {
   readonly state: RecordState
-  /** Hash of method, path, query, content type and body; '' until the body was read to its end. */
+  /**
+   * Hash of method, path, query, content type and body; '' until the body was read to its end. `<bytes>:<hash>` is of the
+   * beginning of a body that was answered before its end.
+   */
   readonly fingerprint: string
   readonly createdMs: number
   /** X-Request-ID and traceparent of the request that ran. */

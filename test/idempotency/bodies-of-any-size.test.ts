@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { field } from '../support/client.ts'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { field, type Message } from '../support/client.ts'
 import { Origin, ok } from '../support/origin.ts'
 import { eventually, problem } from '../support/proxy.ts'
 import { keyedChain, post } from './support.ts'
@@ -105,6 +106,78 @@ test('a large repeat is read through the proxy in little memory and not kept', a
     assert.equal((await client.message()).status, 200)
   }
   assert.equal(origin.requests.filter(({ body: got }) => got.length > 100).length, 1)
+})
+
+/** Answers an upload once its head is here, and has not read on by then. */
+async function answeredEarly(t: TestContext) {
+  const origin = await Origin.start(async (peer) => {
+    await peer.head()
+    await peer.take(1000)
+    peer.send(ok('early'))
+  })
+  const made = await keyedChain(t, origin)
+  const upload = async (body: string, sent = body.length): Promise<Message> => {
+    const client = await made.dial()
+    const bytes = post({ key: 'k', body })
+    client.send(bytes.slice(0, bytes.length - body.length + sent))
+    return await client.message()
+  }
+  return { ...made, upload }
+}
+
+test('an early answer stands for what had been sent: longer repeats, read as they come', async (t) => {
+  const { upload, origin } = await answeredEarly(t)
+  const body = `${'a'.repeat(90_000)}${'b'.repeat(90_000)}`
+  assert.equal((await upload(body, 90_000)).body, 'early')
+  const again = await upload(body)
+  assert.deepEqual([again.body, field(again, 'idempotent-replayed')], ['early', 'true'])
+  // What had not been sent was not answered either.
+  assert.equal((await upload(`${'a'.repeat(90_000)}${'c'.repeat(90_000)}`)).body, 'early')
+  for (const other of [`${'a'.repeat(500)}X${body}`, `X${body}`, 'a'.repeat(80_000)]) {
+    const refused = await upload(other)
+    assert.equal(refused.status, 422, `${other.length}`)
+    assert.equal(problem(refused.body).code, 'idempotency_key_reused')
+  }
+  assert.equal(origin.connections.length, 1)
+})
+
+test('an early answer stands for what had been sent: repeats that are gathered', async (t) => {
+  const { upload, dial, origin } = await answeredEarly(t)
+  const client = await dial()
+  client.send(chunked('k', 'a'.repeat(2000)).replace('Authorization: a', 'Authorization: Bearer alice').slice(0, -5))
+  assert.equal((await client.message()).body, 'early')
+  for (const same of ['a'.repeat(2000), `${'a'.repeat(2000)}more`]) assert.equal((await upload(same)).body, 'early')
+  for (const other of ['', 'a'.repeat(900), 'b'.repeat(2000)]) assert.equal((await upload(other)).status, 422)
+  assert.equal(origin.connections.length, 1)
+})
+
+test('who waits for it with a body that has passed by already is told to ask again, and then answered', async (t) => {
+  const sent = 'a'.repeat(90_000)
+  const held: (() => void)[] = []
+  const origin = await Origin.start(async (peer) => {
+    await peer.head()
+    await peer.take(1000)
+    held.push(() => peer.send(ok('early')))
+  })
+  const { dial, proxy } = await keyedChain(t, origin)
+  const head = post({ key: 'k', body: '' }).replace('Content-Length: 0', 'Content-Length: 90001')
+  const [first, second] = [await dial(), await dial()]
+  first.send(head + sent)
+  await eventually('the first', () => held.length === 1)
+  second.send(`${head}${sent}a`)
+  await eventually('the second to wait', async () => {
+    const { waiting } = (await proxy.plane.idempotency!.describe()) as { waiting: number }
+    return waiting === 1
+  })
+  // All of it is read and gone.
+  await eventually('its body to be read', () => second.socket.writableLength === 0)
+  await sleep(50)
+  held[0]!()
+  assert.equal((await first.message()).body, 'early')
+  const told = await second.message()
+  assert.deepEqual([told.status, problem(told.body).code], [409, 'idempotency_in_flight'])
+  second.send(`${head}${sent}a`)
+  assert.equal((await second.message()).body, 'early')
 })
 
 test('an early answer to an upload is kept, and the connection closed', async (t) => {

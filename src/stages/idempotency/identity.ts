@@ -27,20 +27,59 @@ function preamble(request: RequestHead): string {
 export class Fingerprint {
   readonly #hash: Hash
   bytes = 0
+  #markAt = -1
+  /** Of the bytes up to the mark; '' while they are not all here, or nobody asked. */
+  marked = ''
 
   constructor(request: RequestHead) {
     this.#hash = createHash('sha256').update(preamble(request), 'latin1')
   }
 
   update(chunk: Buffer): void {
+    const first = Math.min(chunk.length, Math.max(0, this.#markAt - this.bytes))
+    this.#take(chunk.subarray(0, first))
+    this.#take(chunk.subarray(first))
+  }
+
+  #take(chunk: Buffer): void {
     this.bytes += chunk.length
     this.#hash.update(chunk)
+    if (this.bytes === this.#markAt && this.marked === '') this.marked = this.begun()
+  }
+
+  /** What was read so far, for a request that was answered before its end: see {@link bytesBegun}. */
+  begun(): string {
+    return `${this.bytes}:${this.#hash.copy().digest('base64url')}`
+  }
+
+  /** Remember what the first `bytes` are, as {@link begun} has it. False: they were passed already. */
+  mark(bytes: number): boolean {
+    if (this.bytes > bytes) return false
+    this.#markAt = bytes
+    this.#take(NOTHING)
+    return true
   }
 
   /** To be called once. */
   digest(): string {
     return this.#hash.digest('base64url')
   }
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** How many bytes a fingerprint stands for that is only of the beginning of a request; -1 for one of a whole request. */
+export function bytesBegun(fingerprint: string): number {
+  const colon = fingerprint.indexOf(':')
+  return colon < 0 ? -1 : Number(fingerprint.slice(0, colon))
+}
+
+/** The fingerprint of the first `bytes` of a body that is here as a whole, '' where it is shorter. */
+export function beginningOf(request: RequestHead, body: readonly Buffer[], bytes: number): string {
+  const fingerprint = new Fingerprint(request)
+  fingerprint.mark(bytes)
+  for (const piece of body) fingerprint.update(piece)
+  return fingerprint.marked
 }
 
 /** Where a small request is put together, to be hashed in one piece. */

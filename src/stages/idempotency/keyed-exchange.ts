@@ -14,7 +14,7 @@ import { ANSWERED, CONTINUE, GATHER, GATHER_BYTES, type Guard, type Verdict } fr
 import { parseTraceparent } from '../w3c.ts'
 import { Execution, type Shared } from './execution.ts'
 import { type Flight, isInFlight, type Landing, type Passenger } from './flights.ts'
-import { Fingerprint, fingerprintOf } from './identity.ts'
+import { beginningOf, bytesBegun, Fingerprint, fingerprintOf } from './identity.ts'
 import type { CompiledPolicy } from './policy.ts'
 import type { Loan } from './replays.ts'
 import { replayed } from './response.ts'
@@ -29,11 +29,17 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   #hash: Fingerprint | undefined
   /** '' until the body was read. */
   #fingerprint = ''
+  /** The body was gathered, or there is none: it is in `x.replayBody` for as long as nothing is sent. */
+  #isHere = false
+  /** Of a body that streamed by: its first bytes, as many as the record it is held against has; undefined: not known. */
+  #beginning: string | undefined
   /** The flight that it waits in. */
   #flight: Flight | undefined
   /** Set while it runs the request itself. */
   #execution: Execution | undefined
   #landing: Landing | undefined
+  /** The hash was told in time how many bytes to look at. */
+  #isMarked = false
   /** The body that it is given in place of the upstream's. */
   #loan: Loan | undefined
   #resolve: ((verdict: Verdict | Promise<Verdict>) => void) | undefined
@@ -53,6 +59,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
     const { request } = this.#x
     if (request.bodyLength > this.#policy.maxBodyBytes) return this.#refuse('idempotency_body_too_large', 'refused')
     if (request.bodyLength === 0) {
+      this.#isHere = true
       this.#fingerprint = fingerprintOf(request, [])
       return this.#decide()
     }
@@ -74,7 +81,10 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   }
 
   onRequestEnd(x: Exchange): undefined {
-    if (this.#hash !== undefined) this.#fingerprint = this.#hash.digest()
+    if (this.#hash !== undefined) {
+      if (this.#landing?.kind === 'record' && this.#isMarked) this.#beginning = this.#hash.marked
+      this.#fingerprint = this.#hash.digest()
+    }
     this.#hash = undefined
     this.#execution?.learn(this.#fingerprint)
     if (this.#landing !== undefined) this.#conclude(this.#landing)
@@ -82,6 +92,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   }
 
   onGathered(x: Exchange): Verdict | Promise<Verdict> {
+    this.#isHere = true
     this.#fingerprint = fingerprintOf(x.request, x.replayBody ?? [])
     return this.#decide()
   }
@@ -154,7 +165,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   /** Read the body for its fingerprint alone; what to do is decided when it is known, and the landing as well. */
   #readOn(landing: Landing | undefined): Promise<Verdict> {
     const x = this.#x
-    this.#landing = landing
+    this.#await(landing)
     const verdict = new Promise<Verdict>((resolve) => {
       this.#resolve = resolve
     })
@@ -165,6 +176,13 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
       x.down.resumeRequest()
     }
     return verdict
+  }
+
+  /** The body is still read; what it is held against is known. */
+  #await(landing: Landing | undefined): void {
+    this.#landing = landing
+    const bytes = landing?.kind === 'record' ? bytesBegun(landing.record.fingerprint) : -1
+    this.#isMarked = bytes >= 0 && this.#hash?.mark(bytes) === true
   }
 
   get mayLead(): boolean {
@@ -183,7 +201,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
 
   onLanded(landing: Landing): void {
     this.#leave()
-    if (landing.kind === 'record' && this.#fingerprint === '') this.#landing = landing
+    if (landing.kind === 'record' && this.#fingerprint === '') this.#await(landing)
     else this.#conclude(landing)
   }
 
@@ -231,7 +249,12 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
 
   #answer(record: IdempotencyRecord, outcome: IdempotencyOutcome): Verdict | Promise<Verdict> {
     const x = this.#x
-    if (this.#differs(record.fingerprint)) return this.#refuse('idempotency_key_reused', 'mismatch')
+    const begun = bytesBegun(record.fingerprint)
+    const beginning = begun < 0 ? '' : this.#beginningOf(begun)
+    // Of its body no more than the whole is known by now: asked again, it is held against the record from its first byte.
+    if (beginning === undefined) return this.#refuse('idempotency_in_flight', 'conflict')
+    const differs = begun < 0 ? this.#differs(record.fingerprint) : beginning !== record.fingerprint
+    if (differs) return this.#refuse('idempotency_key_reused', 'mismatch')
     if (record.state === 'unknown') {
       const again = this.#policy.retriesUnknown && this.mayLead
       return again ? this.#decide() : this.#refuse('idempotency_outcome_unknown', 'unknown')
@@ -247,6 +270,11 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
     const origin = parseTraceparent(record.traceparent)
     if (origin !== undefined) x.originalLink = { traceId: origin.traceId, spanId: origin.spanId }
     return ANSWERED
+  }
+
+  #beginningOf(bytes: number): string | undefined {
+    const { request, replayBody } = this.#x
+    return this.#isHere ? beginningOf(request, replayBody ?? [], bytes) : this.#beginning
   }
 
   #notKept({ response }: IdempotencyRecord): Verdict {
@@ -310,7 +338,8 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   }
 
   onResponseEnd(_x: Exchange, trailers: HeaderBlock | undefined): undefined | Promise<undefined> {
-    return this.#execution?.complete(this.#fingerprint, trailers)
+    // An answer that came before the end of its request stands for what had come of that.
+    return this.#execution?.complete(this.#hash?.begun() ?? this.#fingerprint, trailers)
   }
 
   outlivesClient(): boolean {
