@@ -1,4 +1,5 @@
 /** Puts the data path together for one listener: listener → (detection) → codec → driver → stages → upstream. */
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/schema.ts'
 import { grpcStatusNumber } from '../core/grpc.ts'
@@ -15,7 +16,6 @@ import { rescue } from '../http/rescue.ts'
 import { Http1Server } from '../http/server-http1.ts'
 import { Http2Server, type Http2ServerOptions } from '../http/server-http2.ts'
 import { Listener } from '../net/listener.ts'
-import type { OwnConnections } from '../net/own-connections.ts'
 import type { Wire } from '../net/wire.ts'
 import type { Idempotency } from '../stages/idempotency/stage.ts'
 import { stack } from '../stages/stack.ts'
@@ -41,8 +41,8 @@ export interface Placement {
   readonly clientTls?: 'none' | 'terminated' | 'required'
   /** In clear text, what a client speaks is spoken to its destination too. */
   readonly keepsProtocol: boolean
-  /** Present: connections that lead back to this proxy are found out. */
-  readonly own?: OwnConnections
+  /** Whether a connection that was dialled came back to this proxy, which listens at `listener`. */
+  readonly leadsBack: (socket: Socket, listener: { readonly host: string; readonly port: number }) => boolean
   /** At drain, whether the listener closes at a third of the deadline even if clients keep coming. */
   readonly closesEarly: boolean
 }
@@ -104,12 +104,11 @@ export class DataPlane {
     this.#closesEarly = placement.closesEarly
     const timeouts = { ...config.timeouts }
     this.#timeouts = timeouts
-    const { own } = placement
     this.dial = {
       resolver: new NameResolver({ servers: config.upstream.dnsServers }),
       timeouts,
       highWater: limits.connectionBufferBytes,
-      leadsBack: own === undefined ? undefined : (socket) => own.dialled(socket),
+      leadsBack: (socket) => placement.leadsBack(socket, this.address),
       ...options.dial,
     }
     this.upstream = upstreams(config, placement, this.dial, timeouts, this.sweeper, options.route)

@@ -5,6 +5,7 @@ import type { ConnectionInfo } from '../exchange/exchange.ts'
 import { LocalAddresses } from '../net/local-addresses.ts'
 import { placeAccepted } from '../net/original-dst.ts'
 import { OwnConnections } from '../net/own-connections.ts'
+import { endsAtListener } from '../net/own-listener.ts'
 import type { Wire } from '../net/wire.ts'
 import type { Destination } from '../upstream/dial.ts'
 import type { DataPlane, Placement } from './data-plane.ts'
@@ -29,6 +30,7 @@ export function reversePlacement(
   tls?: EdgeTls,
 ): Placement {
   const destination = destinationOfUrl(upstreamUrl)
+  const addresses = new LocalAddresses()
   return {
     listen,
     destinationOf: () => destination,
@@ -37,6 +39,7 @@ export function reversePlacement(
       if (tls === undefined) plane.serve(wire, info)
       else admitEdge(wire, info, plane, destination, tls)
     },
+    leadsBack: (socket, listener) => endsAtListener(socket, listener, addresses),
     serverTiming,
     clientTls: tls === undefined ? 'none' : tls.required ? 'required' : 'terminated',
     keepsProtocol: false,
@@ -99,7 +102,7 @@ export function sidecarPlacement(config: Config, events: SidecarEvents, fd?: num
       // Whoever is there must be who the client asked for.
       serverName: terminated?.serverName || undefined,
     }),
-    own,
+    leadsBack: (socket) => own.dialled(socket),
     admit: (wire, plane) => {
       const ownPorts = [plane.address.port]
       const placed = own.accepted(wire.socket)

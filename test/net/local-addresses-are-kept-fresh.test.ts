@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
 import { LocalAddresses } from '../../src/net/local-addresses.ts'
+import { endsAtListener } from '../../src/net/own-listener.ts'
 
 function fixture(): { addresses: LocalAddresses; list: string[]; reads: () => number; pass(us: number): void } {
   const list = ['10.0.0.1', 'FD00:0:0::1', 'fe80::1']
@@ -54,4 +55,24 @@ test('the real interfaces of this host', () => {
   const addresses = new LocalAddresses()
   for (const entry of Object.values(networkInterfaces()).flat()) assert.equal(addresses.has(entry!.address), true)
   assert.equal(addresses.has('192.0.2.77'), false)
+})
+
+test('a dialled socket ends at our own listener, or at another one of the same port', () => {
+  const addresses = { has: (address: string) => ['127.0.0.1', '10.0.0.5', '::1', 'fd00::5'].includes(address) }
+  const cases: readonly (readonly [listener: string, met: string, expected: boolean])[] = [
+    ['0.0.0.0', '127.0.0.1', true],
+    ['0.0.0.0', '10.0.0.5', true],
+    ['0.0.0.0', '10.0.0.6', false],
+    ['0.0.0.0', '::1', false],
+    ['::', 'fd00:0::5', true],
+    ['::', '::ffff:10.0.0.5', true],
+    ['::', 'fd00::6', false],
+    ['127.0.0.1', '::ffff:127.0.0.1', true],
+    ['127.0.0.1', '10.0.0.5', false],
+  ]
+  for (const [host, remoteAddress, expected] of cases) {
+    const ends = (remotePort: number) => endsAtListener({ remoteAddress, remotePort }, { host, port: 80 }, addresses)
+    assert.equal(ends(80), expected, `${host} ${remoteAddress}`)
+    assert.equal(ends(81), false)
+  }
 })

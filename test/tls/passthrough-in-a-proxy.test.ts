@@ -56,6 +56,24 @@ test('by rule: passed through with a span of the tunnel, the rest terminated and
   assert.equal(span!.attributes['hopscope.upstream.tls.cipher'], 'TLS_AES_256_GCM_SHA384')
 })
 
+test('an upstream that is the proxy itself: one connection, and the tunnel says so', async (t) => {
+  const holder = createServer()
+  holder.listen(0, '127.0.0.1')
+  await once(holder, 'listening')
+  const { port } = holder.address() as AddressInfo
+  holder.close()
+  const to = await terminating(t, {
+    settings: {
+      ...{ 'tls.passthrough': '*', listen: `127.0.0.1:${port}` },
+      'upstream.url': `https://localhost:${port}`,
+    },
+  })
+  await assert.rejects(to.dial({ servername: 'passed.example' }))
+  const [tunnel] = await to.spans(({ name }) => name === 'tunnel tls')
+  assert.equal(tunnel!.attributes['hopscope.error.code'], 'loop_detected')
+  assert.equal((await to.spans(({ name }) => name.startsWith('tunnel'))).length, 1)
+})
+
 test('without a certificate of its own, all TLS goes on', async (t) => {
   const ca = await Ca.make(t)
   const { port } = (await secureUpstream(t, ca)).address() as AddressInfo
