@@ -32,6 +32,8 @@ export interface Http2ConnectionOptions {
   readonly onLimit: (streams: number) => void
   /** There is room for another stream. */
   readonly onRoom: (connection: Http2Connection) => void
+  /** It is {@link Http2Connection.shut}; comes once a second. */
+  readonly onShut: (now: number) => void
   readonly onClosed: (connection: Http2Connection) => void
 }
 
@@ -72,10 +74,19 @@ export class Http2Connection implements Http2Role, Deadlined {
 
   /** Whether another stream may be opened. */
   get hasRoom(): boolean {
-    const { streams, peer, lastStreamId } = this.#session
+    const { streams, lastStreamId } = this.#session
     if (this.ending || lastStreamId >= LAST_STREAM_ID) return false
-    const most = peer.seen ? Math.min(peer.maxStreams, STREAMS_AT_MOST) : this.#options.knownMost()
-    return streams.size + this.#reserved < most
+    return streams.size + this.#reserved < this.#most
+  }
+
+  get #most(): number {
+    const { peer } = this.#session
+    return peer.seen ? Math.min(peer.maxStreams, STREAMS_AT_MOST) : this.#options.knownMost()
+  }
+
+  /** Nothing is on it, and the peer takes nothing for now. Another connection would be told the same. */
+  get shut(): boolean {
+    return this.#most === 0 && this.idle && !this.ending
   }
 
   /** Clients that do not read have shut its window: responses on it stand still, whoever they are for. */
@@ -243,6 +254,7 @@ export class Http2Connection implements Http2Role, Deadlined {
       session.fail(h2.ENHANCE_YOUR_CALM, 'a frame or header block was not complete in time')
       return
     }
+    if (this.shut) this.#options.onShut(now)
     if (this.idle) {
       if (now - this.#idleSinceUs >= this.#options.idleMs * 1000) session.finish()
       return

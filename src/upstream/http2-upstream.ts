@@ -134,6 +134,7 @@ export class Http2Upstream implements Upstream {
   }
 
   #dialMore(pool: Http2Pool, destination: Destination, info: ConnectionInfo): void {
+    if (pool.connections.some(({ shut }) => shut)) return
     if (pool.dials === 0 && pool.open < this.#options.maxConnections) this.#dial(pool, destination, info)
   }
 
@@ -173,11 +174,12 @@ export class Http2Upstream implements Upstream {
       authorityFallback: port === (tls ? 443 : 80) ? name : `${name}:${port}`,
       knownMost: () => pool.knownMost,
       onLimit: (streams) => {
-        pool.knownMost = Math.max(1, Math.min(streams, STREAMS_BEFORE_SETTINGS))
+        pool.knownMost = Math.min(streams, STREAMS_BEFORE_SETTINGS)
       },
       onRoom: (free) => {
         if (!free.stalled || pool.dials === 0) this.#serve(pool, free, undefined)
       },
+      onShut: (now) => this.#giveUp(pool, now),
       onClosed: (gone) => {
         this.connections--
         pool.connections.splice(pool.connections.indexOf(gone), 1)
@@ -188,6 +190,16 @@ export class Http2Upstream implements Upstream {
     })
     pool.connections.push(connection)
     return connection
+  }
+
+  /** The upstream takes no streams: who has waited as long as for a connection waits no more. */
+  #giveUp(pool: Http2Pool, now: number): void {
+    const { connectMs } = this.#options.timeouts
+    for (const attempt of pool.waiting.filter(({ exchange }) => now - exchange.timing.queuedUs >= connectMs * 1000)) {
+      pool.stopWaiting(attempt)
+      attempt.onCancel = undefined
+      attempt.fail(new ProxyError('overloaded', 'queue', 'the upstream takes no streams'))
+    }
   }
 
   #forgetEmpty(pool: Http2Pool): void {

@@ -101,6 +101,53 @@ test('a limit that is raised lets those in who wait', async (t) => {
   await client.whole(1)
 })
 
+test('an upstream that takes no streams: 503 in time, and no connection for each request', async (t) => {
+  const { dial, origin, proxy } = await toHttp2(
+    t,
+    async (peer) => {
+      for (;;) {
+        const { id } = await peer.nextStream()
+        peer.send(rst(id, h2.REFUSED_STREAM))
+      }
+    },
+    {
+      peer: { settings: [[h2.SETTINGS_MAX_CONCURRENT_STREAMS, 0]] },
+      flags: { 'timeouts.connectMs': '1200' },
+    },
+  )
+  const client = await dial()
+  for (let i = 0; i < 4; i++) {
+    client.send(client.get(1 + 2 * i))
+    await client.roundTrip()
+  }
+  for (let i = 0; i < 4; i++) assert.equal(problemCode(await client.whole(1 + 2 * i), 503), 'overloaded')
+  assert.ok(origin.connections.length <= 2, `${origin.connections.length} connections`)
+  for (const { error, durationUs } of await proxy.finished(4)) {
+    assert.match(error!.detail, /takes no streams/)
+    assert.ok(durationUs > 1_100_000 && durationUs < 5_000_000, `${durationUs}`)
+  }
+})
+
+test('an upstream that takes streams again gets those who wait for it', async (t) => {
+  const { dial, origin } = await toHttp2(
+    t,
+    async (peer) => {
+      for (;;) {
+        const { id } = await peer.nextStream()
+        if (id === 1 && origin.connections[0] === peer) peer.send(rst(id, h2.REFUSED_STREAM))
+        else peer.respond(id, 200, 'fine')
+      }
+    },
+    { peer: { settings: [[h2.SETTINGS_MAX_CONCURRENT_STREAMS, 0]] } },
+  )
+  const client = await dial()
+  client.send(client.get(1))
+  await eventually('the refusal', () => origin.requests === 1)
+  await client.roundTrip()
+  for (const peer of origin.connections) peer.send(settings([h2.SETTINGS_MAX_CONCURRENT_STREAMS, 5]))
+  assert.equal((await client.whole(1)).body, 'fine')
+})
+
 test('one who waits and leaves gives up its place', async (t) => {
   const { dial, origin } = await toHttp2(
     t,
