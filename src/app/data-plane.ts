@@ -305,6 +305,7 @@ export class DataPlane {
     this.close()
     const closedMs = performance.now()
     while (this.active + this.connections > 0 && performance.now() - closedMs < CUT_OFF_MS) await sleep(1)
+    this.#driver.detached.endAll()
   }
 
   /** Say `Connection: close` from now on; everything else goes on. */

@@ -11,7 +11,7 @@ import type { ResponseHead } from '../core/message.ts'
 import type { Sweeper } from '../core/timers.ts'
 import { Attempts, type AttemptsOptions, isSending } from './attempts.ts'
 import type { Hook, PhaseTables } from './compile.ts'
-import { Detached } from './detached.ts'
+import { Detached, DetachedExchanges } from './detached.ts'
 import { type Answer, type Exchange, ownResponseHead } from './exchange.ts'
 import { grpcStatusIn } from './grpc-status.ts'
 import { HeldBack } from './held-back.ts'
@@ -48,8 +48,8 @@ export class Driver implements AttemptEvents {
   readonly #rescue: DriverOptions['rescue']
   readonly #failureTrailers: DriverOptions['failureTrailers']
   readonly #log: Logger
-  readonly #sweeper: Sweeper
-  readonly #detachedUs: number
+  /** Those that go on without a client. */
+  readonly detached: DetachedExchanges
   /** Exchanges begun and not finished. */
   active = 0
   /** Connections of clients are being closed by ourselves: it is not they who left. */
@@ -60,8 +60,9 @@ export class Driver implements AttemptEvents {
     this.#rescue = options.rescue
     this.#failureTrailers = options.failureTrailers
     this.#log = options.log
-    this.#sweeper = options.sweeper
-    this.#detachedUs = options.detachedMs * 1000
+    this.detached = new DetachedExchanges(options.sweeper, options.detachedMs, (x, code) => {
+      this.#fail(x, this.#attempts.giveUp(x, new ProxyError(code, phaseOf(x), 'the client had left')))
+    })
     const answered = (x: Exchange): void => this.#stageAnswered(x)
     this.#runner = new StageRunner({
       log: options.log,
@@ -169,9 +170,7 @@ export class Driver implements AttemptEvents {
   /** Go on without the client: the guard wants to know the outcome. */
   #detach(x: Exchange, error: ProxyError): void {
     x.error ??= error
-    x.down = new Detached(this.#sweeper, nowUs() + this.#detachedUs, () => {
-      this.#fail(x, this.#attempts.giveUp(x, new ProxyError('exchange_timeout', phaseOf(x), 'the client had left')))
-    })
+    this.detached.add(x)
     x.attempt?.resumeResponse()
   }
 

@@ -136,3 +136,26 @@ test('a request without a key still ends with its client', async (t) => {
   await proxy.finished(1)
   await eventually('the end of the upstream connection', () => peer()!.ending !== 'open')
 })
+
+test('what runs on when a drain is over has ended, and its key is known to be unknown', async (t) => {
+  const { origin, peer } = await slowOrigin()
+  const { dial, proxy, store } = await keyedChain(t, origin)
+  for (const leaves of [true, false]) {
+    const client = await dial()
+    client.send(post({ key: `k${leaves}` }))
+    await eventually('the request at the origin', () => origin.connections.length === (leaves ? 1 : 2))
+    await eventually('all of it', () => peer() !== undefined && store.counts().dispatched === (leaves ? 1 : 2))
+    if (leaves) client.reset()
+  }
+  await eventually('one client', () => proxy.plane.connections === 1)
+  await proxy.plane.drain(100)
+  assert.equal(proxy.plane.active, 0)
+  assert.deepEqual(
+    proxy.exchanges.map(({ error, idempotency }) => [error?.code, idempotency]),
+    [
+      ['draining', 'first'],
+      ['draining', 'first'],
+    ],
+  )
+  assert.deepEqual(store.counts(), { unknown: 2 })
+})
