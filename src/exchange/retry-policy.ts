@@ -51,16 +51,17 @@ export function mayRetryCall(x: Exchange, head: ResponseHead, statuses: Readonly
  * The cases in which the attempt loop tries again, once, before any response byte: a reused connection that failed, when
  * no byte of the request left or the request may be repeated as a whole; and a stream that was refused, which was not
  * looked at (RFC 9113 §8.7), on whatever connection and by any method, while all of its body is here; so is one whose
- * connection was refused for its protocol. Where the exchange has a guard, that knows more than the method says: it is
+ * connection was refused for its protocol, also where it was the second: nothing happened since it was allowed. Where the exchange has a guard, that knows more than the method says: it is
  * asked instead.
  */
 export function mayReplay(x: Exchange, attempt: Attempt, error: ProxyError): boolean {
   const refused = error.code === 'stream_refused'
-  if (x.responded || x.attempts > 1 || x.timing.responseUs >= 0) return false
+  const isOutdatedRepeat = x.attempts === 2 && attempt.outdated === true
+  if (x.responded || (x.attempts > 1 && !isOutdatedRepeat) || x.timing.responseUs >= 0) return false
   if (error.retry === 'never' || !(attempt.reused || attempt.outdated || refused)) return false
   const consumed = x.requestBytes > 0
   const whole = !consumed || x.replayBody !== undefined
   if (x.guard !== undefined) return whole && x.guard.mayRepeat(x, error)
-  if (refused || (attempt.bytesSent === 0 && !consumed)) return whole
+  if (refused || isOutdatedRepeat || (attempt.bytesSent === 0 && !consumed)) return whole
   return isIdempotent(x.request.method) && whole
 }

@@ -25,6 +25,8 @@ interface SecureServer {
   sessions(): number
   /** Close it with its connections. */
   stop(): Promise<void>
+  /** Have another listen in its place, then break its connections off. */
+  replaceBy(start: () => Promise<SecureServer>): Promise<void>
 }
 
 async function listening(
@@ -43,7 +45,12 @@ async function listening(
     await once(server, 'close')
   }
   t.after(stop)
-  return { port: (server.address() as AddressInfo).port, sessions: () => sockets.length, stop }
+  const replaceBy = async (start: () => Promise<SecureServer>): Promise<void> => {
+    server.close()
+    await start()
+    for (const socket of sockets) socket.destroy()
+  }
+  return { port: (server.address() as AddressInfo).port, sessions: () => sockets.length, stop, replaceBy }
 }
 
 function pair(): { cert: Buffer; key: Buffer } {
@@ -51,20 +58,28 @@ function pair(): { cert: Buffer; key: Buffer } {
   return { cert: readFileSync(cert), key: readFileSync(key) }
 }
 
-/** A server that says which version a request came in; `alpn` are the protocols that it takes. */
-async function secureServer(t: TestContext, alpn: readonly string[], port?: number): Promise<SecureServer> {
+/**
+ * A server that says which version a request came in; `alpn` are the protocols that it takes. With `onLate`, requests to
+ * `/late` are told to that and not answered.
+ */
+async function secureServer(
+  t: TestContext,
+  alpn: readonly string[],
+  port?: number,
+  onLate?: () => void,
+): Promise<SecureServer> {
+  const answer = (
+    { url, httpVersion }: { url?: string | undefined; httpVersion: string },
+    response: { end(body: string): unknown },
+  ): void => {
+    if (url === '/late' && onLate !== undefined) onLate()
+    else response.end(httpVersion)
+  }
   if (alpn.includes('h2')) {
-    const server = createSecureServer({ ...pair(), allowHTTP1: alpn.includes('http/1.1') }, (request, response) => {
-      response.end(request.httpVersion)
-    })
+    const server = createSecureServer({ ...pair(), allowHTTP1: alpn.includes('http/1.1') }, answer)
     return await listening(t, server, port)
   }
-  const server = createHttps(
-    { ...pair(), ...(alpn.length === 0 ? { ALPNProtocols: [] } : {}) },
-    (request, response) => {
-      response.end(request.httpVersion)
-    },
-  )
+  const server = createHttps({ ...pair(), ...(alpn.length === 0 ? { ALPNProtocols: [] } : {}) }, answer)
   return await listening(t, server, port)
 }
 
@@ -182,6 +197,31 @@ for (const [before, after] of [
     assert.equal(moved?.attempts, 2, 'the exchange that found out goes on')
     await version(proxy)
     assert.equal((await proxy.finished(3))[2]?.attempts, 1)
+  })
+}
+
+for (const [before, after] of [
+  ['h2', 'http/1.1'],
+  ['http/1.1', 'h2'],
+] as const) {
+  test(`a request that breaks off as ${before} and is sent again finds ${after}`, { skip: noOpenssl }, async (t) => {
+    let asked = (): void => {}
+    const late = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    const old = await secureServer(t, [before], undefined, asked)
+    const proxy = await proxyTo(t, old.port, 'auto')
+    const client = await Peer.connect(proxy.port)
+    t.after(() => client.socket.destroy())
+    const get = (path: string): void => client.send(`GET ${path} HTTP/1.1\r\nHost: here\r\n\r\n`)
+    get('/')
+    await client.message()
+    get('/late')
+    await late
+    await old.replaceBy(() => secureServer(t, [after], old.port))
+    const { status, body } = await client.message()
+    assert.deepEqual([status, body], [200, after === 'h2' ? '2.0' : '1.1'])
+    assert.equal((await proxy.finished(2))[1]?.attempts, 3)
   })
 }
 
