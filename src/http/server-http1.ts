@@ -94,7 +94,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
 
   onBytes(buf: Buffer, start: number, end: number): void {
     if (this.#state === LINGER) {
-      this.#ending.throwAway(end - start)
+      this.deadlineUs = this.#ending.throwAway(end - start, this.deadlineUs, this.#options.draining())
       return
     }
     const now = nowUs()
@@ -348,10 +348,9 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
   }
 
   #shut(): void {
+    this.deadlineUs = this.#ending.begin(nowUs(), this.#state === BODY)
     this.#state = LINGER
     this.#held.clear()
-    this.#ending.begin()
-    this.deadlineUs = nowUs() + LINGER_MS * 1000
   }
 
   upgrade(head: ResponseHead, upstream: TunnelEnd, closed: (facts: TunnelFacts) => void): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { chain, eventually } from '../support/proxy.ts'
+import { chain } from '../support/proxy.ts'
 
 const SIZE = 12 * 1024 * 1024
 const HEAD = `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: ${SIZE}\r\n\r\n`
@@ -37,11 +37,11 @@ test('a client that sends on for ever behind its answer is cut off', async (t) =
   assert.equal((await client.message()).status, 413)
   const sending = setInterval(() => client.send('x'), 20)
   t.after(() => clearInterval(sending))
-  for (let i = 0; i < 3; i++) {
-    await sleep(100)
-    assert.equal(proxy.plane.connections, 1)
-    aheadMs += 600
+  // Steps within which it is not thought to have stopped.
+  let seconds = 0
+  for (; proxy.plane.connections > 0 && seconds < 40; seconds++) {
+    await sleep(60)
+    aheadMs += 1000
   }
-  aheadMs += 600
-  await eventually('the end of the connection', () => proxy.plane.connections === 0, 500)
+  assert.ok(seconds > 20 && seconds < 34, `cut off after ${seconds} s`)
 })

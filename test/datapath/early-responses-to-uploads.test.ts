@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { field, fields } from '../support/client.ts'
 import { ok } from '../support/origin.ts'
-import { chain } from '../support/proxy.ts'
+import { chain, eventually } from '../support/proxy.ts'
 
 const ANSWER = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 7\r\nConnection: close\r\n\r\ntoo big'
 const MEGABYTES = 32
@@ -133,4 +133,23 @@ test('a client that stops sending is not cut off from the response that it is ge
   const client = await dial()
   client.send(UPLOAD)
   assert.equal((await client.message()).body, 'xxxxxxxxx')
+})
+
+test('who uploads slowly may send all of it before it looks for the answer', async (t) => {
+  const { dial, proxy } = await chain(t, async (peer) => {
+    await peer.takeThrough('0')
+    peer.send(ANSWER)
+  })
+  const client = await dial()
+  client.send('POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 16\r\n\r\n')
+  // More than the two seconds for which others linger.
+  for (let i = 0; i < 16; i++) {
+    client.send((i % 10).toString())
+    await sleep(250)
+    assert.notEqual(client.ending, 'reset', `${i}`)
+  }
+  assert.equal((await client.message()).body, 'too big')
+  const stoppedMs = performance.now()
+  await eventually('the end', () => proxy.plane.connections === 0)
+  assert.ok(performance.now() - stoppedMs < 4000, 'one that has stopped is closed soon')
 })
