@@ -33,6 +33,7 @@ const PARENT_REMOTE = 0x300
 const NO_STATUS = 1 << 18
 const OWN_VERDICT = 1 << 19
 const CLIENT = 1 << 20
+const SLASH = 0x2f
 
 /** Most bytes that one record can become, attempts included. */
 export const MAX_ENCODED_BYTES = 192 * 1024
@@ -287,6 +288,8 @@ export class SpanEncoder {
     const question = findQuery(bytes, start, end)
     const secret = question >= 0 && this.#redactor.suspects(bytes, question + 1, end)
     if (outbound) {
+      // Targets of CONNECT and OPTIONS * are no paths of a URL.
+      if (bytes[start] !== SLASH) end = start
       const blocks = this.#connections.of(id)
       const origin = (flags & L.F_HOST) === 0 ? blocks.origin : originOf(blocks.facts, textOf(bytes, hostAt, agentAt))
       if (!secret && sink.prefixed(K.FULL, origin, bytes, start, end)) return

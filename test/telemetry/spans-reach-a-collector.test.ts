@@ -151,6 +151,27 @@ test('an exchange that reached no upstream has none, whatever the one before it 
   })
 })
 
+test('url.full of a target that is no path is of its host alone', async () => {
+  await withCollector(async (telemetry, collector) => {
+    for (const [method, path] of [
+      ['OPTIONS', '*'],
+      ['CONNECT', 'shop.example:8080'],
+      ['GET', '/a?b=c'],
+    ] as const) {
+      telemetry.onFinish(finishedExchange({ connection: connection('outbound'), method, path }))
+    }
+    await until(
+      () => collector.spans.length === 3,
+      () => `${collector.spans.length} spans`,
+    )
+    const base = 'http://shop.example:8080'
+    assert.deepEqual(
+      collector.spans.map(({ attributes }) => attributes['url.full']),
+      [base, base, `${base}/a?b=c`],
+    )
+  })
+})
+
 test('a long tracestate loses whole members from its end', async () => {
   await withCollector(async (telemetry, collector) => {
     const member = (i: number): string => `k${i}=${String(i).repeat(80)}`
