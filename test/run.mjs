@@ -3,8 +3,8 @@
  * those that begin with `!` leave out.
  * Files of a folder share a process, for to load what they test costs more than most of them do; those that look at, change
  * or start processes have one of their own. A file that fails beside others is run once more, in a process and with the
- * machine to itself: what fails then fails the run, what passes then is told as flaky. What takes too long is killed with
- * all that it started.
+ * machine to itself: what fails then fails the run, what passes then is told as flaky. A process that does not end behind its
+ * last test, as after a failure that left something open, is ended; what takes too long is killed with all that it started.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -13,11 +13,15 @@ import process from 'node:process'
 import { finished } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec, tap } from 'node:test/reporters'
+import { pathToFileURL } from 'node:url'
 
 /** For a process, whether it has one file or several. */
 const TIMEOUT_MS = 200_000
 
-/** Where files that share a process are listed. */
+/** What is still open so long after the last test of a process would keep it for ever. */
+const ENDS_WITHIN_MS = 20_000
+
+/** Where the programs of the processes are written. */
 const GROUPS = resolve('build/groups')
 
 /** Enough that loading does not count, few enough that the last process is not waited for. */
@@ -77,13 +81,11 @@ const titleOf = (file) => relative('build/test', file)
 
 /** What one process each runs: path of the program by the files that it has. */
 function programs(files) {
-  rmSync(GROUPS, { recursive: true, force: true })
-  mkdirSync(GROUPS, { recursive: true })
   const programs = new Map()
   const open = new Map()
   for (const file of files) {
     if (NEEDS_OWN_PROCESS.test(readFileSync(file, 'utf8'))) {
-      programs.set(file, [file])
+      programs.set(ownProgram(file), [file])
       continue
     }
     const folder = dirname(file)
@@ -95,21 +97,42 @@ function programs(files) {
     }
     group.push(file)
   }
-  for (const [program, group] of programs) if (program !== group[0]) writeFileSync(program, programOf(group))
   return programs
 }
 
-/** A suite for each file: its hooks are then for its own tests, and run when it is its turn. */
+const ownProgram = (file) => resolve(GROUPS, `${titleOf(file).replaceAll(/[/\\]/g, '-').replace(/\.js$/, '')}.mjs`)
+
+function writePrograms(programs) {
+  rmSync(GROUPS, { recursive: true, force: true })
+  mkdirSync(GROUPS, { recursive: true })
+  for (const [program, group] of programs) writeFileSync(program, programOf(group))
+}
+
+/**
+ * A suite for each of several files: its hooks are then for its own tests, and run when it is its turn. The hook of the whole
+ * runs when the last test is over, whatever is still open.
+ */
 function programOf(files) {
-  const suites = files.map((file) => {
-    const [title, module] = [titleOf(file), file].map((text) => JSON.stringify(text))
-    return `describe(${title}, async () => {\n  await import(${module})\n})\n`
-  })
-  return `import { describe } from 'node:test'\n\n${suites.join('')}`
+  const modules = files.map((file) => JSON.stringify(pathToFileURL(file).href))
+  const suites = files.map(
+    (file, i) => `describe(${JSON.stringify(titleOf(file))}, async () => {\n  await import(${modules[i]})\n})\n`,
+  )
+  return `import { after, describe } from 'node:test'
+
+after(() => {
+  const end = () => {
+    console.error('# still open behind the last test:', process.getActiveResourcesInfo().join(' '))
+    process.exit(1)
+  }
+  setTimeout(end, ${ENDS_WITHIN_MS}).unref()
+})
+
+${files.length === 1 ? `await import(${modules[0]})\n` : suites.join('')}`
 }
 
 /** Runs the programs; gives the files with a failure. */
 async function failing(programs, concurrency) {
+  writePrograms(programs)
   const failed = new Set()
   const events = run({ files: [...programs.keys()], concurrency })
   const files = [...programs.values()].flat()
@@ -142,7 +165,8 @@ if (files.length === 0) {
 }
 // Many wait for time to pass: two more than there are cores.
 const suspects = await failing(programs(files), availableParallelism() + 2)
-const failed = suspects.length === 0 ? [] : await failing(new Map(suspects.map((file) => [file, [file]])), 1)
+const failed =
+  suspects.length === 0 ? [] : await failing(new Map(suspects.map((file) => [ownProgram(file), [file]])), 1)
 for (const file of suspects) {
   console.log(`# ${failed.includes(file) ? 'failed twice' : 'flaky: passed alone'}: ${relative('build', file)}`)
 }

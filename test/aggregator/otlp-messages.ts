@@ -1,4 +1,5 @@
 /** Export requests made by protobufjs, an encoder that shares nothing with ours; and a real gRPC client to send them. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 
@@ -37,6 +38,21 @@ export function requestOf(spans: readonly RawSpan[], service = 'shop'): Buffer {
 export const encoded = (request: object): Buffer => requestSerialize(request)
 
 const asIs = (bytes: Buffer): Buffer => bytes
+
+const UNAVAILABLE = 14
+
+/** Send as senders do: again while the aggregator is behind, as it may be on a busy machine. */
+export async function sendOn(port: number, request: Buffer): Promise<void> {
+  for (;;) {
+    try {
+      await send(port, request)
+      return
+    } catch (error) {
+      if ((error as ServiceError).code !== UNAVAILABLE) throw error
+    }
+    await sleep(100)
+  }
+}
 
 /** Resolves to the bytes of the response; rejects with the gRPC error. */
 export async function send(port: number, request: Buffer, { gzip = false } = {}): Promise<Buffer> {

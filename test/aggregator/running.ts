@@ -20,7 +20,7 @@ export interface RunningAggregator {
   ask<T = Record<string, unknown>>(path: string, status?: number): Promise<T>
   /** Resolves when all that was taken is in files. */
   stored(): Promise<void>
-  /** Stop it; the folder stays for another. */
+  /** Stop it, once however often it is asked for; the folder stays for another. */
   stop(): Promise<void>
   /** Stop it and remove the folder. */
   end(): Promise<void>
@@ -45,7 +45,11 @@ export async function running(
     if (answer.status !== status) throw new Error(`${path}: ${answer.status} ${text}`)
     return JSON.parse(text) as T
   }
-  const stop = async (): Promise<void> => aggregator.close()
+  let stopping: Promise<void> | undefined
+  const stop = (): Promise<void> => {
+    stopping ??= aggregator.close()
+    return stopping
+  }
   const port = (name: string): number => aggregator.addresses[name]?.port ?? 0
   return {
     ...{ aggregator, folder, ask, stop },

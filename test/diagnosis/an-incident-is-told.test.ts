@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LookBack } from '../../src/aggregator/diagnosis/look-back.ts'
 import type { WatchState } from '../../src/aggregator/diagnosis/watch.ts'
-import { requestOf, send } from '../aggregator/otlp-messages.ts'
+import { requestOf, sendOn } from '../aggregator/otlp-messages.ts'
 import { ORIGIN_MS, rawSpan } from '../aggregator/raw-spans.ts'
 import { running, until } from '../aggregator/running.ts'
 
@@ -55,13 +55,14 @@ test('failures of a service: in the API and at the webhook within ten seconds; k
     stopped = true
     hook.close()
     hook.closeAllConnections()
+    await first.stop()
   })
   let failing = false
   const load = (async () => {
     while (!stopped) {
       const traces = Array.from({ length: 6 }, () => trace(failing))
-      await send(first.grpcPort, requestOf(traces.flatMap(({ web }) => web) as never, 'web'))
-      await send(first.grpcPort, requestOf(traces.flatMap(({ stock }) => stock) as never, 'stock'))
+      await sendOn(first.grpcPort, requestOf(traces.flatMap(({ web }) => web) as never, 'web'))
+      await sendOn(first.grpcPort, requestOf(traces.flatMap(({ stock }) => stock) as never, 'stock'))
       await sleep(50)
     }
   })()

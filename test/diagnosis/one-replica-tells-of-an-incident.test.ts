@@ -9,7 +9,7 @@ import type { Incident } from '../../src/aggregator/diagnosis/incidents.ts'
 import type { WatchState } from '../../src/aggregator/diagnosis/watch.ts'
 import { Rendezvous, slotOfTrace } from '../../src/core/rendezvous.ts'
 import { freePorts, get, replicasAt } from '../aggregator/fleet.ts'
-import { requestOf, send } from '../aggregator/otlp-messages.ts'
+import { requestOf, sendOn } from '../aggregator/otlp-messages.ts'
 import { ORIGIN_MS, rawSpan } from '../aggregator/raw-spans.ts'
 import { type RunningAggregator, running, until } from '../aggregator/running.ts'
 
@@ -80,7 +80,7 @@ async function toldOf(t: TestContext, seenBy: (replicas: RunningAggregator[]) =>
   const load = (async () => {
     while (!stopped) {
       for (const one of replicas)
-        await send(one.grpcPort, requestOf(calls(failing && seeing.has(one)) as never, 'stock'))
+        await sendOn(one.grpcPort, requestOf(calls(failing && seeing.has(one)) as never, 'stock'))
       await sleep(50)
     }
   })()
