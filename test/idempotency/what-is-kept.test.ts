@@ -182,16 +182,16 @@ test('repeats of one response share one copy of a large body, and all copies are
     const body = Buffer.alloc(60_000)
     return { status: 200, headers: '', body, bodyBytes: body.length, trailers: '', completedMs }
   }
-  const first = replays.lend('a', copy())!
-  const second = replays.lend('a', copy())!
+  const first = replays.lend('a', 'alice', copy())!
+  const second = replays.lend('a', 'alice', copy())!
   assert.equal(second.body, first.body)
-  assert.equal(replays.lend('a', copy(2)), undefined, 'another response of that id')
-  assert.equal(replays.lend('b', copy()), undefined, 'no room')
-  assert.ok(replays.lend('c', { ...copy(), body: Buffer.alloc(10) }), 'small ones do not count')
+  assert.equal(replays.lend('a', 'alice', copy(2)), undefined, 'another response of that id')
+  assert.equal(replays.lend('b', 'alice', copy()), undefined, 'no room')
+  assert.ok(replays.lend('c', 'alice', { ...copy(), body: Buffer.alloc(10) }), 'small ones do not count')
   replays.giveBack(first)
-  assert.equal(replays.lend('b', copy()), undefined, 'it has a reader')
+  assert.equal(replays.lend('b', 'alice', copy()), undefined, 'it has a reader')
   replays.giveBack(second)
-  const third = replays.lend('b', copy())
+  const third = replays.lend('b', 'alice', copy())
   assert.ok(third)
-  assert.equal(replays.lend('a', copy()), undefined)
+  assert.equal(replays.lend('a', 'alice', copy()), undefined)
 })

@@ -20,14 +20,16 @@ import type { Flight, Flights, Landing } from './flights.ts'
 import type { Leased, Leases } from './leases.ts'
 import type { CompiledPolicy } from './policy.ts'
 import type { Replays } from './replays.ts'
-import { Recording, type RecordingBudget } from './response.ts'
+import { Recording } from './response.ts'
+import type { SharedBudget } from './shared-budget.ts'
 import { settle } from './soon.ts'
 
 /** What all requests with a key share. */
 export interface Shared {
   readonly store: IdempotencyStore
   readonly flights: Flights
-  readonly budget: RecordingBudget
+  /** For bodies that are being recorded. */
+  readonly budget: SharedBudget
   readonly replays: Replays
   readonly sweeper: Sweeper
   readonly leases: Leases
@@ -52,6 +54,7 @@ export class Execution implements Leased {
   readonly #flight: Flight
   readonly #policy: CompiledPolicy
   readonly #shared: Shared
+  readonly #principal: string
   #state = NONE
   #claim: Claim | undefined
   /** The dispatch is on its way to the store. */
@@ -67,11 +70,12 @@ export class Execution implements Leased {
   leaseBefore: Leased | undefined = undefined
   leaseAfter: Leased | undefined = undefined
 
-  constructor(x: Exchange, flight: Flight, policy: CompiledPolicy, shared: Shared) {
+  constructor(x: Exchange, flight: Flight, policy: CompiledPolicy, shared: Shared, principal: string) {
     this.#x = x
     this.#flight = flight
     this.#policy = policy
     this.#shared = shared
+    this.#principal = principal
   }
 
   get dispatched(): boolean {
@@ -139,7 +143,7 @@ export class Execution implements Leased {
 
   record(head: ResponseHead): undefined {
     if (this.#state !== DISPATCHED) return
-    this.#recording = new Recording(head, this.#policy.maxResponseBytes, this.#shared.budget)
+    this.#recording = new Recording(head, this.#policy.maxResponseBytes, this.#shared.budget, this.#principal)
   }
 
   data(buf: Buffer, start: number, end: number): void {

@@ -23,6 +23,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   readonly name = 'idempotency'
   readonly #x: Exchange
   readonly #id: string
+  readonly #principal: string
   readonly #policy: CompiledPolicy
   readonly #shared: Shared
   /** Hashes the body while it is read. */
@@ -47,9 +48,10 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   #waitUntilUs = -1
   deadlineUs = Number.POSITIVE_INFINITY
 
-  constructor(x: Exchange, id: string, policy: CompiledPolicy, shared: Shared) {
+  constructor(x: Exchange, id: string, principal: string, policy: CompiledPolicy, shared: Shared) {
     this.#x = x
     this.#id = id
+    this.#principal = principal
     this.#policy = policy
     this.#shared = shared
   }
@@ -108,7 +110,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
   #lead(): Verdict | Promise<Verdict> {
     const x = this.#x
     const flight = this.#shared.flights.open(this.#id, this.#fingerprint)
-    const execution = new Execution(x, flight, this.#policy, this.#shared)
+    const execution = new Execution(x, flight, this.#policy, this.#shared, this.#principal)
     let asked: Soon<ClaimResult>
     try {
       asked = execution.claim(this.#fingerprint)
@@ -263,7 +265,7 @@ export class KeyedExchange implements Guard, Passenger, Deadlined {
     if (x.finished) return ANSWERED
     const { response } = record
     if (response?.body === undefined) return this.#notKept(record)
-    this.#loan = this.#shared.replays.lend(this.#id, response)
+    this.#loan = this.#shared.replays.lend(this.#id, this.#principal, response)
     if (this.#loan === undefined) return this.#refuse('overloaded', 'refused', 'responses that are given again')
     x.answer = replayed(record, response, this.#loan.body, wallUs(nowUs()) / 1000)
     x.idempotency = outcome

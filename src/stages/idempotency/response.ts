@@ -6,6 +6,7 @@ import { KNOWN_NAMES } from '../../core/known-names.ts'
 import type { ResponseHead } from '../../core/message.ts'
 import type { Answer } from '../../exchange/exchange.ts'
 import type { IdempotencyRecord, StoredResponse } from '../../exchange/idempotency-store.ts'
+import type { Account, SharedBudget } from './shared-budget.ts'
 
 /**
  * Not kept: what is of one connection or one message (RFC 9110 §7.6.1), what was meant for one client alone, and what
@@ -60,32 +61,25 @@ const LEFT_OUT: FieldFilter = {
   has: (name) => name.length <= LONGEST && suspects[suspectOf(name)] === 1 && NOT_KEPT.has(name.toLowerCase()),
 }
 
-/** Bytes of bodies that recordings hold at once, all exchanges together. */
-export class RecordingBudget {
-  left: number
-
-  constructor(bytes: number) {
-    this.left = bytes
-  }
-}
-
 /** Takes down a response while it streams by. */
 export class Recording {
   readonly #status: number
   readonly #headers: string
   readonly #maxBytes: number
-  readonly #budget: RecordingBudget
+  readonly #budget: SharedBudget
+  #account: Account | undefined
   #pieces: Buffer[] | undefined = []
   #held = 0
   #bytes = 0
 
   /** A body of more than `maxBytes`, or for which the budget does not suffice, is counted and not kept. */
-  constructor(head: ResponseHead, maxBytes: number, budget: RecordingBudget) {
+  constructor(head: ResponseHead, maxBytes: number, budget: SharedBudget, principal: string) {
     this.#status = head.status
     this.#headers = head.headers.linesWithout(LEFT_OUT)
     this.#maxBytes = maxBytes
     this.#budget = budget
     if (head.bodyLength > maxBytes) this.#pieces = undefined
+    else this.#account = budget.open(principal)
   }
 
   get status(): number {
@@ -95,12 +89,11 @@ export class Recording {
   data(buf: Buffer, start: number, end: number): void {
     const bytes = end - start
     this.#bytes += bytes
-    if (this.#pieces === undefined) return
-    if (this.#bytes > this.#maxBytes || bytes > this.#budget.left) {
+    if (this.#pieces === undefined || this.#account === undefined) return
+    if (this.#bytes > this.#maxBytes || !this.#budget.take(this.#account, bytes)) {
       this.discard()
       return
     }
-    this.#budget.left -= bytes
     this.#held += bytes
     this.#pieces = withPiece(this.#pieces, copyOf(buf, start, end))
   }
@@ -119,7 +112,8 @@ export class Recording {
   }
 
   discard(): void {
-    this.#budget.left += this.#held
+    if (this.#account !== undefined) this.#budget.close(this.#account, this.#held)
+    this.#account = undefined
     this.#held = 0
     this.#pieces = undefined
   }

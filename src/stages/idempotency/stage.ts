@@ -16,7 +16,7 @@ import { KeyedExchange } from './keyed-exchange.ts'
 import { Leases } from './leases.ts'
 import type { CompiledPolicy, Policies } from './policy.ts'
 import { Replays } from './replays.ts'
-import { RecordingBudget } from './response.ts'
+import { SharedBudget } from './shared-budget.ts'
 
 export interface IdempotencyOptions {
   readonly store: IdempotencyStore
@@ -49,7 +49,7 @@ export class Idempotency implements Stage {
     this.#options = options
     const { store, sweeper, log, leaseMs, graceMs } = options
     const flights = new Flights(store)
-    const budget = new RecordingBudget(RECORDING_BYTES)
+    const budget = new SharedBudget(RECORDING_BYTES)
     const replays = new Replays(REPLAY_BYTES)
     const leases = new Leases(sweeper, leaseMs / 3)
     this.#shared = { store, flights, budget, replays, sweeper, leases, log, leaseMs, graceMs }
@@ -72,7 +72,7 @@ export class Idempotency implements Stage {
   #keyed(x: Exchange, policy: CompiledPolicy, key: string): Verdict | Promise<Verdict> {
     const principal = this.#principalOf(x, policy)
     if (principal === undefined) return refuse(x, 'idempotency_no_principal')
-    const keyed = new KeyedExchange(x, recordId(x.request, principal, key), policy, this.#shared)
+    const keyed = new KeyedExchange(x, recordId(x.request, principal, key), principal, policy, this.#shared)
     x.guard = keyed
     return keyed.begin()
   }
