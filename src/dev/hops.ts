@@ -1,4 +1,5 @@
 /** A trace tree → hops in the order of drawing, with what each did and whether it is to blame. Pure. */
+import { httpStatusOf } from '../aggregator/http-status.ts'
 import { durationUs, type ReceivedSpan, serviceOf } from '../aggregator/span.ts'
 import type { SpanNode } from '../aggregator/trace-tree.ts'
 import type { BarPart } from './style.ts'
@@ -80,7 +81,7 @@ function hopOf(
       ...{ failed: false, error: '', errorPhase: '', retried: false, gap: true, durationUs: durationUs(node) },
     }
   }
-  const status = numberOf(span, 'http.response.status_code')
+  const status = httpStatusOf(numberOf(span, 'http.response.status_code'))
   const attempt = attemptOf(span, above)
   const error = textOf(span, 'hopscope.error.code') || textOf(span, 'error.type')
   return {

@@ -1,4 +1,5 @@
 /** Spans of one trace → hops with corrected times, exclusive and edge time, and what is missing. Pure. */
+import { httpStatusOf } from '../http-status.ts'
 import { durationUs, MAX_TRACE_SPANS, type ReceivedSpan, serviceOf } from '../span.ts'
 import type { StoredSpan } from '../store/block-reader.ts'
 import { type SpanNode, traceTree } from '../trace-tree.ts'
@@ -229,7 +230,7 @@ function factsOf(span: ReceivedSpan, lengthUs: number): Facts {
     kind: span.kind,
     direction: attributeText(span, 'hopscope.direction'),
     failed: span.status.code === 'error',
-    http: attributeNumber(span, 'http.response.status_code', 'http.status_code') ?? 0,
+    http: httpStatusOf(attributeNumber(span, 'http.response.status_code', 'http.status_code')),
     error: attributeText(span, 'hopscope.error.code', 'error.type'),
     errorPhase: attributeText(span, 'hopscope.error.phase'),
     peer: isTry(span) ? '' : attributeText(span, 'server.address', 'net.peer.name'),

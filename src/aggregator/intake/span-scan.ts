@@ -3,6 +3,7 @@
  * decoder would: what is accepted here can be read at any later time. Values stay where they are in the raw bytes, but
  * for the few that have a column.
  */
+import { httpStatusOf } from '../http-status.ts'
 import { MAX_SPANS, MAX_VALUES } from '../otlp-decode.ts'
 import { AdjustedCounts, countAt } from '../sampling/adjusted-count.ts'
 import type { WireFault } from '../wire-cursor.ts'
@@ -318,7 +319,7 @@ export class SpanScan extends AttributeScan {
     if (known === undefined) return
     const view = this.#view
     if (known === 'http') {
-      view.http[row] = this.textEnd === 0 ? this.integer & 0xffff : 0
+      view.http[row] = this.textEnd === 0 ? httpStatusOf(this.integer) : 0
       return
     }
     if (known === 'attempt') {
