@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import type { HostPort } from '../config/values.ts'
+import { shownText } from '../core/hidden-characters.ts'
 import type { RecordedExchange, RecordedView } from '../telemetry/flight-recorder.ts'
 import { isMapped, readMapped } from '../telemetry/recorder/mapped-reader.ts'
 
@@ -87,5 +88,7 @@ export function lineOf(view: RecordedView): string {
   const { time, direction, method, host, path, status, durationUs, error, requestId, spanId } = view
   const outcome = error === undefined ? String(status) : `${status} ${error.code}`
   const ms = (durationUs / 1000).toFixed(1)
-  return `${time}  ${spanId}  ${direction.padEnd(8)}  ${outcome}  ${ms} ms  ${method} ${host}${path}  ${requestId}`
+  return shownText(
+    `${time}  ${spanId}  ${direction.padEnd(8)}  ${outcome}  ${ms} ms  ${method} ${host}${path}  ${requestId}`,
+  )
 }

@@ -1,4 +1,5 @@
 /** `hopscope recording`: what a file of the flight recorder has, for people or as JSON lines. */
+import { shownJson } from '../core/hidden-characters.ts'
 import { isExchange, lineOf, recordedIn, withId } from './recording-source.ts'
 
 export interface RecordingOptions {
@@ -15,6 +16,8 @@ export function recordingText(file: string, options: RecordingOptions): string {
   const wanted = options.failed
     ? named.filter((view) => isExchange(view) && (view.error !== undefined || view.status >= 500))
     : named
-  const lines = wanted.slice(0, options.limit).map((view) => (options.json ? JSON.stringify(view) : lineOf(view)))
+  const lines = wanted
+    .slice(0, options.limit)
+    .map((view) => (options.json ? shownJson(JSON.stringify(view)) : lineOf(view)))
   return lines.length === 0 ? 'nothing of that is recorded here' : lines.join('\n')
 }

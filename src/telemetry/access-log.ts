@@ -1,5 +1,6 @@
 /** The access log: one JSON line an exchange, formatted and written in the telemetry thread by pino. */
 import { destination, type Logger as PinoLogger, pino } from 'pino'
+import { shownJson } from '../core/hidden-characters.ts'
 import type { CallView } from './call-record.ts'
 import type { SharedCounters } from './counters.ts'
 import type { ExchangeView } from './record-view.ts'
@@ -29,7 +30,15 @@ export class AccessLog {
     this.#destination.on('drop', () => counters.add('logDropped', 1))
     // A log that nobody reads any more (EPIPE) must not end the process.
     this.#destination.on('error', () => counters.add('logDropped', 1))
-    this.#log = pino({ base: null, timestamp: false, formatters: { level: (level) => ({ level }) } }, this.#destination)
+    this.#log = pino(
+      {
+        base: null,
+        timestamp: false,
+        formatters: { level: (level) => ({ level }) },
+        hooks: { streamWrite: shownJson },
+      },
+      this.#destination,
+    )
   }
 
   exchange(x: ExchangeView): void {

@@ -1,6 +1,7 @@
 /** The operational log, by pino: JSON lines on standard error, never blocking and never carrying credentials. */
 import { destination, pino } from 'pino'
 import { ProxyError } from '../core/errors.ts'
+import { shownJson } from '../core/hidden-characters.ts'
 import { isLogLevel, type LeveledLogger, type LogFields, type LogLevel } from '../core/log.ts'
 
 /** Keys whose values are never written, at the top or one level down. */
@@ -41,6 +42,7 @@ export function createLog(options: LogOptions): OperationalLog {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
+      hooks: { streamWrite: shownJson },
       serializers: { err: errorFields, error: errorFields },
       redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`]), censor: 'REDACTED' },
     },

@@ -31,3 +31,18 @@ test('the operational log writes JSON lines by level, errors as facts, and never
   assert.equal(two!.n, 1)
   assert.doesNotMatch(text, /Bearer|"y"|not seen/)
 })
+
+test('characters that steer a terminal or turn a line round are escaped in the log, and mean the same', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'hopscope-log-'))
+  t.after(() => rmSync(dir, { recursive: true }))
+  const fd = openSync(join(dir, 'log'), 'a')
+  const log = createLog({ level: 'info', fd })
+  const name = 'pay\u202etxt\u009b31m\u2028\x1b[2J\u200b'
+  log.warn({ peer: name }, name)
+  await log.flush()
+  const text = readFileSync(join(dir, 'log'), 'utf8')
+  closeSync(fd)
+  assert.doesNotMatch(text.trimEnd(), /[\p{Cc}\p{Cf}\p{Zl}]/u)
+  const { peer, msg } = JSON.parse(text) as Record<string, string>
+  assert.deepEqual([peer, msg], [name, name])
+})

@@ -60,3 +60,31 @@ test('a name without end leaves the rest in its place', { skip, timeout: 100_000
     assert.ok((widest as number) <= 1440, `${path}: ${widest}`)
   }
 })
+
+test('characters that hide or turn round what is beside them are shown as escapes, in every view', {
+  skip,
+  timeout: 100_000,
+}, async (t) => {
+  const ui = await startUi(t)
+  const name = 'pay\u202etxt.exe\u2066\u200bx\x1b[2J\u009b31m'
+  const at = Date.now() - ORIGIN_MS - 1000
+  const attributes = { 'http.route': `/${name}`, 'error.type': name, [name]: name, 'server.address': name }
+  await send(
+    ui.aggregator.grpcPort,
+    requestOf([{ ...rawSpan({ trace: 'a2', span: '1', startMs: at, failed: true, attributes }), name }], name),
+  )
+  await ui.aggregator.stored()
+  const page = await ui.open('/live')
+  const trace = `/trace/${'a2'.padStart(32, '0')}?span=${'1'.padStart(16, '0')}`
+  const latency = `/latency?${new URLSearchParams({ service: name, route: `/${name}` })}`
+  for (const path of [trace, '/search', '/search?show=spans', '/map', latency]) {
+    await page.goto(ui.origin + path)
+    await page.locator('#view', { hasText: 'pay\\u202etxt.exe\\u2066\\u200bx\\u001b[2J\\u009b31m' }).first().waitFor()
+    const left = await page.evaluate(
+      `[document.title, document.body.innerText, ...[...document.querySelectorAll('[title], [aria-label]')].flatMap((e) => [e.title, e.ariaLabel])]
+        .filter((text) => /(?![\\n\\t])[\\p{Cc}\\u200b\\u202a-\\u202e\\u2066-\\u2069]/u.test(text ?? ''))`,
+    )
+    assert.deepEqual(left, [], path)
+    assert.equal(await page.evaluate(`getComputedStyle(document.querySelector('#view span')).unicodeBidi`), 'isolate')
+  }
+})

@@ -37,6 +37,8 @@ h1, h2, h3, p, dl, dd, ul, table { margin: 0; padding: 0; }
 h1 { font-size: 15px; } h2 { font-size: 14px; }
 h3 { font-size: 11px; text-transform: uppercase; letter-spacing: 0.05em; color: var(--dim); font-weight: 600; }
 ul { list-style: none; }
+/* Names in scripts that run to the left do not turn round what is beside them. */
+span, a, b, strong, em, code, button, option { unicode-bidi: isolate; }
 a { color: var(--accent); text-decoration: none; }
 a:hover { text-decoration: underline; }
 code, .mono { font-family: var(--mono); font-size: 12px; }

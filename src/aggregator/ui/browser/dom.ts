@@ -33,7 +33,7 @@ export function svg<K extends keyof SVGElementTagNameMap>(
   ...children: readonly Child[]
 ): SVGElementTagNameMap[K] {
   const element = document.createElementNS(SVG, tag)
-  for (const [name, value] of Object.entries(attrs)) if (value !== undefined) element.setAttribute(name, String(value))
+  for (const [name, value] of Object.entries(attrs)) if (value !== undefined) setText(element, name, String(value))
   add(element, children)
   return element
 }
@@ -41,7 +41,7 @@ export function svg<K extends keyof SVGElementTagNameMap>(
 function add(element: Element, children: readonly Child[]): void {
   for (const child of children) {
     if (child === null || child === undefined || child === false) continue
-    element.append(typeof child === 'number' ? String(child) : child)
+    element.append(child instanceof Node ? child : shown(String(child)))
   }
 }
 
@@ -55,9 +55,23 @@ function apply(element: HTMLElement, { class: className, css, on, data, attrs }:
   for (const [type, listener] of Object.entries(on ?? {})) element.addEventListener(type, listener as EventListener)
 }
 
+/** Attributes that people read; others have values that must stay what they are. */
+const TOLD: ReadonlySet<string> = new Set(['title', 'aria-label', 'placeholder'])
+
 function setAttr(element: HTMLElement, name: string, value: string | number | boolean | undefined): void {
   if (value === undefined || (value === false && !name.startsWith('aria-'))) return
-  element.setAttribute(name, value === true && !name.startsWith('aria-') ? '' : String(value))
+  setText(element, name, value === true && !name.startsWith('aria-') ? '' : String(value))
+}
+
+function setText(element: Element, name: string, text: string): void {
+  element.setAttribute(name, TOLD.has(name) ? shown(text) : text)
+}
+
+const HIDDEN = /(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu
+
+/** With characters escaped that show nothing and turn round, or hide, what is beside them. */
+export function shown(text: string): string {
+  return text.replace(HIDDEN, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** An element of the HTML file. */
@@ -74,7 +88,7 @@ export function button(label: string, className: string, onClick: () => void, ti
 /** Says something for a few seconds, to readers of screens too. */
 export function toast(text: string): void {
   const place = byId('toast')
-  place.textContent = text
+  place.textContent = shown(text)
   place.classList.add('shown')
   clearTimeout(toastTimer)
   toastTimer = setTimeout(() => place.classList.remove('shown'), 3000)

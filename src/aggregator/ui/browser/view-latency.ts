@@ -1,6 +1,6 @@
 /** Latency by route: figures of all, and the heat map of one. */
 import type { Heatmap, ServiceFigures, Services } from './api-types.ts'
-import { h } from './dom.ts'
+import { h, shown } from './dom.ts'
 import { FiguresView } from './figures-view.ts'
 import { count, duration, hue, nowMs, percent } from './format.ts'
 import { colour, HeatCanvas } from './heat-canvas.ts'
@@ -58,7 +58,9 @@ export class LatencyView extends FiguresView {
     }
     const map = await this.ask<Heatmap>('heatmap', wanted)
     if (map === undefined) return
-    this.#title.textContent = [this.#service || 'all services', this.#route].filter((text) => text !== '').join('  ')
+    this.#title.textContent = [shown(this.#service) || 'all services', shown(this.#route)]
+      .filter((text) => text !== '')
+      .join('  ')
     const total = map.cells.reduce((sum, cell) => sum + cell.count, 0)
     const failed = map.cells.reduce((sum, cell) => sum + cell.errors, 0)
     this.#note.textContent = `${count(total)} requests, ${count(failed)} failed`

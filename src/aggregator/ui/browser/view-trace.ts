@@ -2,7 +2,7 @@
 import { Asking, messageOf } from './api.ts'
 import type { Hop, Trace } from './api-types.ts'
 import { traceDiagnosis } from './diagnosis-view.ts'
-import { button, copyText, h, toast } from './dom.ts'
+import { button, copyText, h, shown, toast } from './dom.ts'
 import { clockTime, count, day, duration, hue, nsToMs, whatOf } from './format.ts'
 import { HopPanel } from './hop-panel.ts'
 import { change, type Place, urlOf } from './location.ts'
@@ -130,7 +130,7 @@ export class TraceView implements View {
       ...[overview.element, this.#legend(), split],
     )
     const first = trace.hops.find(({ gap }) => !gap)
-    document.title = `${first === undefined ? trace.traceId : whatOf(first)} · Hopscope`
+    document.title = `${first === undefined ? trace.traceId : shown(whatOf(first))} · Hopscope`
     waterfall.rows.update(model.rows.length)
     this.#restore(query)
   }
