@@ -5,6 +5,7 @@
 import { BYTES, FIXED32, FIXED64, VARINT } from '../core/protobuf.ts'
 import { readAttribute, spend, type ValueBudget } from './otlp-attributes.ts'
 import {
+  type Attributes,
   type AttributeValue,
   type ReceivedSpan,
   type Scope,
@@ -52,13 +53,17 @@ export interface SpanPlace {
   readonly scopeEnd: number
 }
 
-/** Read one span of a request that was checked before. Undefined where the bytes are no span after all. */
-export function decodeSpan(bytes: Buffer, place: SpanPlace): ReceivedSpan | undefined {
+/**
+ * Read one span of a request that was checked before. Undefined where the bytes are no span after all. `like` has the same
+ * resource and scope, which are shared then.
+ */
+export function decodeSpan(bytes: Buffer, place: SpanPlace, like?: ReceivedSpan): ReceivedSpan | undefined {
   const decoder = new Decoder(bytes, true)
-  return decoder.one(place)
+  return decoder.one(place, like)
 }
 
 type Fields = Map<string, AttributeValue>
+type Growing = Omit<ReceivedSpan, 'scope'> & { scope?: Scope }
 const NO_FIELDS: Fields = new Map()
 const NO_EVENTS: readonly SpanEvent[] = []
 const NO_LINKS: readonly SpanLink[] = []
@@ -105,16 +110,20 @@ class Decoder {
     this.cursor = new WireCursor(bytes, lossy)
   }
 
-  one(place: SpanPlace): ReceivedSpan | undefined {
+  one(place: SpanPlace, like: ReceivedSpan | undefined): ReceivedSpan | undefined {
+    const { resource, scope } =
+      like?.scope === undefined ? this.#origin(place) : { resource: like.resource, scope: like.scope }
+    this.cursor.at = place.spanAt
+    this.#span(place.spanEnd, resource, scope)
+    return this.cursor.fault === undefined ? this.spans[0] : undefined
+  }
+
+  #origin(place: SpanPlace): { resource: Fields; scope: Scope } {
     const resource: Fields = new Map()
     this.cursor.at = place.resourceAt
     this.#resource(place.resourceEnd, resource)
     this.cursor.at = place.scopeAt
-    const scope = this.#scope(place.scopeEnd)
-    this.cursor.at = place.spanAt
-    this.#span(place.spanEnd, resource)
-    const span = this.spans[0]
-    return span === undefined || this.cursor.fault !== undefined ? undefined : { ...span, scope }
+    return { resource, scope: this.#scope(place.scopeEnd) }
   }
 
   request(): void {
@@ -176,7 +185,7 @@ class Decoder {
     readAttribute(this.cursor, end, into, this.#budget)
   }
 
-  #span(end: number, resource: Fields): void {
+  #span(end: number, resource: Attributes, scope?: Scope): void {
     const { cursor } = this
     const start = cursor.at
     let attributes = NO_FIELDS
@@ -221,9 +230,26 @@ class Decoder {
     }
     // Some senders write a root's parent as zeros.
     if (!isId(parentSpanId, 16)) parentSpanId = ''
-    const ids = { traceId, spanId, parentSpanId, traceState }
-    const rest = { attributes, events, links, status, flags, resource, wireBytes: end - start }
-    this.spans.push({ ...ids, name, kind: SPAN_KINDS[kind] ?? 'unspecified', startNs, endNs, ...rest })
+    // Without `...`, which costs more here than reading the span.
+    const span: Growing = {
+      traceId,
+      spanId,
+      parentSpanId,
+      traceState,
+      name,
+      kind: SPAN_KINDS[kind] ?? 'unspecified',
+      startNs,
+      endNs,
+      attributes,
+      events,
+      links,
+      status,
+      flags,
+      resource,
+      wireBytes: end - start,
+    }
+    if (scope !== undefined) span.scope = scope
+    this.spans.push(span)
   }
 
   #event(end: number): SpanEvent {

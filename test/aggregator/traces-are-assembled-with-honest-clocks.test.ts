@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { assemble } from '../../src/aggregator/assembly/assemble.ts'
 import { bestByPair, type ClockSample, driftOf } from '../../src/aggregator/assembly/clocks.ts'
 import type { AssembledTrace, Hop } from '../../src/aggregator/assembly/hop.ts'
+import { atOnce } from '../../src/aggregator/portions.ts'
 import type { ReceivedSpan } from '../../src/aggregator/span.ts'
 import { type Made, made } from './made-spans.ts'
 
@@ -19,7 +20,7 @@ function assembled(spans: readonly Made[], options: Options = {}): AssembledTrac
   const { learnt = [], nowMs = 100_000, raw = false, receivedMs = () => 1000 } = options
   const stored = spans.map(made).map((span) => ({ span, receivedMs: receivedMs(span) }))
   const servedBy = (peer: string): string | undefined => (peer === 'stock.mesh' ? 'stock' : undefined)
-  return assemble(stored, { traceId: TRACE, nowMs, learnt, raw, servedBy })
+  return atOnce(assemble(stored, { traceId: TRACE, nowMs, learnt, raw, servedBy }))
 }
 
 const hop = ({ hops }: AssembledTrace, spanId: string): Hop => hops.find((one) => one.spanId === spanId)!
@@ -192,7 +193,7 @@ test('a span whose sender set no start does not stretch the trace to 1970', () =
     { ...made({ spanId: 'b', parentSpanId: 'a' }), startNs: 0n, endNs: 0n },
   ]
   const given = stored.map((span) => ({ span, receivedMs: 1000 }))
-  const trace = assemble(given, { traceId: TRACE, nowMs: 100_000, learnt: [], servedBy: () => undefined })
+  const trace = atOnce(assemble(given, { traceId: TRACE, nowMs: 100_000, learnt: [], servedBy: () => undefined }))
   assert.deepEqual([trace.durationUs, hop(trace, 'b').startUs, hop(trace, 'b').durationUs], [100_000, 0, 0])
 })
 

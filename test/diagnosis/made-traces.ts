@@ -4,6 +4,7 @@ import type { AssembledTrace, Hop } from '../../src/aggregator/assembly/hop.ts'
 import type { TraceDiagnosis } from '../../src/aggregator/diagnosis/diagnosis.ts'
 import type { Expectations } from '../../src/aggregator/diagnosis/slowness.ts'
 import { type DiagnoseOptions, diagnose } from '../../src/aggregator/diagnosis/trace-diagnosis.ts'
+import { atOnce } from '../../src/aggregator/portions.ts'
 import { type Made, made } from '../aggregator/made-spans.ts'
 
 const SERVED = new Map([
@@ -14,7 +15,7 @@ const SERVED = new Map([
 
 export function diagnosed(spans: readonly Made[], expected?: Expectations): TraceDiagnosis {
   const { trace, options } = assembled(spans)
-  return diagnose(trace, { ...options, ...(expected && { expected }) })
+  return atOnce(diagnose(trace, { ...options, ...(expected && { expected }) }))
 }
 
 /** How often diagnosis reads something of a hop. */
@@ -25,7 +26,7 @@ export function hopReads(spans: readonly Made[]): number {
     reads++
     return hop[key as keyof Hop]
   }
-  diagnose({ ...trace, hops: trace.hops.map((hop) => new Proxy(hop, { get: get as never })) }, options)
+  atOnce(diagnose({ ...trace, hops: trace.hops.map((hop) => new Proxy(hop, { get: get as never })) }, options))
   return reads
 }
 
@@ -33,7 +34,7 @@ function assembled(spans: readonly Made[]): { trace: AssembledTrace; options: Di
   const received = spans.map(made)
   const servedBy = (peer: string): string | undefined => SERVED.get(peer)
   const stored = received.map((span) => ({ span, receivedMs: 1000 }))
-  const trace = assemble(stored, { traceId: '1'.repeat(32), nowMs: 100_000, learnt: [], servedBy })
+  const trace = atOnce(assemble(stored, { traceId: '1'.repeat(32), nowMs: 100_000, learnt: [], servedBy }))
   const byId = new Map(received.map((span) => [span.spanId, span]))
   return { trace, options: { spanOf: (id) => byId.get(id), servedBy } }
 }

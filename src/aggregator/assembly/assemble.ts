@@ -1,5 +1,6 @@
 /** Spans of one trace → hops with corrected times, exclusive and edge time, and what is missing. Pure. */
 import { httpStatusOf } from '../http-status.ts'
+import { mapped, type Steps } from '../portions.ts'
 import { durationUs, MAX_TRACE_SPANS, type ReceivedSpan, serviceOf } from '../span.ts'
 import type { StoredSpan } from '../store/block-reader.ts'
 import { type SpanNode, traceTree } from '../trace-tree.ts'
@@ -33,14 +34,16 @@ interface Placed {
   readonly lengthUs: number
 }
 
-export function assemble(stored: readonly StoredSpan[], options: AssembleOptions): AssembledTrace {
+export function* assemble(stored: readonly StoredSpan[], options: AssembleOptions): Steps<AssembledTrace> {
   const spans = withStarts(stored)
   const roots = traceTree(spans.map(({ span }) => span))
+  yield
   const origin = spans.reduce(
     (least, { span }) => (span.startNs < least ? span.startNs : least),
     spans[0]!.span.startNs,
   )
   const placed = place(roots, origin)
+  yield
   const reference = placed[0]!.host
   const own = options.raw === true ? [] : placed.flatMap((one) => sampleOf(one) ?? [])
   const hosts = new Set(placed.map(({ host }) => host))
@@ -50,12 +53,14 @@ export function assemble(stored: readonly StoredSpan[], options: AssembleOptions
     if (clock.applied) one.startUs -= clock.offsetUs
   }
   coverGaps(placed)
+  yield
   const ordered = inOrder(placed.filter(({ parent }) => parent === undefined))
   const leastUs = ordered.reduce((least, { startUs }) => Math.min(least, startUs), Number.POSITIVE_INFINITY)
   const mostUs = ordered.reduce((most, one) => Math.max(most, one.startUs + one.lengthUs), 0)
   const received = new Map(spans.map(({ span, receivedMs }) => [span.spanId, receivedMs]))
   const lateFrom = lateAfter([...received.values()])
-  const hops = ordered.map((one) => hopOf(one, leastUs, clocks.get(one.host)!, received, lateFrom))
+  yield
+  const hops = yield* mapped(ordered, (one) => hopOf(one, leastUs, clocks.get(one.host)!, received, lateFrom))
   const lastMs = spans.reduce((last, { receivedMs }) => Math.max(last, receivedMs), 0)
   const quietMs = Math.max(0, options.nowMs - lastMs)
   const rootSeen = roots.some(({ span }) => span !== undefined && span.parentSpanId === '')
@@ -71,7 +76,7 @@ export function assemble(stored: readonly StoredSpan[], options: AssembleOptions
     errors: hops.filter(({ failed }) => failed).length,
     services: [...new Set(hops.filter(({ gap }) => !gap).map(({ service }) => service))],
     clocks: [...clocks.values()],
-    findings: findings(hops, clocks, options.servedBy),
+    findings: yield* findings(hops, clocks, options.servedBy),
     hops,
   }
 }
@@ -165,7 +170,10 @@ function hopOf(
 ): Hop {
   const { node, depth, host, lengthUs } = one
   const { span } = node
-  const common = {
+  const receivedMs = (span && received.get(span.spanId)) ?? 0
+  const facts = span === undefined ? NOTHING : factsOf(span, lengthUs)
+  // Without `...`: that is most of what a hop costs, of which there may be fifty thousand.
+  return {
     spanId: node.spanId,
     depth,
     host,
@@ -176,34 +184,23 @@ function hopOf(
     uncertaintyUs: clock.uncertaintyUs,
     exclusiveUs: exclusiveOf(one),
     edgeUs: edgeOf(one),
-  }
-  if (span === undefined) return { ...common, ...NOTHING }
-  const receivedMs = received.get(span.spanId) ?? 0
-  return {
-    ...common,
-    ...factsOf(span, lengthUs),
-    gap: false,
-    parentSpanId: span.parentSpanId,
+    gap: span === undefined,
+    parentSpanId: span?.parentSpanId ?? '',
+    service: facts.service,
+    name: facts.name,
+    route: facts.route,
+    kind: facts.kind,
+    direction: facts.direction,
+    failed: facts.failed,
+    http: facts.http,
+    error: facts.error,
+    errorPhase: facts.errorPhase,
+    peer: facts.peer,
+    phases: facts.phases,
+    selfUs: facts.selfUs,
     receivedMs,
-    late: receivedMs >= lateFrom,
+    late: span !== undefined && receivedMs >= lateFrom,
   }
-}
-
-type Rest = Facts & Pick<Hop, 'gap' | 'parentSpanId' | 'receivedMs' | 'late'>
-
-const NOTHING: Rest = {
-  ...{ gap: true, parentSpanId: '', service: '?', name: '', route: '', kind: 'unspecified', direction: '' },
-  ...{
-    failed: false,
-    http: 0,
-    error: '',
-    errorPhase: '',
-    peer: '',
-    phases: [],
-    selfUs: -1,
-    receivedMs: 0,
-    late: false,
-  },
 }
 
 type Facts = Pick<
@@ -221,6 +218,11 @@ type Facts = Pick<
   | 'phases'
   | 'selfUs'
 >
+
+const NOTHING: Facts = {
+  ...{ service: '?', name: '', route: '', kind: 'unspecified', direction: '', failed: false, http: 0 },
+  ...{ error: '', errorPhase: '', peer: '', phases: [], selfUs: -1 },
+}
 
 function factsOf(span: ReceivedSpan, lengthUs: number): Facts {
   return {
@@ -244,7 +246,8 @@ function exclusiveOf({ startUs, lengthUs, children }: Placed): number {
   const endUs = startUs + lengthUs
   let covered = 0
   let from = startUs
-  for (const child of [...children].sort((a, b) => a.startUs - b.startUs)) {
+  const inTurn = children.length < 2 ? children : [...children].sort((a, b) => a.startUs - b.startUs)
+  for (const child of inTurn) {
     const start = Math.max(child.startUs, from)
     const end = Math.min(child.startUs + child.lengthUs, endUs)
     if (end <= start) continue

@@ -1,4 +1,5 @@
 /** What is missing from a trace, and what in it cannot be as it is said. */
+import type { Steps } from '../portions.ts'
 import type { HostClock } from './clocks.ts'
 import type { Finding, Hop } from './hop.ts'
 
@@ -7,11 +8,11 @@ const MAX_FINDINGS = 100
 /** Times are rounded on their way: less than this is nothing. */
 const ROUNDING_US = 2
 
-export function findings(
+export function* findings(
   hops: readonly Hop[],
   clocks: ReadonlyMap<string, HostClock>,
   servedBy: (peer: string) => string | undefined,
-): Finding[] {
+): Steps<Finding[]> {
   const byId = new Map(hops.map((hop) => [hop.spanId, hop]))
   const children = new Map<string, Hop[]>()
   for (const hop of hops) {
@@ -19,8 +20,10 @@ export function findings(
     if (known === undefined) children.set(hop.parentSpanId, [hop])
     else known.push(hop)
   }
+  yield
   const found: Finding[] = []
-  for (const hop of hops) {
+  for (const [i, hop] of hops.entries()) {
+    if (i % 256 === 255) yield
     if (found.length >= MAX_FINDINGS) break
     const below = children.get(hop.spanId) ?? []
     if (hop.gap) found.push(missingParent(hop, below))

@@ -1,5 +1,6 @@
 /** One assembled trace → which hop is at fault, and why. Pure. */
 import type { AssembledTrace, Hop } from '../assembly/hop.ts'
+import { mapped, type Steps } from '../portions.ts'
 import type { ReceivedSpan } from '../span.ts'
 import { Addresses } from './addresses.ts'
 import { attribute, type Call, isOther, type Share } from './attribution.ts'
@@ -34,8 +35,9 @@ export interface Judged {
 const MAX_CAUSES = 5
 const ABANDONED = 'client_closed'
 
-export function diagnose(trace: AssembledTrace, options: DiagnoseOptions): TraceDiagnosis {
-  const judged = judgeAll(trace, options)
+export function* diagnose(trace: AssembledTrace, options: DiagnoseOptions): Steps<TraceDiagnosis> {
+  const judged = yield* judgeAll(trace, options)
+  yield
   const expected = options.expected ?? NOTHING_KNOWN
   const failed = failureCauses(judged, trace, expected)
   const visible = failed.some(({ hidden }) => !hidden)
@@ -88,12 +90,12 @@ function note(
   return notes.join('; ')
 }
 
-function judgeAll(trace: AssembledTrace, { spanOf, servedBy }: DiagnoseOptions): Judged[] {
+function* judgeAll(trace: AssembledTrace, { spanOf, servedBy }: DiagnoseOptions): Steps<Judged[]> {
   const { hops } = trace
   const index = new Map(hops.map(({ spanId }, i) => [spanId, i]))
-  const facts = hops.map(({ spanId }) => factsOf(spanOf(spanId)))
+  const facts = yield* mapped(hops, ({ spanId }) => factsOf(spanOf(spanId)))
   const above = hops.map(({ gap, parentSpanId }) => (gap ? -1 : (index.get(parentSpanId) ?? -1)))
-  const calls = hops.map((hop, i) => {
+  const calls = yield* mapped(hops, (hop, i) => {
     const { isTry } = facts[i]!
     return { ...callOf(hop, facts[i]!, above[i]!, i), isTry, ...(isTry && { peer: hops[above[i]!]?.peer ?? '' }) }
   })
@@ -109,7 +111,9 @@ function judgeAll(trace: AssembledTrace, { spanOf, servedBy }: DiagnoseOptions):
     if (sure !== undefined) return sure === service
     return addresses.isOtherSide(called, served, service, call.ours && below.ours)
   }
+  yield
   const shares = attribute(calls, (call, below) => isOther(call, below) && answers(call, below))
+  yield
   const callees = new Map<string, string>()
   for (let i = 0; i < hops.length; i++) {
     const { parentSpanId, service, gap } = hops[i]!
@@ -118,7 +122,7 @@ function judgeAll(trace: AssembledTrace, { spanOf, servedBy }: DiagnoseOptions):
     if (answers(caller, calls[i]!)) callees.set(parentSpanId, service)
   }
   const madeBy: number[] = []
-  return hops.map((hop, i) => {
+  return yield* mapped(hops, (hop, i) => {
     // Tries of an exchange name no peer: they are of the hop that made them, which stands before them.
     const isTry = calls[i]!.isCall && hop.peer === '' && !callees.has(hop.spanId) && calls[i]!.parent >= 0
     const at = isTry ? madeBy[calls[i]!.parent]! : i

@@ -1,7 +1,10 @@
 /** The spans of this replica alone. */
+
+import { inPortions, type Steps } from '../portions.ts'
+import type { ReceivedSpan } from '../span.ts'
 import type { StoredSpan } from '../store/block-reader.ts'
 import type { SpanQuery } from '../store/span-filter.ts'
-import { decodeParts, type SpanParts } from '../store/span-parts.ts'
+import { decodeParts, haveOneOrigin, type SpanParts } from '../store/span-parts.ts'
 import type { SpanReader } from '../store/span-reader.ts'
 import type { SpanRow } from '../store/span-row.ts'
 import type { ReplicaRows, SpanSource } from './context.ts'
@@ -17,7 +20,7 @@ export class LocalSpans implements SpanSource {
   }
 
   async trace(traceId: string): Promise<StoredSpan[]> {
-    return distinctSpans(traceId, await this.parts(traceId))
+    return inPortions(distinctSpans(traceId, await this.parts(traceId)))
   }
 
   parts(traceId: string): Promise<SpanParts[]> {
@@ -42,10 +45,15 @@ export class LocalSpans implements SpanSource {
 }
 
 /** Spans of the trace, each id once, the first in the list. */
-export function distinctSpans(traceId: string, parts: readonly SpanParts[]): StoredSpan[] {
+export function* distinctSpans(traceId: string, parts: readonly SpanParts[]): Steps<StoredSpan[]> {
   const spans = new Map<string, StoredSpan>()
+  // Spans that came together stand together.
+  let last: { readonly parts: SpanParts; readonly span: ReceivedSpan } | undefined
   for (const one of parts) {
-    const stored = decodeParts(one)
+    yield
+    const like = last !== undefined && haveOneOrigin(last.parts, one) ? last.span : undefined
+    const stored = decodeParts(one, like)
+    if (stored !== undefined) last = { parts: one, span: stored.span }
     if (stored === undefined || stored.span.traceId !== traceId || spans.has(stored.span.spanId)) continue
     spans.set(stored.span.spanId, stored)
   }

@@ -1,8 +1,10 @@
 /** `trace/{id}`: one trace, assembled. */
 import { assemble } from '../assembly/assemble.ts'
 import type { ClockSample } from '../assembly/clocks.ts'
+import type { Hop } from '../assembly/hop.ts'
 import { hostOf } from '../assembly/span-facts.ts'
 import { diagnose } from '../diagnosis/trace-diagnosis.ts'
+import { inPortions, jsonWith, mapped, type Steps } from '../portions.ts'
 import type { Attributes, AttributeValue, ReceivedSpan } from '../span.ts'
 import type { StoredSpan } from '../store/block-reader.ts'
 import type { ApiResponse } from '../store/protocol.ts'
@@ -23,17 +25,21 @@ export async function trace(id: string, parameters: Parameters, context: QueryCo
   const learnt = await clockSamples(spans, context)
   const raw = parameters.bool('raw') ?? false
   const byAddress = servedBy(context)
-  const assembled = assemble(spans, { traceId, nowMs: context.nowMs, learnt, raw, servedBy: byAddress })
+  const assembled = await inPortions(
+    assemble(spans, { traceId, nowMs: context.nowMs, learnt, raw, servedBy: byAddress }),
+  )
   const byId = new Map(spans.map(({ span }) => [span.spanId, span]))
   const expected = context.watch.expectations()
-  const diagnosis = diagnose(assembled, { spanOf: (spanId) => byId.get(spanId), servedBy: byAddress, expected })
+  const diagnosis = await inPortions(
+    diagnose(assembled, { spanOf: (spanId) => byId.get(spanId), servedBy: byAddress, expected }),
+  )
   const withAttributes = parameters.bool('attributes') ?? spans.length <= SPANS_WITH_ATTRIBUTES
-  if (!withAttributes) return json({ ...assembled, diagnosis })
-  const hops = assembled.hops.map((hop) => {
-    const span = byId.get(hop.spanId)
-    return span === undefined ? hop : { ...hop, ...details(span) }
-  })
-  return json({ ...assembled, hops, diagnosis })
+  const whole = function* (): Steps<string> {
+    const { hops, ...rest } = assembled
+    const told = withAttributes ? yield* mapped(hops, (hop) => detailed(hop, byId.get(hop.spanId))) : hops
+    return yield* jsonWith({ ...rest, diagnosis }, 'hops', told)
+  }
+  return { status: 200, contentType: 'application/json', body: await inPortions(whole()) }
 }
 
 /** `trace/{id}/span/{id}`: attributes, events and links of one span. */
@@ -43,6 +49,9 @@ export async function span(id: string, spanId: string, context: QueryContext): P
   if (found === undefined) throw new BadQuery(`no span ${spanId} in trace ${id}`, 404)
   return json({ spanId, ...details(found.span) })
 }
+
+const detailed = (hop: Hop, span: ReceivedSpan | undefined): object =>
+  span === undefined ? hop : { ...hop, ...details(span) }
 
 function details(span: ReceivedSpan): object {
   return {

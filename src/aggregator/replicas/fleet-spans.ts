@@ -1,5 +1,6 @@
 /** The spans of all replicas: each is asked for its own, and the answers are merged. One object a query. */
 import type { Member } from '../../core/members.ts'
+import { inPortions } from '../portions.ts'
 import type { ReplicaRows, SpanSource } from '../query/context.ts'
 import { distinctSpans, type LocalSpans } from '../query/local-spans.ts'
 import type { Row, RowsQuestion } from '../query/rows.ts'
@@ -57,7 +58,7 @@ export class FleetSpans implements SpanSource {
     const parts = answers.flatMap(({ value }) => value)
     // A span that two of them have came to one first.
     if (answers.length > 1) parts.sort((a, b) => a.receivedMs - b.receivedMs)
-    return distinctSpans(traceId, parts)
+    return inPortions(distinctSpans(traceId, parts))
   }
 
   async search(query: SpanQuery, limit: number, traces = limit): Promise<SpanRow[]> {

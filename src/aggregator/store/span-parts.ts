@@ -1,6 +1,7 @@
 /** A span as it came, cut out of its request: resource, scope and span, and how it travels between replicas. */
 import type { SegmentExtent, SegmentView } from '../intake/segment.ts'
 import { decodeSpan } from '../otlp-decode.ts'
+import type { ReceivedSpan } from '../span.ts'
 import { placeOf, type StoredSpan } from './block-reader.ts'
 
 export interface SpanParts {
@@ -23,14 +24,23 @@ export function partsOf(view: SegmentView, extent: SegmentExtent, row: number): 
   }
 }
 
-/** Undefined where the bytes are no span. */
-export function decodeParts({ bytes, resourceLength, scopeLength, receivedMs }: SpanParts): StoredSpan | undefined {
+/** Undefined where the bytes are no span. `like` has the same resource and scope, see {@link haveOneOrigin}. */
+export function decodeParts(parts: SpanParts, like?: ReceivedSpan): StoredSpan | undefined {
+  const { bytes, resourceLength, scopeLength, receivedMs } = parts
   const spanAt = resourceLength + scopeLength
-  const span = decodeSpan(bytes, {
-    ...{ resourceAt: 0, resourceEnd: resourceLength, scopeAt: resourceLength, scopeEnd: spanAt },
-    ...{ spanAt, spanEnd: bytes.length },
-  })
+  const place = { resourceAt: 0, resourceEnd: resourceLength, scopeAt: resourceLength, scopeEnd: spanAt }
+  const span = decodeSpan(bytes, { ...place, spanAt, spanEnd: bytes.length }, like)
   return span === undefined ? undefined : { span, receivedMs }
+}
+
+/** They have the same resource and scope. */
+export function haveOneOrigin(a: SpanParts, b: SpanParts): boolean {
+  const length = a.resourceLength + a.scopeLength
+  return (
+    a.resourceLength === b.resourceLength &&
+    a.scopeLength === b.scopeLength &&
+    a.bytes.compare(b.bytes, 0, length, 0, length) === 0
+  )
 }
 
 /** receivedMs as a double, then three lengths of four bytes each: resource, scope, all. Little-endian. */
