@@ -291,3 +291,55 @@ test('failures are judged by few reads each, deep or side by side', () => {
   assert.ok(reads((i) => ({ parent: i - 1, failed: i % 2 === 0 })) < 100)
   assert.ok(reads((i) => ({ parent: i - 1, abandoned: i % 2 === 1 })) < 100)
 })
+
+test('404 to a read before a write that goes well asks whether it is there: nothing failed', () => {
+  const method = (name: string) => ({ attributes: { 'http.request.method': name } })
+  const trace = (read: string, write: string, { from = 'web', peer = 'orders.mesh', http = 200, web = 200 } = {}) => {
+    const root = served('web', '', { ms: 50, http: web })
+    const get = called('web', root.spanId, 'orders.mesh', { startMs: 1, ms: 5, http: 404, ...method(read) })
+    const notThere = plain(served('orders', get.spanId, { startMs: 2, ms: 3, http: 404, failed: true }))
+    const post = called('web', from === 'web' ? root.spanId : get.spanId, peer, {
+      ...{ startMs: 10, ms: 5, http },
+      ...method(write),
+    })
+    return diagnosed([root, get, notThere, post])
+  }
+  assert.equal(trace('GET', 'POST').verdict, 'unknown')
+  assert.equal(trace('HEAD', 'PUT').verdict, 'unknown')
+  assert.equal(first(trace('GET', 'POST', { web: 500 })), 'server_error at web', 'it does not explain what fails later')
+  assert.equal(trace('GET', 'GET').verdict, 'recovered', 'no write')
+  assert.equal(trace('POST', 'POST').verdict, 'recovered', 'no read')
+  assert.equal(trace('GET', 'POST', { peer: 'stock.mesh' }).verdict, 'recovered', 'written elsewhere')
+  assert.equal(trace('GET', 'POST', { http: 409 }).verdict, 'recovered', 'not written')
+  assert.equal(trace('GET', 'POST', { from: 'other' }).verdict, 'recovered', 'written by another')
+})
+
+test('a call that its caller cancelled, and did not need, is no client that left', () => {
+  const web = served('web', '', { ms: 50 })
+  const slower = called('web', web.spanId, 'orders.mesh', { startMs: 1, ms: 20, http: 0, error: 'client_closed' })
+  const cancelled = served('orders', slower.spanId, { startMs: 2, ms: 19, http: 0, error: 'client_closed' })
+  const quicker = called('web', web.spanId, 'orders.mesh', { startMs: 5, ms: 15 })
+  assert.equal(diagnosed([web, slower, cancelled, quicker]).verdict, 'unknown')
+  const left = served('web', '', { ms: 50, http: 0, error: 'client_closed' })
+  const call = called('web', left.spanId, 'orders.mesh', { startMs: 1, ms: 40, http: 0, error: 'client_closed' })
+  assert.equal(first(diagnosed([left, call])), 'client_gone at web')
+})
+
+test('a message that failed and was processed when it came again: recovered, with what failed beneath', () => {
+  const web = served('web', '', { ms: 100 })
+  const sent = { ...plain(called('web', web.spanId, 'kafka', { ms: 5, http: 0 })), kind: 'producer' } as const
+  const taken = (startMs: number, failed: boolean, service = 'worker') =>
+    ({ ...plain(served(service, sent.spanId, { startMs, ms: 30, http: 0, failed })), kind: 'consumer' }) as const
+  const bad = taken(5000, true)
+  const call = called('worker', bad.spanId, 'stock.mesh', { startMs: 5001, ms: 20, http: 503 })
+  const stock = served('stock', call.spanId, { startMs: 5002, ms: 18, http: 503 })
+  const recovered = diagnosed([web, sent, bad, call, stock, taken(9000, false)])
+  assert.deepEqual([recovered.verdict, first(recovered)], ['recovered', 'server_error at stock'])
+  assert.equal(
+    diagnosed([web, sent, bad, call, stock, taken(9000, false, 'audit')]).verdict,
+    'failed',
+    'of another group',
+  )
+  assert.equal(diagnosed([web, sent, bad, call, stock, taken(9000, true)]).verdict, 'failed')
+  assert.equal(diagnosed([web, sent, taken(1000, false), bad, call, stock]).verdict, 'failed', 'before it')
+})

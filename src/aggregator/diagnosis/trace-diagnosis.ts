@@ -6,6 +6,7 @@ import { Addresses } from './addresses.ts'
 import { attribute, type Call, isOther, type Share } from './attribution.ts'
 import type { TraceCause, TraceDiagnosis, TraceVerdict } from './diagnosis.ts'
 import { nameFailure, TIMEOUTS } from './naming.ts'
+import { copedAbove, existenceChecks, redelivered } from './no-fault.ts'
 import { endsSoon } from './signs.ts'
 import { type Expectations, NOTHING_KNOWN } from './slowness.ts'
 import { factsOf, type HopFacts } from './trace-facts.ts'
@@ -29,6 +30,8 @@ export interface Judged {
   readonly place: Place
   /** The address called is one that a service with spans was seen to answer. */
   readonly inMesh: boolean
+  /** A hop above it went well. */
+  readonly coped: boolean
 }
 
 /** Causes of one trace; the first one is what people read. */
@@ -95,9 +98,11 @@ function* judgeAll(trace: AssembledTrace, { spanOf, servedBy }: DiagnoseOptions)
   const index = new Map(hops.map(({ spanId }, i) => [spanId, i]))
   const facts = yield* mapped(hops, ({ spanId }) => factsOf(spanOf(spanId)))
   const above = hops.map(({ gap, parentSpanId }) => (gap ? -1 : (index.get(parentSpanId) ?? -1)))
+  const checks = existenceChecks(hops, facts)
   const calls = yield* mapped(hops, (hop, i) => {
     const { isTry } = facts[i]!
-    return { ...callOf(hop, facts[i]!, above[i]!, i), isTry, ...(isTry && { peer: hops[above[i]!]?.peer ?? '' }) }
+    const call = callOf(hop, facts[i]!, above[i]!, i, checks.has(hop.spanId))
+    return { ...call, isTry, ...(isTry && { peer: hops[above[i]!]?.peer ?? '' }) }
   })
   const addresses = new Addresses<string>('')
   for (let i = 0; i < hops.length; i++) {
@@ -114,6 +119,9 @@ function* judgeAll(trace: AssembledTrace, { spanOf, servedBy }: DiagnoseOptions)
   yield
   const shares = attribute(calls, (call, below) => isOther(call, below) && answers(call, below))
   yield
+  const again = redelivered(hops, calls)
+  for (let i = 0; i < shares.length; i++) if (again[i] === true) shares[i]!.hidden = true
+  const coped = copedAbove(calls)
   const callees = new Map<string, string>()
   for (let i = 0; i < hops.length; i++) {
     const { parentSpanId, service, gap } = hops[i]!
@@ -131,16 +139,16 @@ function* judgeAll(trace: AssembledTrace, { spanOf, servedBy }: DiagnoseOptions)
     const callee = callees.get(spanId) ?? (servedBy(peer) || peer || 'something untraced')
     const place = calls[at]!.isCall ? { service: callee, from: service, route: '' } : { service, from: '', route }
     const inMesh = servedBy(hop.peer) !== undefined
-    return { hop, facts: facts[i]!, call: calls[i]!, share: shares[i]!, place, inMesh }
+    return { hop, facts: facts[i]!, call: calls[i]!, share: shares[i]!, place, inMesh, coped: coped[i]! }
   })
 }
 
 /** A parent that stands behind its child, as only a ring has it, is no parent here. */
-function callOf(hop: Hop, { rpc, exception }: HopFacts, parent: number, i: number): Call {
+function callOf(hop: Hop, { rpc, exception }: HopFacts, parent: number, i: number, isCheck: boolean): Call {
   const isCall = hop.kind === 'client' || hop.kind === 'producer'
   // Other tracers set no status now and then.
   const bad = hop.http >= 500 || (isCall && hop.http >= 400) || (rpc !== '' && isCall) || (exception !== '' && !isCall)
-  const failed = hop.failed || (hop.direction === '' && bad && !hop.gap)
+  const failed = !isCheck && (hop.failed || (hop.direction === '' && bad && !hop.gap))
   const name = failed ? nameFailure({ error: hop.error, http: hop.http, rpc, unseen: false }) : undefined
   return {
     ours: hop.direction !== '',
@@ -229,9 +237,9 @@ function more({ hop, facts, share, call }: Judged, { findings }: AssembledTrace)
   return said
 }
 
-/** The client left before the answer, and nothing else failed. */
+/** The client left before the answer, and nothing else failed. A caller that went well without it cancelled it. */
 function clientGone(judged: readonly Judged[]): TraceCause | undefined {
-  const gone = judged.find(({ hop }) => hop.error === ABANDONED)
+  const gone = judged.find(({ hop, coped }) => hop.error === ABANDONED && !coped)
   if (gone === undefined) return undefined
   const text = `the client of ${gone.hop.service} left after ${microseconds(gone.hop.durationUs)}; nothing had failed`
   return { ...causeAt('client_gone', gone.place, [text], 1), spanId: gone.hop.spanId }

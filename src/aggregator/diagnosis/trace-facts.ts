@@ -3,6 +3,8 @@ import { attributeNumber, attributeText, isTry } from '../assembly/span-facts.ts
 import type { ReceivedSpan } from '../span.ts'
 
 export interface HopFacts {
+  /** Of the HTTP request; '' where it is none. */
+  readonly method: string
   /** Name of the gRPC status; '' for none. */
   readonly rpc: string
   /** Type and message of the exception event; '' for none. */
@@ -24,7 +26,8 @@ export interface HopFacts {
 }
 
 export const NO_FACTS: HopFacts = {
-  ...{ rpc: '', exception: '', errno: '', reused: undefined, retransmits: 0, bytesSent: -1, attempt: 0, isTry: false },
+  ...{ method: '', rpc: '', exception: '', errno: '', reused: undefined, retransmits: 0, bytesSent: -1 },
+  ...{ attempt: 0, isTry: false },
   ...{ notAfterMs: 0, notBeforeMs: 0, shownMs: 0 },
 }
 
@@ -38,6 +41,7 @@ export function factsOf(span: ReceivedSpan | undefined): HopFacts {
   if (span === undefined) return NO_FACTS
   const reused = span.attributes.get('hopscope.connection.reused')
   return {
+    method: attributeText(span, 'http.request.method', 'http.method'),
     rpc: rpcOf(span),
     exception: exceptionOf(span),
     errno: attributeText(span, 'hopscope.error.errno'),
