@@ -1,4 +1,6 @@
 /** Jaeger's older JSON API, which Grafana's search and many scripts read: spans in the model of its UI. */
+
+import { inPortions, mapped, type Steps } from '../portions.ts'
 import type { Attributes, AttributeValue, ReceivedSpan } from '../span.ts'
 import { durationUs, serviceOf } from '../span.ts'
 import type { ApiResponse } from '../store/protocol.ts'
@@ -66,7 +68,7 @@ async function traces(parameters: Parameters, context: QueryContext): Promise<ob
     },
     context,
   )
-  return found.map(traceOf)
+  return inTurn(found)
 }
 
 function lookbackUs(parameters: Parameters): number | undefined {
@@ -96,7 +98,7 @@ async function byIds(ids: readonly string[], context: QueryContext): Promise<obj
   const found: object[] = []
   for (const id of ids.slice(0, 100)) {
     const spans = await context.spans.trace(traceIdOf(id))
-    if (spans.length > 0) found.push(traceOf(spans.map(({ span }) => span)))
+    if (spans.length > 0) found.push(await inPortions(traceOf(spans.map(({ span }) => span))))
   }
   if (found.length === 0) throw new BadQuery('trace not found', 404)
   return found
@@ -108,19 +110,32 @@ async function dependencies(parameters: Parameters, context: QueryContext): Prom
   return dependencyList(Math.max(0, end - lookback), end, context)
 }
 
+async function inTurn(traces: readonly (readonly ReceivedSpan[])[]): Promise<object[]> {
+  const found: object[] = []
+  for (const spans of traces) found.push(await inPortions(traceOf(spans)))
+  return found
+}
+
 interface Process {
   readonly serviceName: string
   readonly tags: readonly object[]
 }
 
-function traceOf(spans: readonly ReceivedSpan[]): object {
+function* traceOf(spans: readonly ReceivedSpan[]): Steps<object> {
   const processes: Record<string, Process> = {}
   const keys = new Map<string, string>()
+  // Most spans share the resource of the one before.
+  const known = new Map<Attributes, string>()
   const processOf = (span: ReceivedSpan): string => {
+    const id = known.get(span.resource) ?? newProcess(span)
+    known.set(span.resource, id)
+    return id
+  }
+  const newProcess = (span: ReceivedSpan): string => {
     const process = { serviceName: serviceOf(span), tags: tags(span.resource) }
     const key = JSON.stringify(process)
-    const known = keys.get(key)
-    if (known !== undefined) return known
+    const same = keys.get(key)
+    if (same !== undefined) return same
     const id = `p${keys.size + 1}`
     keys.set(key, id)
     processes[id] = process
@@ -128,7 +143,7 @@ function traceOf(spans: readonly ReceivedSpan[]): object {
   }
   return {
     traceID: spans[0]!.traceId,
-    spans: spans.map((span) => spanOf(span, processOf(span))),
+    spans: yield* mapped(spans, (span) => spanOf(span, processOf(span))),
     processes,
     warnings: null,
   }

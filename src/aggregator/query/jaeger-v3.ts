@@ -1,4 +1,5 @@
 /** Jaeger's query API v3 (proto api_v3/query_service.proto): what its UI from 2.15 on and Grafana read. */
+import { inPortions } from '../portions.ts'
 import type { ApiResponse } from '../store/protocol.ts'
 import { map } from './aggregates.ts'
 import { BadQuery, json, Parameters as OwnParameters, type Parameters, type QueryContext } from './context.ts'
@@ -33,7 +34,7 @@ async function operationsOf(parameters: Parameters, context: QueryContext): Prom
 async function one(id: string, context: QueryContext): Promise<ApiResponse> {
   const spans = await context.spans.trace(traceIdOf(id))
   if (spans.length === 0) throw new BadQuery('No traces found', 404)
-  return json({ result: tracesData(spans.map(({ span }) => span)) })
+  return json({ result: await inPortions(tracesData(spans.map(({ span }) => span))) })
 }
 
 async function traces(parameters: Parameters, context: QueryContext): Promise<ApiResponse> {
@@ -52,7 +53,7 @@ async function traces(parameters: Parameters, context: QueryContext): Promise<Ap
     context,
   )
   if (found.length === 0) throw new BadQuery('No traces found', 404)
-  return json({ result: tracesData(found.flat()) })
+  return json({ result: await inPortions(tracesData(found.flat())) })
 }
 
 /** RFC 3339 with up to nine decimals, as nanoseconds. */

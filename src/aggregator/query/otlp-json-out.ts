@@ -1,19 +1,29 @@
 /** Spans as OTLP/JSON TracesData, which Jaeger's v3 API answers with. */
+import { mapped, type Steps } from '../portions.ts'
 import type { Attributes, AttributeValue, ReceivedSpan } from '../span.ts'
 import { SPAN_KINDS, STATUS_CODES } from '../span.ts'
 
-export function tracesData(spans: readonly ReceivedSpan[]): object {
+export function* tracesData(spans: readonly ReceivedSpan[]): Steps<object> {
   const groups = new Map<string, ReceivedSpan[]>()
+  let last: ReceivedSpan | undefined
+  let group: ReceivedSpan[] = []
   for (const span of spans) {
-    const key = JSON.stringify([attributesOf(span.resource), span.scope ?? null])
-    const known = groups.get(key)
-    if (known === undefined) groups.set(key, [span])
-    else known.push(span)
+    // Spans of one resource and scope often share them, and stand together.
+    if (last === undefined || last.resource !== span.resource || last.scope !== span.scope) {
+      yield
+      const key = JSON.stringify([attributesOf(span.resource), span.scope ?? null])
+      group = groups.get(key) ?? []
+      groups.set(key, group)
+    }
+    last = span
+    group.push(span)
   }
-  const resourceSpans = [...groups.values()].map((group) => ({
-    resource: { attributes: attributesOf(group[0]!.resource) },
-    scopeSpans: [{ scope: group[0]!.scope ?? {}, spans: group.map(spanOf) }],
-  }))
+  const resourceSpans: object[] = []
+  for (const list of groups.values()) {
+    const { resource, scope = {} } = list[0]!
+    const scopeSpans = [{ scope, spans: yield* mapped(list, spanOf) }]
+    resourceSpans.push({ resource: { attributes: attributesOf(resource) }, scopeSpans })
+  }
   return { resourceSpans }
 }
 
