@@ -115,7 +115,7 @@ export const injector = group({
 
 const header = z.strictObject({ name: z.string().min(1).max(256), value: z.string().max(4096) })
 const target = { port: z.int().min(1).max(65535), timeoutMs: z.int().min(100).max(600_000) }
-const probe = z.discriminatedUnion('type', [
+export const appProbe = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('http'),
     ...target,
@@ -129,10 +129,10 @@ const probe = z.discriminatedUnion('type', [
 ])
 
 /** A probe of the app as it was before injection. */
-export type AppProbeSetting = z.infer<typeof probe>
+export type AppProbeSetting = z.infer<typeof appProbe>
 
-const probes: ValueKind<z.ZodRecord<z.ZodString, typeof probe>> = {
-  zod: z.record(z.string().regex(/^[a-z0-9-]{1,63}\/(startup|readiness|liveness)$/), probe),
+const probes: ValueKind<z.ZodRecord<z.ZodString, typeof appProbe>> = {
+  zod: z.record(z.string().regex(/^[a-z0-9-]{1,63}\/(startup|readiness|liveness)$/), appProbe),
   expects: 'probes by container/kind (as text: JSON)',
   placeholder: 'json',
   fromText: (value) => {

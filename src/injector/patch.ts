@@ -23,38 +23,31 @@ export function injectionPatch(
   const proxy = proxyContainer(pod, injection, probes, options)
   return [
     // Before anything moves the containers' places.
-    ...probeOperations('containers', pod.spec.containers, probes),
-    ...probeOperations('initContainers', pod.spec.initContainers ?? [], probes),
+    ...probes.map(({ path, probe }) => ({ op: 'replace' as const, path, value: probe })),
     ...(injection.native ? nativeOperations(pod, init, proxy) : classicOperations(pod, init, proxy)),
     ...marks(pod, injection.native),
   ]
+}
+
+/** With its place in the pod: names of containers may repeat until the API server has looked at them. */
+interface PlacedProbe extends RewrittenProbe {
+  readonly path: string
 }
 
 function rewrittenProbes(
   { spec }: Pod,
   { settings }: Extract<Decision, { inject: true }>,
   { kubeletPort }: InjectionOptions,
-): RewrittenProbe[] {
+): PlacedProbe[] {
   const ports = inboundPorts(settings)
   const intercepted = (port: number): boolean => ports.includes(port)
-  return [...spec.containers, ...(spec.initContainers ?? [])].flatMap((one) =>
-    rewriteProbes(one, intercepted, kubeletPort),
-  )
-}
-
-function probeOperations(
-  list: 'containers' | 'initContainers',
-  containers: readonly Container[],
-  probes: readonly RewrittenProbe[],
-): PatchOperation[] {
-  return containers.flatMap(({ name }, index) =>
-    probes
-      .filter(({ container }) => container === name)
-      .map(({ kind, probe }) => ({
-        op: 'replace',
-        path: `/spec/${list}/${index}/${probeField(kind)}`,
-        value: probe,
+  return (['containers', 'initContainers'] as const).flatMap((list) =>
+    (spec[list] ?? []).flatMap((one, index) =>
+      rewriteProbes(one, intercepted, kubeletPort).map((rewritten) => ({
+        ...rewritten,
+        path: `/spec/${list}/${index}/${probeField(rewritten.kind)}`,
       })),
+    ),
   )
 }
 

@@ -33,9 +33,9 @@ export interface Container {
   readonly ports?: readonly ContainerPort[]
   readonly env?: readonly unknown[]
   readonly securityContext?: SecurityContext
-  readonly livenessProbe?: Probe
-  readonly readinessProbe?: Probe
-  readonly startupProbe?: Probe
+  readonly livenessProbe?: Probe | null
+  readonly readinessProbe?: Probe | null
+  readonly startupProbe?: Probe | null
   readonly [other: string]: unknown
 }
 
@@ -63,9 +63,9 @@ export interface Metadata {
   readonly name?: string
   readonly generateName?: string
   readonly namespace?: string
-  readonly labels?: Readonly<Record<string, string>>
-  readonly annotations?: Readonly<Record<string, string>>
-  readonly ownerReferences?: readonly OwnerReference[]
+  readonly labels?: Readonly<Record<string, string>> | null
+  readonly annotations?: Readonly<Record<string, string>> | null
+  readonly ownerReferences?: readonly OwnerReference[] | null
   readonly [other: string]: unknown
 }
 
@@ -77,20 +77,38 @@ export interface Pod {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const isContainers = (value: unknown): boolean =>
-  Array.isArray(value) && value.every((one) => isRecord(one) && typeof one.name === 'string')
+type Check = (value: unknown) => boolean
 
-const isTexts = (value: unknown): boolean =>
-  value === undefined ||
-  value === null ||
-  (isRecord(value) && Object.values(value).every((one) => typeof one === 'string'))
+/** JSON's null is as good as nothing. */
+const maybe =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || value === null || check(value)
 
-/** The pod, or undefined where `value` is none. The API server has checked the rest of the shape by its own schema. */
+const listOf =
+  (check: (item: Record<string, unknown>) => boolean): Check =>
+  (value) =>
+    Array.isArray(value) && value.every((one) => isRecord(one) && check(one))
+
+const isHttpGet = maybe(
+  (value) => isRecord(value) && maybe(listOf(({ name }) => typeof name === 'string'))(value.httpHeaders),
+)
+const isProbe = maybe((value) => isRecord(value) && isHttpGet(value.httpGet))
+const isContainers = listOf(
+  ({ name, ports, startupProbe, readinessProbe, livenessProbe }) =>
+    typeof name === 'string' &&
+    maybe(listOf(() => true))(ports) &&
+    [startupProbe, readinessProbe, livenessProbe].every(isProbe),
+)
+const isOwners = maybe(listOf(({ name, kind }) => typeof name === 'string' && typeof kind === 'string'))
+const isTexts = maybe((value) => isRecord(value) && Object.values(value).every((one) => typeof one === 'string'))
+
+/** The pod, or undefined where `value` is none. What is not read is not looked at: the API server checks it by its own schema. */
 export function readPod(value: unknown): Pod | undefined {
   if (!isRecord(value) || !isRecord(value.spec)) return undefined
-  const { spec } = value
-  const metadata = value.metadata ?? {}
+  const { spec, metadata } = value
   if (!isRecord(metadata) || !isTexts(metadata.labels) || !isTexts(metadata.annotations)) return undefined
+  if (!isOwners(metadata.ownerReferences)) return undefined
   if (!isContainers(spec.containers)) return undefined
   if (spec.initContainers != null && !isContainers(spec.initContainers)) return undefined
   return { metadata: metadata as Metadata, spec: spec as unknown as PodSpec }

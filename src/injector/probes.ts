@@ -3,8 +3,11 @@
  * sidecar's own port instead, which makes the same probe at the app. Probes at other ports go past the proxy anyhow and
  * stay as they are, and so do exec probes.
  */
-import type { AppProbeSetting } from '../config/schema-kubernetes.ts'
+import { type AppProbeSetting, appProbe } from '../config/schema-kubernetes.ts'
 import type { Container, Probe } from './pod.ts'
+
+/** Most that the sidecar takes. */
+const MAX_TIMEOUT_MS = 600_000
 
 export const PROBE_KINDS = ['startup', 'readiness', 'liveness'] as const
 export type ProbeKind = (typeof PROBE_KINDS)[number]
@@ -32,8 +35,10 @@ export function rewriteProbes(
 ): RewrittenProbe[] {
   return PROBE_KINDS.flatMap((kind) => {
     const probe = container[probeField(kind)]
-    const original = probe === undefined ? undefined : originalOf(probe, container)
-    if (probe === undefined || original === undefined || !intercepted(original.port)) return []
+    const original = probe == null ? undefined : originalOf(probe, container)
+    if (probe == null || original === undefined || !intercepted(original.port)) return []
+    // One that the sidecar would refuse, and not start with, stays as it is.
+    if (!appProbe.safeParse(original).success) return []
     const { httpGet: _httpGet, tcpSocket: _tcpSocket, grpc: _grpc, ...rest } = probe
     const httpGet = { path: probePath(container.name, kind), port: kubeletPort, scheme: 'HTTP' }
     return [{ container: container.name, kind, original, probe: { ...rest, httpGet } }]
@@ -42,7 +47,7 @@ export function rewriteProbes(
 
 function originalOf(probe: Probe, container: Container): AppProbeSetting | undefined {
   // A little less than the kubelet waits, so that it is told why.
-  const timeoutMs = Math.max(100, (probe.timeoutSeconds ?? 1) * 1000 - 50)
+  const timeoutMs = Math.min(MAX_TIMEOUT_MS, Math.max(100, (probe.timeoutSeconds ?? 1) * 1000 - 50))
   const { httpGet, tcpSocket, grpc } = probe
   if (httpGet != null) {
     const port = portNumber(httpGet.port, container)

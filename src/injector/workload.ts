@@ -3,7 +3,8 @@ import type { OwnerReference, Pod } from './pod.ts'
 
 /** `service.name`: what an annotation or a customary label says, else the workload's name. */
 export function serviceName(pod: Pod): string | undefined {
-  const { labels = {}, annotations = {} } = pod.metadata
+  const labels = pod.metadata.labels ?? {}
+  const annotations = pod.metadata.annotations ?? {}
   return (
     annotations['resource.opentelemetry.io/service.name'] ??
     labels['app.kubernetes.io/name'] ??
@@ -27,7 +28,7 @@ export function workload({ metadata }: Pod): { readonly kind: string; readonly n
   return { kind: owner.kind, name: owner.name }
 }
 
-export function controller(owners: readonly OwnerReference[] | undefined): OwnerReference | undefined {
+export function controller(owners: readonly OwnerReference[] | undefined | null): OwnerReference | undefined {
   return owners?.find((one) => one.controller === true) ?? owners?.[0]
 }
 
@@ -44,7 +45,7 @@ const escaped = (value: string): string => value.replace(/[,=%$\s]/g, (one) => e
 
 /** OTEL_RESOURCE_ATTRIBUTES; `$(NAME)` is filled in by the kubelet from variables that stand before it. */
 export function resourceAttributes(pod: Pod): string {
-  const { labels = {} } = pod.metadata
+  const labels = pod.metadata.labels ?? {}
   const owner = workload(pod)
   const ownerKey = owner === undefined ? undefined : ATTRIBUTE_OF[owner.kind]
   const pairs: (readonly [string, string | undefined])[] = [
