@@ -22,14 +22,21 @@ export class NamesFile {
     if (this.#end < bytes.length) ftruncateSync(this.#fd, this.#end)
   }
 
+  /** Throws where the disk is full: nothing of it is there then. */
   append(texts: readonly string[]): void {
     if (texts.length === 0) return
     const payload = Buffer.from(JSON.stringify(texts))
     const frame = Buffer.alloc(FRAME_HEADER_BYTES + payload.length)
     payload.copy(frame, FRAME_HEADER_BYTES)
     sealFrame(frame, 0, payload.length, 0)
-    writeSync(this.#fd, frame)
-    fdatasyncSync(this.#fd)
+    try {
+      for (let done = 0; done < frame.length; ) done += writeSync(this.#fd, frame, done)
+      fdatasyncSync(this.#fd)
+    } catch (error) {
+      // Behind half a frame nothing is read again.
+      ftruncateSync(this.#fd, this.#end)
+      throw error
+    }
     this.#end += frame.length
     for (const text of texts) this.texts.push(text)
   }

@@ -40,7 +40,12 @@ export class SpanFile {
   /** Open it, or make it where it is not there yet. */
   static async open(engine: Engine, folder: string, createdMs: number): Promise<SpanFile> {
     const file = new SpanFile(engine, folder, createdMs)
-    await engine.connection.run(`ATTACH '${file.#path.replaceAll("'", "''")}' AS ${file.db}`)
+    try {
+      await engine.connection.run(`ATTACH '${file.#path.replaceAll("'", "''")}' AS ${file.db}`)
+    } catch (error) {
+      file.blocks.close()
+      throw error
+    }
     try {
       await file.#prepare()
       return file

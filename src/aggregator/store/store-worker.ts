@@ -99,7 +99,7 @@ async function openClickHouse(): Promise<ClickHouseWriter | undefined> {
 }
 
 async function take(segment: SharedSegment): Promise<void> {
-  store.names.append(names.from(store.names.texts.length + 2))
+  await untilDone(() => store.names.append(names.from(store.names.texts.length + 2)))
   const view = viewOf(segment)
   const now = nowMs()
   edges = []
@@ -131,18 +131,23 @@ async function release(all = false): Promise<void> {
   }
 }
 
+function writeUntilDone(view: SegmentView, segment: SegmentExtent, hops: readonly Edge[]): Promise<void> {
+  return untilDone(async () => {
+    // First: what is in our own files counts as stored after a restart.
+    await clickhouse?.write(view, segment)
+    await store.store(view, segment, hops, nowMs())
+  })
+}
+
 /** A full disk empties again, or files expire; until then nothing of the segment is lost, and intake refuses more. */
-async function writeUntilDone(view: SegmentView, segment: SegmentExtent, hops: readonly Edge[]): Promise<void> {
+async function untilDone(write: () => Promise<void> | void): Promise<void> {
   for (let waitMs = 250; ; waitMs = Math.min(10_000, waitMs * 2)) {
     try {
-      // First: what is in our own files counts as stored after a restart.
-      await clickhouse?.write(view, segment)
-      await store.store(view, segment, hops, nowMs())
-      return
+      return await write()
     } catch (error) {
       fault(error)
       await new Promise((resolve) => setTimeout(resolve, waitMs))
-      await store.expire(nowMs())
+      await store.expire(nowMs()).catch(fault)
     }
   }
 }
