@@ -137,6 +137,8 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
       options.onIncident?.(incident, change)
     },
     onFault: (message) => log.error({ message }, 'a segment is not stored yet'),
+    onDamaged: (path, message) =>
+      log.error({ path, message }, 'spans cannot be read any more: the file is damaged, the others are served'),
     onEnd: options.onFatal,
   })
   begun.store = store

@@ -12,6 +12,9 @@ import { requestOf } from './otlp-messages.ts'
 import { rawSpan } from './raw-spans.ts'
 
 const MIB = 1024 * 1024
+const onDamaged = (_path: string, error: Error): never => {
+  throw error
+}
 const HOUR = 3_600_000
 
 /** A sealed segment of `spans` spans, all of one trace. */
@@ -34,7 +37,7 @@ const files = (folder: string): string[] =>
 
 test('files turn with time, and go whole when they are older than the retention', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hopscope-test-'))
-  const options = { folder, maxAgeMs: 24 * HOUR, maxBytes: 1024 * MIB, memoryBytes: 96 * MIB }
+  const options = { folder, maxAgeMs: 24 * HOUR, maxBytes: 1024 * MIB, memoryBytes: 96 * MIB, onDamaged }
   let store = await SpanStore.open(options)
   for (let hour = 0; hour < 4; hour++) {
     const segment = await segmentOf(`a${hour}`, 5, hour)
@@ -55,7 +58,13 @@ test('files turn with time, and go whole when they are older than the retention'
 
 test('over the size the oldest go', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hopscope-test-'))
-  const store = await SpanStore.open({ folder, maxAgeMs: 24 * HOUR, maxBytes: 2 * MIB, memoryBytes: 96 * MIB })
+  const store = await SpanStore.open({
+    folder,
+    maxAgeMs: 24 * HOUR,
+    maxBytes: 2 * MIB,
+    memoryBytes: 96 * MIB,
+    onDamaged,
+  })
   for (let hour = 0; hour < 3; hour++) {
     const segment = await segmentOf(`b${hour}`, 6000, hour)
     await store.store(segment.view, segment, [], 1e12 + hour * HOUR)
@@ -72,7 +81,13 @@ test('over the size the oldest go', async () => {
 
 test('a segment that could not be stored leaves nothing behind, and is stored at the next try', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hopscope-test-'))
-  const store = await SpanStore.open({ folder, maxAgeMs: 24 * HOUR, maxBytes: 1024 * MIB, memoryBytes: 96 * MIB })
+  const store = await SpanStore.open({
+    folder,
+    maxAgeMs: 24 * HOUR,
+    maxBytes: 1024 * MIB,
+    memoryBytes: 96 * MIB,
+    onDamaged,
+  })
   const first = await segmentOf('c1', 5, 0)
   await store.store(first.view, first, [], 1e12)
   const blocks = store.files[0]!.blocks.size

@@ -13,6 +13,9 @@ const MAX_UNPACKED = 8 * 1024 * 1024
  */
 const PACKING = { params: { [constants.BROTLI_PARAM_QUALITY]: 0, [constants.BROTLI_PARAM_LGWIN]: 20 } }
 
+/** The disk does not have any more what was written. */
+export class DamagedBlock extends Error {}
+
 export interface BlockPlace {
   readonly at: number
   readonly packed: number
@@ -55,8 +58,12 @@ export class BlockFile {
   read({ at, packed }: BlockPlace): Buffer {
     const bytes = Buffer.allocUnsafe(packed)
     const read = readSync(this.#fd, bytes, 0, packed, at)
-    if (read !== packed) throw new Error(`block at ${at}: ${read} bytes where ${packed} should be`)
-    return brotliDecompressSync(bytes, { maxOutputLength: MAX_UNPACKED })
+    if (read !== packed) throw new DamagedBlock(`block at ${at}: ${read} bytes where ${packed} should be`)
+    try {
+      return brotliDecompressSync(bytes, { maxOutputLength: MAX_UNPACKED })
+    } catch (error) {
+      throw new DamagedBlock(`block at ${at}: ${error instanceof Error ? error.message : String(error)}`)
+    }
   }
 
   close(): void {

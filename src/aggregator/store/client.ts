@@ -24,6 +24,8 @@ export interface StoreClientOptions {
   readonly onIncident: (incident: Incident, change: IncidentChange) => void
   /** A segment could not be stored; it is tried again. */
   readonly onFault: (message: string) => void
+  /** A file, or a part of it, cannot be read any more. */
+  readonly onDamaged: (path: string, message: string) => void
   /** The thread ended by itself: nothing can be stored or asked any more. */
   readonly onEnd: (error: Error) => void
 }
@@ -158,6 +160,9 @@ export class StoreClient {
         break
       case 'fault':
         this.#options.onFault(message.message)
+        break
+      case 'damaged':
+        this.#options.onDamaged(message.path, message.message)
         break
       case 'closed':
         this.#closed?.()

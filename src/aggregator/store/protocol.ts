@@ -86,6 +86,7 @@ export type FromStore =
   | { readonly kind: 'traces'; readonly traces: readonly LiveTrace[] }
   | { readonly kind: 'incident'; readonly incident: Incident; readonly change: IncidentChange }
   | { readonly kind: 'fault'; readonly message: string }
+  | { readonly kind: 'damaged'; readonly path: string; readonly message: string }
   | { readonly kind: 'closed' }
 
 export type IncidentChange = 'opened' | 'changed' | 'closed'

@@ -1,7 +1,7 @@
 /** One file of spans: a database file with a row a span, and beside it the raw requests in packed blocks. */
 import { statSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { BlockFile, type BlockPlace } from './blocks.ts'
 import type { Engine } from './engine.ts'
 import { CREATE, UPGRADE } from './tables.ts'
@@ -14,12 +14,18 @@ export const createdOf = (fileName: string): number | undefined => {
   return match === null ? undefined : Number(match[1])
 }
 
+/** The database, its own log, and the blocks. */
+function pathsOf(folder: string, createdMs: number): [string, string, string] {
+  const base = join(folder, String(createdMs).padStart(13, '0'))
+  return [`${base}.duckdb`, `${base}.duckdb.wal`, `${base}.blocks`]
+}
+
 export class SpanFile {
   readonly createdMs: number
   /** Name within the engine. */
   readonly db: string
   readonly blocks: BlockFile
-  readonly #path: string
+  readonly path: string
   readonly #engine: Engine
   /** Starts of its spans, nanoseconds. */
   leastNs = 0n
@@ -33,15 +39,16 @@ export class SpanFile {
     this.#engine = engine
     this.createdMs = createdMs
     this.db = `f${createdMs}`
-    this.#path = join(folder, `${String(createdMs).padStart(13, '0')}.duckdb`)
-    this.blocks = new BlockFile(`${this.#path.slice(0, -'.duckdb'.length)}.blocks`)
+    const [path, , blocks] = pathsOf(folder, createdMs)
+    this.path = path
+    this.blocks = new BlockFile(blocks)
   }
 
   /** Open it, or make it where it is not there yet. */
   static async open(engine: Engine, folder: string, createdMs: number): Promise<SpanFile> {
     const file = new SpanFile(engine, folder, createdMs)
     try {
-      await engine.connection.run(`ATTACH '${file.#path.replaceAll("'", "''")}' AS ${file.db}`)
+      await engine.connection.run(`ATTACH '${file.path.replaceAll("'", "''")}' AS ${file.db}`)
     } catch (error) {
       file.blocks.close()
       throw error
@@ -76,7 +83,7 @@ export class SpanFile {
 
   /** Bytes on disk. */
   get bytes(): number {
-    return this.blocks.size + sizeOf(this.#path) + sizeOf(`${this.#path}.wal`)
+    return this.blocks.size + sizeOf(this.path) + sizeOf(`${this.path}.wal`)
   }
 
   overlaps(fromNs: bigint, toNs: bigint): boolean {
@@ -96,11 +103,19 @@ export class SpanFile {
     this.blocks.close()
   }
 
+  /** Put the files of a damaged one where nobody reads them. */
+  static async putAside(folder: string, createdMs: number): Promise<void> {
+    for (const path of pathsOf(folder, createdMs)) {
+      await rename(path, `${path}.damaged`).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error
+      })
+    }
+  }
+
   /** Close it and take it from the disk. */
   async remove(): Promise<void> {
     await this.close()
-    const base = this.#path.slice(0, -'.duckdb'.length)
-    for (const path of [this.#path, `${this.#path}.wal`, `${base}.blocks`]) await rm(path, { force: true })
+    for (const path of pathsOf(dirname(this.path), this.createdMs)) await rm(path, { force: true })
   }
 }
 

@@ -4,6 +4,7 @@ import type { SegmentExtent, SegmentView } from '../intake/segment.ts'
 import { type AttributeValue, MAX_TRACE_SPANS, type ReceivedSpan } from '../span.ts'
 import { MAX_INDEXED_BYTES } from './attribute-tokens.ts'
 import { BlockReader, decodeRow } from './block-reader.ts'
+import { DamagedBlock } from './blocks.ts'
 import { mayHold, tokenOf } from './bloom.ts'
 import type { SpanFile } from './span-file.ts'
 import { filterOf, matching, type SpanFilter, type SpanQuery, sqlOf } from './span-filter.ts'
@@ -26,6 +27,7 @@ export class SpanReader {
   readonly #store: SpanStore
   readonly #names: Names
   readonly #blocks: BlockReader
+  readonly #damaged = new Set<string>()
   /** Blocks are read into one buffer: one reading at a time. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -198,11 +200,24 @@ export class SpanReader {
 
   #inBlock(file: SpanFile, block: number, look: (view: SegmentView, extent: SegmentExtent) => void): Promise<void> {
     const done = this.#turn.then(async () => {
-      const { view, extent } = await this.#blocks.read(file, block)
-      look(view, extent)
+      try {
+        const { view, extent } = await this.#blocks.read(file, block)
+        look(view, extent)
+      } catch (error) {
+        if (!(error instanceof DamagedBlock)) throw error
+        this.#passOver(file, block, error)
+      }
     })
     this.#turn = done.catch(() => {})
     return done
+  }
+
+  /** All others can be read: a block that the disk lost is told once, and has no spans. */
+  #passOver(file: SpanFile, block: number, error: Error): void {
+    const key = `${file.db} ${block}`
+    if (this.#damaged.has(key)) return
+    this.#damaged.add(key)
+    this.#store.onDamaged(file.path, error)
   }
 }
 

@@ -14,7 +14,12 @@ export interface SpanStoreOptions {
   readonly maxAgeMs: number
   readonly maxBytes: number
   readonly memoryBytes: number
+  /** A file, or a part of it, cannot be read any more: its spans are lost, all others are there. */
+  readonly onDamaged: (path: string, error: Error) => void
 }
+
+/** What the engine says of a file that is not what was written. Of a lock, a permission or a full disk it says something else. */
+const DAMAGED = /not a valid DuckDB|corrupt|checksum|replaying WAL|not read enough bytes|deserializ|INTERNAL Error/i
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
@@ -47,8 +52,20 @@ export class SpanStore {
     const engine = await openEngine({ memoryBytes: options.memoryBytes, tempFolder })
     const files: SpanFile[] = []
     const created = readdirSync(spans).flatMap((name) => createdOf(name) ?? [])
-    for (const createdMs of created.sort((a, b) => a - b)) files.push(await SpanFile.open(engine, spans, createdMs))
+    for (const createdMs of created.sort((a, b) => a - b)) {
+      try {
+        files.push(await SpanFile.open(engine, spans, createdMs))
+      } catch (error) {
+        if (!(error instanceof Error && DAMAGED.test(error.message))) throw error
+        await SpanFile.putAside(spans, createdMs)
+        options.onDamaged(join(spans, String(createdMs)), error)
+      }
+    }
     return new SpanStore(options, engine, new NamesFile(join(options.folder, 'names.log')), files)
+  }
+
+  onDamaged(path: string, error: Error): void {
+    this.#options.onDamaged(path, error)
   }
 
   /** Segments below this number are stored. */

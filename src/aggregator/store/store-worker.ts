@@ -42,7 +42,10 @@ function fault(error: unknown): void {
   say({ kind: 'fault', message: error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error) })
 }
 
-const store = await SpanStore.open(settings)
+const store = await SpanStore.open({
+  ...settings,
+  onDamaged: (path, { message }) => say({ kind: 'damaged', path, message }),
+})
 names.restore(store.names.texts)
 const metrics = new SpanMetrics(names)
 const graph = new ServiceGraph(names)
