@@ -1,9 +1,10 @@
 /** What is generated of the Helm chart: values.schema.json and README.md, from values.yaml and the settings table. */
 import { isMap, isScalar, type Pair, parseDocument, type YAMLMap } from 'yaml'
 import * as z from 'zod'
-import type { Command } from '../config/commands.ts'
+import { isForSidecars } from '../config/for-sidecars.ts'
 import { settingsFor } from '../config/schema.ts'
 import { imageReference, quantity } from '../config/schema-kubernetes.ts'
+import type { Setting } from '../config/setting.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -33,19 +34,19 @@ const SPECIAL: Readonly<Record<string, Json>> = {
   'injector.excludedNamespaces': names,
   'injector.onBadAnnotation': enumOf('admit', 'deny'),
   'injector.nativeSidecars': enumOf('auto', 'always', 'never'),
-  'injector.config': configOf('injector'),
+  'injector.config': configOf(settingsFor('injector')),
   'certificate.days': atLeast(1),
   'sidecar.image': { anyOf: [{ const: '' }, zodSchema(imageReference.zod)] },
-  'sidecar.config': configOf('sidecar', 'iptables'),
+  'sidecar.config': configOf([...settingsFor('sidecar'), ...settingsFor('iptables')].filter(isForSidecars)),
   'sidecar.cpuRequest': quantities,
   'sidecar.cpuLimit': quantityOrNone,
   'sidecar.memoryRequest': quantities,
   'sidecar.memoryLimit': quantities,
   'aggregator.replicas': atLeast(1),
-  'aggregator.config': configOf('aggregator'),
+  'aggregator.config': configOf(settingsFor('aggregator')),
   'aggregator.persistence.size': sizes,
   'aggregator.persistence.whenDeleted': enumOf('Retain', 'Delete'),
-  'gateway.config': configOf('proxy'),
+  'gateway.config': configOf(settingsFor('proxy')),
   'gateway.replicas': atLeast(1),
   'gateway.service.type': enumOf('ClusterIP', 'NodePort', 'LoadBalancer'),
   'gateway.autoscaling.minReplicas': atLeast(1),
@@ -53,7 +54,7 @@ const SPECIAL: Readonly<Record<string, Json>> = {
   'gateway.autoscaling.cpuPercent': atLeast(0),
   'gateway.autoscaling.concurrency': atLeast(0),
   'gateway.autoscaling.latencyMs': atLeast(0),
-  'node.config': configOf('proxy'),
+  'node.config': configOf(settingsFor('proxy')),
   'node.hostPort': { type: 'integer', minimum: 0, maximum: 65535 },
   'monitoring.labels': textMap,
   'monitoring.dashboard.labels': textMap,
@@ -80,10 +81,10 @@ function zodSchema(type: z.ZodType): Json {
   return schema
 }
 
-/** The part of hopscope.yaml that commands read; nothing else is allowed in it. */
-function configOf(...commands: Command[]): Json {
+/** The part of hopscope.yaml with these settings; nothing else is allowed in it. */
+function configOf(settings: readonly Setting[]): Json {
   const root: Node = {}
-  for (const { path, type } of commands.flatMap((command) => settingsFor(command))) {
+  for (const { path, type } of settings) {
     const keys = path.split('.')
     const last = keys.pop()!
     let at = root

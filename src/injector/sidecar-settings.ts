@@ -1,10 +1,7 @@
 /** The settings that all sidecars get, out of a file like hopscope.yaml. */
 import { parseConfigFile } from '../config/file.ts'
+import { isForSidecars } from '../config/for-sidecars.ts'
 import type { Setting } from '../config/setting.ts'
-
-/** Settings that the injection itself decides, and others that nobody may set for a pod. */
-const OURS =
-  /^(listen|port|target|admin|metrics|upstream\.url|intercept\.(mode|proxyUid)|kubelet\..*|aggregator\..*|injector\..*)$/
 
 export interface SidecarSettings {
   /** Text by path, as the environment takes it. */
@@ -19,14 +16,12 @@ export function readSidecarSettings(source: string, file: string): SidecarSettin
   const wrong = faults.map(({ origin, path, expected }) => `${origin} ${path}: expected ${expected}`)
   for (const { setting, value, origin } of given) {
     const text = textOf(setting, value)
-    if (OURS.test(setting.path) || !applies(setting)) wrong.push(`${origin} ${setting.path}: not for sidecars`)
+    if (!isForSidecars(setting)) wrong.push(`${origin} ${setting.path}: not for sidecars`)
     else if (text === undefined) wrong.push(`${origin} ${setting.path}: expected ${setting.kind.expects}`)
     else settings.set(setting.path, text)
   }
   return { settings, faults: wrong }
 }
-
-const applies = ({ commands }: Setting): boolean => commands.includes('sidecar') || commands.includes('iptables')
 
 /** The value as an environment variable; undefined where it is bad. */
 function textOf({ kind }: Setting, value: unknown): string | undefined {

@@ -170,6 +170,8 @@ for (const [name, values, message] of [
   ['an unknown value', ['injektor.replicas=3'], /injektor/],
   ['an unknown setting', ['aggregator.config.aggregator.retention=3'], /retention/],
   ['a setting of another command', ['sidecar.config.aggregator.ui=off'], /aggregator/],
+  ['a setting that the injection decides', ['sidecar.config.metrics=off'], /metrics/],
+  ['a port that the injection decides', ['sidecar.config.kubelet.listen=off'], /kubelet/],
   ['a bad value of a setting', ['sidecar.config.sample=2'], /sample|maximum/],
   ['a bad policy', ['injector.failurePolicy=Maybe'], /failurePolicy/],
   ['a gateway without an upstream', ['gateway.enabled=true'], /gateway\.upstream is missing/],
