@@ -13,6 +13,7 @@ export interface Hook<F> {
 /** The hooks of all stages by phase, in the order in which they run. */
 export interface PhaseTables {
   readonly requestHead: readonly Hook<(x: Exchange) => Verdict | Promise<Verdict>>[]
+  readonly refusedHead: readonly Hook<(x: Exchange) => undefined>[]
   readonly requestData: readonly Hook<(x: Exchange, chunk: Buffer) => undefined>[]
   readonly responseHead: readonly Hook<(x: Exchange, head: ResponseHead) => undefined>[]
   readonly responseData: readonly Hook<(x: Exchange, chunk: Buffer) => undefined>[]
@@ -35,6 +36,7 @@ export function compileStages(stages: readonly Stage[]): PhaseTables {
     })
   return {
     requestHead: table((stage) => stage.onRequestHead?.bind(stage)),
+    refusedHead: table((stage) => stage.onRefusedHead?.bind(stage)),
     requestData: table((stage) => stage.onRequestData?.bind(stage)),
     responseHead: table((stage) => stage.onResponseHead?.bind(stage)),
     responseData: table((stage) => stage.onResponseData?.bind(stage)),

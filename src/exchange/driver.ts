@@ -92,6 +92,7 @@ export class Driver implements AttemptEvents {
   /** A request that could not be read: answer and close. */
   refuse(x: Exchange, error: ProxyError): void {
     this.active++
+    this.#runner.refusedHead(x, this.#stages.refusedHead)
     this.#fail(x, error)
   }
 

@@ -81,15 +81,24 @@ export class StageRunner {
     }
   }
 
+  /** It has failed already: a throw changes nothing any more. */
+  refusedHead(x: Exchange, hooks: PhaseTables['refusedHead']): void {
+    this.#tell(x, hooks, 'a stage threw at a refused head')
+  }
+
   /** The exchange is over: a throw changes nothing any more. */
   finish(x: Exchange, hooks: PhaseTables['finish']): void {
+    this.#tell(x, hooks, 'a stage threw at the finish')
+  }
+
+  #tell(x: Exchange, hooks: readonly Hook<(x: Exchange) => undefined>[], fault: string): void {
     for (const hook of hooks) {
       try {
         const given: unknown = hook.run(x)
         if (given !== undefined) this.#later(x, hook, given)
       } catch (error) {
         this.#onFault(hook.stage)
-        this.#log.error({ stage: hook.stage, err: error }, 'a stage threw at the finish')
+        this.#log.error({ stage: hook.stage, err: error }, fault)
       }
     }
   }

@@ -27,6 +27,8 @@ export interface Stage {
   /** An observer's throw is counted and logged and never fails traffic; a decider's throw fails the exchange. */
   readonly role: 'decide' | 'observe'
   onRequestHead?(x: Exchange): Verdict | Promise<Verdict>
+  /** In its place where the head is refused: `x.request` has what could be read of it, perhaps nothing. The answer follows. */
+  onRefusedHead?(x: Exchange): undefined
   onRequestData?(x: Exchange, chunk: Buffer): undefined
   onResponseHead?(x: Exchange, head: ResponseHead): undefined
   onResponseData?(x: Exchange, chunk: Buffer): undefined

@@ -340,8 +340,7 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
 
   #becomeIdle(now: number): void {
     this.#state = IDLE
-    // Thousands may be idle, and each could keep a head as long as the limit.
-    this.#head.forget()
+    this.#head.forget() // thousands may be idle, each with one as long as the limit
     this.#emptyLines.reset()
     this.#deadlines.idle(now)
     this.#arm(now)

@@ -2,6 +2,7 @@
 
 import { newUuid } from '../core/ids.ts'
 import { knownId } from '../core/known-names.ts'
+import type { Exchange } from '../exchange/exchange.ts'
 import { CONTINUE, type Stage } from '../exchange/stage.ts'
 
 const REQUEST_ID = knownId('x-request-id')
@@ -11,15 +12,15 @@ export function requestId(): Stage {
     name: 'request-id',
     role: 'decide',
     onRequestHead(x) {
-      const { headers } = x.request
-      const given = headers.known(REQUEST_ID)
-      if (given !== undefined && given !== '') {
-        x.requestId = given
-        return CONTINUE
-      }
+      x.requestId = given(x)
+      if (x.requestId !== '') return CONTINUE
       x.requestId = newUuid()
-      headers.putKnown(REQUEST_ID, 'X-Request-ID', x.requestId)
+      x.request.headers.putKnown(REQUEST_ID, 'X-Request-ID', x.requestId)
       return CONTINUE
+    },
+    onRefusedHead(x) {
+      x.requestId = given(x) || newUuid()
+      return undefined
     },
     onResponseHead(x, head) {
       if (x.requestId === '') return undefined
@@ -30,3 +31,5 @@ export function requestId(): Stage {
     },
   }
 }
+
+const given = (x: Exchange): string => x.request.headers.known(REQUEST_ID) ?? ''

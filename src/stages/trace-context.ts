@@ -52,6 +52,11 @@ export function traceContext(options: TraceContextOptions): Stage {
       if (x.direction === 'inbound') correlation.inboundStarted(x)
       return CONTINUE
     },
+    onRefusedHead(x) {
+      const b3 = options.b3 === 'auto' && hasB3(x.request.headers) ? readB3(x.request.headers) : undefined
+      adopt(x, b3, options, correlation)
+      return undefined
+    },
     onFinish(x) {
       if (x.direction === 'inbound') correlation.inboundFinished(x)
       return undefined

@@ -29,17 +29,17 @@ async function exchanges(metricsPort: number): Promise<number> {
   return counts.reduce((sum, [, count]) => sum + Number(count), 0)
 }
 
-test('an upstream that is the proxy itself: 508, and each request goes around once', async (t) => {
+test('an upstream that is the proxy itself: 508, and no request goes around', async (t) => {
   const port = await freePort()
   const adminPort = await freePort()
   const proxy = await startInstance(`http://127.0.0.1:${port}`, ['--access-log', 'off'], { port, adminPort })
   t.after(() => proxy.stop('SIGKILL'))
   const calls = 20
   for (let i = 0; i < calls; i++) assert.deepEqual(await call(port), { status: 508, code: 'loop_detected' })
-  assert.equal(await exchanges(proxy.metricsPort), 2 * calls)
+  assert.equal(await exchanges(proxy.metricsPort), calls)
 })
 
-test('two proxies that are each other’s upstream: the same', async (t) => {
+test('two proxies that are each other’s upstream: 508, and the request goes around once', async (t) => {
   const [there, adminThere, here, adminHere] = [await freePort(), await freePort(), await freePort(), await freePort()]
   const off = ['--access-log', 'off']
   const first = await startInstance(`http://127.0.0.1:${there}`, off, { port: here, adminPort: adminHere })
