@@ -50,9 +50,10 @@ export type LoadResult = Loaded | Refused
 
 /** Reads and validates everything; touches nothing but the files it is told of. */
 export async function loadConfig({ command, file, env, flags }: LoadInput): Promise<LoadResult> {
+  const fromFile = file === undefined ? emptyLayer() : await fileLayer(file)
   const layers: Layer[] = [
     defaults(command),
-    file === undefined ? emptyLayer() : await fileLayer(file),
+    fromFile,
     readOtelEnvironment(env),
     readProxyVariables(env),
     readEnvironment(env),
@@ -67,7 +68,10 @@ export async function loadConfig({ command, file, env, flags }: LoadInput): Prom
     if (result.success) values.set(given.setting.path, effective(given, result.data))
     else faults.push(...valueFaults(given, result.error.issues))
   }
-  faults.push(...crossFaults(command, values, new Set(faults.map(({ path }) => path))))
+  // Of a file that cannot be read as a whole it is not known which settings it has.
+  const unread = fromFile.faults.some(({ path }) => path === '')
+  const seen = unread ? SETTINGS : faults
+  faults.push(...crossFaults(command, values, new Set(seen.map(({ path }) => path))))
   if (faults.length > 0) return { ok: false, faults, warnings }
   return { ok: true, ...inEffect(command, values), warnings: [...warnings, ...cautions(command, values)] }
 }

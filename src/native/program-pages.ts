@@ -12,8 +12,7 @@ const MAPPING = /^([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ \d+ +(\S.*)\n((?:[A-Z]
 /**
  * Take the program's file out of this process's memory. What is used again comes back from the page cache, by a minor
  * fault for each 64 KiB; so only what is the file's alone goes, nothing that was relocated. Takes a few milliseconds.
- * Returns the bytes given back, 0 without Linux, its
- * /proc or FFI.
+ * Returns the bytes given back, 0 without FFI or /proc.
  */
 export function releaseProgramPages(): number {
   const calls = libc()

@@ -40,13 +40,14 @@ test('a bad value is a fault even where a good one goes before it', async () => 
 })
 
 test('a file that is missing, no YAML or no map is a fault with its place', async (t) => {
-  const missing = await refused({ file: '/nowhere/hopscope.yaml' })
+  const missing = await refused({ command: 'proxy', file: '/nowhere/hopscope.yaml' })
   assert.deepEqual(missing.faults[0], {
     path: '',
     origin: '/nowhere/hopscope.yaml',
     value: 'ENOENT',
     expected: 'a readable file',
   })
+  assert.equal(missing.faults.length, 1, 'that it has no upstream.url is not known')
   const broken = await refused({ file: tempFile(t, 'log:\n  level: info\n level: warn\n') })
   assert.match(broken.faults[0]!.origin, /hopscope\.yaml:3$/)
   const twice = await refused({ file: tempFile(t, 'sample: 1\nsample: 0\n') })
