@@ -13,7 +13,8 @@ export function shownText(text: string): string {
   return text.replace(HIDDEN, escaped)
 }
 
-/** JSON that says the same and is safe to look at: such characters stand in texts alone. */
+/** JSON that says the same and is safe to look at: such characters stand in texts alone. Nearly all of it is ASCII. */
 export function shownJson(json: string): string {
+  if (Buffer.byteLength(json) === json.length && !json.includes('\x7f')) return json
   return json.replace(HIDDEN_IN_JSON, escaped)
 }

@@ -51,8 +51,8 @@ export function mayRetryCall(x: Exchange, head: ResponseHead, statuses: Readonly
  * The cases in which the attempt loop tries again, once, before any response byte: a reused connection that failed, when
  * no byte of the request left or the request may be repeated as a whole; and a stream that was refused, which was not
  * looked at (RFC 9113 §8.7), on whatever connection and by any method, while all of its body is here; so is one whose
- * connection was refused for its protocol, also where it was the second: nothing happened since it was allowed. Where the exchange has a guard, that knows more than the method says: it is
- * asked instead.
+ * connection was refused for its protocol, also where it was the second: nothing happened since it was allowed. Where the
+ * exchange has a guard, that knows more than the method says: it is asked instead.
  */
 export function mayReplay(x: Exchange, attempt: Attempt, error: ProxyError): boolean {
   const refused = error.code === 'stream_refused'
