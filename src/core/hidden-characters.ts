@@ -2,9 +2,10 @@
  * Characters that show nothing and change how what is around them looks, or steer a terminal: controls (C1 too, whose U+009B
  * begins an escape sequence), marks and overrides of direction, separators, fillers.
  */
-const HIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu
+const MARKS = String.raw`\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff`
+const HIDDEN = new RegExp(String.raw`[\p{Cc}${MARKS}]`, 'gu')
 /** Those of them that JSON.stringify leaves as they are. */
-const HIDDEN_IN_JSON = /[\x7f-\x9f\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu
+const HIDDEN_IN_JSON = new RegExp(String.raw`[\x7f-\x9f${MARKS}]`, 'gu')
 
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 

@@ -67,6 +67,7 @@ function setText(element: Element, name: string, text: string): void {
   element.setAttribute(name, TOLD.has(name) ? shown(text) : text)
 }
 
+/** As `core/hidden-characters.ts` has it, which a page cannot load; lines and columns of a text are its own. */
 const HIDDEN = /(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu
 
 /** With characters escaped that show nothing and turn round, or hide, what is beside them. */
