@@ -1,8 +1,8 @@
 /**
  * The only FFI: a few calls of libc through koffi, for what Node has no way to (get- and setsockopt, a listening socket
- * with options set before bind, connections that wait for it, locks on files, memory given back). Loaded on first use and
- * only on Linux; where it cannot be had, that is a value with the reason, and the proxy goes on without it or refuses, as
- * its mode asks.
+ * with options set before bind, connections that wait for it, locks on files, memory and cores given back). Loaded on
+ * first use and only on Linux; where it cannot be had, that is a value with the reason, and the proxy goes on without it
+ * or refuses, as its mode asks.
  */
 import { createRequire } from 'node:module'
 import { getSystemErrorName } from 'node:util'
@@ -22,6 +22,7 @@ export interface Libc {
   mapShared(fd: number, length: number): ArrayBuffer | undefined
   /** `at`: an address of this process. */
   madvise(at: number, length: number, advice: number): number
+  schedYield(): number
   /** Name of the last failure (`ENOENT`). */
   errno(): string
 }
@@ -70,6 +71,7 @@ function load(): Libc | LibcMissing {
       flock: self.func('int flock(int, int)') as Libc['flock'],
       posixFallocate: self.func('int posix_fallocate(int, int64_t, int64_t)') as Libc['posixFallocate'],
       madvise: self.func('int madvise(size_t, size_t, int)') as Libc['madvise'],
+      schedYield: self.func('int sched_yield()') as Libc['schedYield'],
       mapShared: sharedMapping(koffi, self),
       errno: () => errnoName(koffi.errno()),
     }

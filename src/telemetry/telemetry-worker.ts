@@ -2,6 +2,7 @@
 import { lookup } from 'node:dns/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { slotOfBytes, slotOfTrace } from '../core/rendezvous.ts'
+import { giveWay } from '../native/give-way.ts'
 import { AccessLog } from './access-log.ts'
 import { readCall } from './call-record.ts'
 import { readFacts } from './connection-facts.ts'
@@ -18,6 +19,7 @@ import { Redactor } from './redact.ts'
 import { openRing, RingReader } from './ring.ts'
 import { threadCpuClock } from './thread-cpu.ts'
 import { readTunnel } from './tunnel-record.ts'
+import { Turns } from './turns.ts'
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts'
 
 /** Step of the system clock (microseconds) from which on spans follow it. */
@@ -197,15 +199,9 @@ function followClock(): void {
   if (Math.abs(originUs - encoder.originUs) > CLOCK_STEP_US) encoder.originUs = originUs
 }
 
-/**
- * Records in one go, half a millisecond: between them exports may leave, and the data thread may have the core. Shorter
- * turns cost both threads more, who find their caches cold after each.
- */
-const TURN_RECORDS = 256
 /** Where both threads share a core, the data thread is not to wait for the end of a burst: a pause after each turn. */
 const PAUSE_MS = 4
-/** From this share of the ring on there is no time for pauses. */
-const HURRY = 0.5
+const turns = new Turns(reader, onRecord, giveWay)
 let draining = false
 /** What is encoded is to leave once all has been read. */
 let flushing = false
@@ -216,13 +212,11 @@ let waiting = false
 
 function drain(): void {
   waiting = spread?.isFull(spread.lane(0).builder.holding) === true && spread.working && reader.fill < MAX_WAITING
-  if (!waiting && reader.drain(onRecord, TURN_RECORDS) === TURN_RECORDS) {
-    draining = true
-    if (reader.fill < HURRY) setTimeout(drain, PAUSE_MS)
-    else setImmediate(drain)
-    return
-  }
-  draining = false
+  const end = waiting ? 'empty' : turns.take()
+  draining = end !== 'empty'
+  if (end === 'pause') setTimeout(drain, PAUSE_MS)
+  if (end === 'hurry') setImmediate(drain)
+  if (draining) return
   if (!waiting) accessLog?.flush()
   if (!flushing) return
   flushing = false
