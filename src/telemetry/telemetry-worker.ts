@@ -19,7 +19,7 @@ import { Redactor } from './redact.ts'
 import { openRing, RingReader } from './ring.ts'
 import { threadCpuClock } from './thread-cpu.ts'
 import { readTunnel } from './tunnel-record.ts'
-import { Turns } from './turns.ts'
+import { takeTurn } from './turns.ts'
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts'
 
 /** Step of the system clock (microseconds) from which on spans follow it. */
@@ -201,7 +201,6 @@ function followClock(): void {
 
 /** Where both threads share a core, the data thread is not to wait for the end of a burst: a pause after each turn. */
 const PAUSE_MS = 4
-const turns = new Turns(reader, onRecord, giveWay)
 let draining = false
 /** What is encoded is to leave once all has been read. */
 let flushing = false
@@ -212,7 +211,7 @@ let waiting = false
 
 function drain(): void {
   waiting = spread?.isFull(spread.lane(0).builder.holding) === true && spread.working && reader.fill < MAX_WAITING
-  const end = waiting ? 'empty' : turns.take()
+  const end = waiting ? 'empty' : takeTurn(reader, onRecord, giveWay)
   draining = end !== 'empty'
   if (end === 'pause') setTimeout(drain, PAUSE_MS)
   if (end === 'hurry') setImmediate(drain)

@@ -15,41 +15,24 @@ const HURRY = 0.5
 
 type Visit = Parameters<RingReader['drain']>[0]
 
-/** What {@link Turns.take} came to: nothing is left, or there is more for a turn after a pause, or at once. */
+/** Nothing is left, or there is more for a turn after a pause, or at once. */
 export type TurnEnd = 'empty' | 'pause' | 'hurry'
 
-export class Turns {
-  readonly #reader: RingReader
-  readonly #visit: Visit
-  readonly #giveWay: () => number
-  #isGivingWay = true
-
-  /** `giveWay` lets a thread that waits for this core go first, and gives the milliseconds that it took. */
-  constructor(reader: RingReader, visit: Visit, giveWay: () => number) {
-    this.#reader = reader
-    this.#visit = visit
-    this.#giveWay = giveWay
+/**
+ * Hand out the records of one turn. `giveWay` lets a thread that waits for this core go first, and gives the milliseconds that
+ * it took.
+ */
+export function takeTurn(reader: RingReader, visit: Visit, giveWay: () => number): TurnEnd {
+  let count = 0
+  let isGivingWay = reader.fill < HURRY
+  while (isGivingWay && count < TURN_RECORDS) {
+    const taken = reader.drain(visit, PORTION_RECORDS)
+    count += taken
+    if (taken < PORTION_RECORDS) return 'empty'
+    // A busy data thread is asked once: both would lose by taking turns.
+    isGivingWay = giveWay() < LONG_MS
   }
-
-  /** Hand out the records of one turn. */
-  take(): TurnEnd {
-    if (this.#drain() < TURN_RECORDS) {
-      this.#isGivingWay = true
-      return 'empty'
-    }
-    return this.#reader.fill < HURRY ? 'pause' : 'hurry'
-  }
-
-  #drain(): number {
-    let count = 0
-    this.#isGivingWay &&= this.#reader.fill < HURRY
-    while (this.#isGivingWay && count < TURN_RECORDS) {
-      const taken = this.#reader.drain(this.#visit, PORTION_RECORDS)
-      count += taken
-      if (taken < PORTION_RECORDS) return count
-      // A busy data thread is asked once until the ring is empty: both would lose by taking turns.
-      this.#isGivingWay = this.#giveWay() < LONG_MS
-    }
-    return count + this.#reader.drain(this.#visit, TURN_RECORDS - count)
-  }
+  count += reader.drain(visit, TURN_RECORDS - count)
+  if (count < TURN_RECORDS) return 'empty'
+  return reader.fill < HURRY ? 'pause' : 'hurry'
 }
