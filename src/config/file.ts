@@ -69,13 +69,23 @@ function readPair(path: string, origin: string, value: unknown, reader: Reader):
   if (setting !== undefined) {
     reader.layer.given.push({ setting, value: plainValue(value, reader), origin })
   } else if (!groups.has(path)) {
-    const hint = didYouMean(path, [...settingByPath.keys(), ...groups])
-    fault(`a known setting${hint === '' ? '' : `; ${hint}`}`)
+    fault(`a known setting${hintFor(path)}`)
   } else if (isMap(value)) {
     readGroup(value, path, reader)
   } else if (value !== null && !(isScalar(value) && value.value === null)) {
     fault(`settings beneath it: ${memberNames(path)}`)
   }
+}
+
+/** What may have been meant; where nothing is near, what there is. */
+function hintFor(path: string): string {
+  const group = path.slice(0, Math.max(0, path.lastIndexOf('.')))
+  const near = didYouMean(
+    path,
+    [...settingByPath.keys(), ...groups].filter((one) => !path.startsWith(`${one}.`)),
+  )
+  if (near !== '') return `; ${near}`
+  return group === '' ? '' : `; ${group} has ${memberNames(group)}`
 }
 
 function memberNames(path: string): string {

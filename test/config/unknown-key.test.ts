@@ -17,6 +17,15 @@ test('an unknown key is refused with what was likely meant', async (t) => {
   )
 })
 
+test('an unknown key of a group that is like none of its settings is told what there is', async (t) => {
+  const { faults } = await refused({ file: tempFile(t, 'timeouts:\n  foo: 3\nnone:\n  such: 1\n') })
+  assert.deepEqual(
+    faults.map(({ path }) => path),
+    ['timeouts.foo', 'none'],
+  )
+  assert.match(faults[0]!.expected, /^a known setting; timeouts has (\w+, )*connectMs, /)
+})
+
 test('a value where settings belong names them', async (t) => {
   const { faults } = await refused({ file: tempFile(t, 'upstream: http://localhost:3000\n') })
   assert.match(faults[0]!.expected, /settings beneath it: url, .*reuse, .*idleMs/)
