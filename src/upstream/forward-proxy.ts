@@ -80,12 +80,14 @@ export async function forwardProxyRoute(options: ForwardProxyOptions): Promise<D
     }
   }
   const serverName = tls.servername ?? destination.host
+  // Checked against the address all the same, but no address may be in SNI (RFC 6066 §3).
+  const indicated = isIP(serverName) === 0 ? serverName : undefined
   const agent = new ProxyAgent({
     ...common,
     uri: origin,
     ...(authorization === '' ? {} : { token: authorization }),
     proxyTls: connect as object,
-    requestTls: { ...tls, servername: serverName, timeout: timeouts.tlsMs } as object,
+    requestTls: { ...tls, servername: indicated, timeout: timeouts.tlsMs } as object,
     clientFactory: (proxy, settings) => {
       const pool = new Pool(proxy, { ...settings, headersTimeout: timeouts.connectMs })
       const tunnel = pool.connect.bind(pool)

@@ -106,20 +106,25 @@ test('wrong credentials: 502 egress_refused, not the 407 that is for us', async 
 })
 
 /** A TLS server that tells what it got. */
-async function secureOrigin(t: TestContext, authority: Authority): Promise<{ port: number; fieldsOf: string[][] }> {
+async function secureOrigin(
+  t: TestContext,
+  authority: Authority,
+): Promise<{ port: number; fieldsOf: string[][]; names: unknown[] }> {
   const { cert, key } = authority.issue('upstream')
   const fieldsOf: string[][] = []
   const server = createSecureServer({ cert: readFileSync(cert), key: readFileSync(key) }, (request, response) => {
     fieldsOf.push(request.rawHeaders)
     response.end(`${request.method} ${request.url} as ${request.headers.host}`)
   })
+  const names: unknown[] = []
+  server.on('secureConnection', (socket) => names.push(socket.servername))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {
     server.closeAllConnections()
     server.close()
   })
-  return { port: (server.address() as AddressInfo).port, fieldsOf }
+  return { port: (server.address() as AddressInfo).port, fieldsOf, names }
 }
 
 test('TLS goes through a tunnel, checked against the name of the upstream', { skip: noOpenssl }, async (t) => {
@@ -142,6 +147,17 @@ test('TLS goes through a tunnel, checked against the name of the upstream', { sk
   const [first, second] = await proxy.finished(2)
   assert.deepEqual([first!.reused, second!.reused], [false, true])
   assert.ok(first!.phases.connect! > 0)
+})
+
+test('an upstream that is an address is checked against it, and SNI is left out', { skip: noOpenssl }, async (t) => {
+  const authority = new Authority()
+  const { port, names } = await secureOrigin(t, authority)
+  const forward = await ForwardProxy.start()
+  t.after(() => forward.close())
+  const { call } = await bench(t, `http://127.0.0.1:${forward.port}`, `https://127.0.0.1:${port}`, authority.cert)
+  assert.equal((await call()).body, 'GET /a?b=c as shop.example')
+  assert.equal((await call(GET.replace('shop', 'other'))).body, 'GET /a?b=c as other.example')
+  assert.deepEqual(names, [false], 'one handshake, without a name')
 })
 
 test('an upstream that nobody vouches for, behind a tunnel: 502 tls_unknown_ca', { skip: noOpenssl }, async (t) => {
