@@ -139,6 +139,11 @@ async function start(options: AggregatorOptions, begun: Begun, unlock: () => voi
     onFault: (message) => log.error({ message }, 'a segment is not stored yet'),
     onDamaged: (path, message) =>
       log.error({ path, message }, 'spans cannot be read any more: the file is damaged, the others are served'),
+    onRefused: ({ reason, traceId, spanId }) =>
+      log.warn(
+        { reason, traceId, spanId },
+        'ClickHouse refuses a span for good: it is only in our own files, as are more that are refused so',
+      ),
     onEnd: options.onFatal,
   })
   begun.store = store

@@ -132,6 +132,16 @@ function ownMetrics({
       this.inc(store.counters.sampledOut)
     },
   })
+  new Counter({
+    name: 'hopscope_aggregator_clickhouse_refused_spans',
+    help: 'Spans that ClickHouse refused for good and that were left out there, by its exception.',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [reason, count] of store.refused) this.inc({ reason }, count)
+    },
+  })
   new Gauge({
     name: 'hopscope_aggregator_replica_up',
     help: 'Whether another aggregator of the fleet answers.',

@@ -4,6 +4,7 @@ import type { SegmentExtent, SegmentView } from '../intake/segment.ts'
 import { plainValue } from '../query/trace.ts'
 import { type Attributes, type AttributeValue, type ReceivedSpan, serviceOf } from '../span.ts'
 import { decodeRow } from './block-reader.ts'
+import { Delivery, type Refused } from './clickhouse-refusals.ts'
 import { CREATE_TRACE_TIMES_VIEW, createTraces, createTraceTimes } from './clickhouse-tables.ts'
 
 export interface ClickHouseOptions {
@@ -14,6 +15,16 @@ export interface ClickHouseOptions {
   readonly retentionDays: number
   /** Of this data folder: with it and the number of a segment, an insert that is repeated is known. */
   readonly folderId: string
+  /** Spans that the server refuses for good, and that it will not be asked to take again. */
+  readonly onRefused: (refused: RefusedSpans) => void
+}
+
+/** By why they were refused; the first of them by its ids. */
+export interface RefusedSpans {
+  readonly reason: string
+  readonly spans: number
+  readonly traceId: string
+  readonly spanId: string
 }
 
 const ROWS_AT_ONCE = 4096
@@ -22,7 +33,12 @@ const TIMEOUT_MS = 30_000
 export class ClickHouseWriter {
   readonly #client: ClickHouseClient
   readonly #options: ClickHouseOptions
+  /** Inserts of the segment under way that are there, so that one that fails behind them is no reason to send them again. */
+  readonly #taken = new Set<string>()
   #prepared = false
+  #refusedInSuccession = 0
+  /** Number of the last segment that is there. */
+  #written = -1
 
   constructor(options: ClickHouseOptions) {
     this.#options = options
@@ -35,30 +51,45 @@ export class ClickHouseWriter {
     })
   }
 
-  /** Rejects where not all of it is there; the same segment may then be written again. */
+  /**
+   * Rejects where not all of it is there; the same segment may then be written again. Spans that the server refuses for good
+   * are left out.
+   */
   async write(view: SegmentView, extent: SegmentExtent): Promise<void> {
+    // Our own files failed after it.
+    if (extent.sequence === this.#written) return
     await this.#prepare()
-    let rows: object[] = []
     let part = 0
+    const insert = (rows: readonly Row[], portion: string): Promise<void> =>
+      this.#insert(rows, `${this.#options.folderId}-${extent.sequence}-${part}${portion}`)
+    const delivery = new Delivery<Row>(insert, this.#refusedInSuccession)
+    let rows: Row[] = []
     for (let row = 0; row < extent.rows; row++) {
       const stored = view.duplicate[row] === 1 ? undefined : decodeRow(view, extent, row)
       if (stored !== undefined) rows.push(rowOf(stored.span))
       if (rows.length === ROWS_AT_ONCE) {
-        await this.#insert(rows, extent.sequence, part++)
+        await delivery.batch(rows)
+        part++
         rows = []
       }
     }
-    if (rows.length > 0) await this.#insert(rows, extent.sequence, part)
+    if (rows.length > 0) await delivery.batch(rows)
+    this.#refusedInSuccession = delivery.inSuccession
+    delivery.settle()
+    this.#taken.clear()
+    this.#written = extent.sequence
+    for (const refused of delivery.refused) this.#options.onRefused(spansOf(refused))
   }
 
   close(): Promise<void> {
     return this.#client.close()
   }
 
-  async #insert(values: object[], sequence: number, part: number): Promise<void> {
-    const token = `${this.#options.folderId}-${sequence}-${part}`
+  async #insert(values: readonly Row[], token: string): Promise<void> {
+    if (this.#taken.has(token)) return
     const settings = { insert_deduplication_token: token, input_format_skip_unknown_fields: 0 } as const
     await this.#client.insert({ table: 'otel_traces', values, format: 'JSONEachRow', clickhouse_settings: settings })
+    this.#taken.add(token)
   }
 
   /** The server may come later than we do. */
@@ -83,7 +114,18 @@ function timeOf(ns: bigint): string {
   return `${text.slice(0, -9)}.${text.slice(-9)}`
 }
 
-function rowOf(span: ReceivedSpan): object {
+interface Row {
+  readonly TraceId: string
+  readonly SpanId: string
+  readonly [column: string]: unknown
+}
+
+function spansOf({ reason, rows }: Refused<Row>): RefusedSpans {
+  const { TraceId: traceId, SpanId: spanId } = rows[0]!
+  return { reason, spans: rows.length, traceId, spanId }
+}
+
+function rowOf(span: ReceivedSpan): Row {
   const { events, links } = span
   return {
     Timestamp: timeOf(span.startNs),

@@ -4,6 +4,7 @@ import type { Incident } from '../diagnosis/incidents.ts'
 import type { HotSegment } from '../intake/hot-segment.ts'
 import type { Names } from '../intake/names.ts'
 import type { Fleet } from '../replicas/fleet-spans.ts'
+import type { RefusedSpans } from './clickhouse.ts'
 import type {
   ApiRequest,
   ApiResponse,
@@ -26,6 +27,8 @@ export interface StoreClientOptions {
   readonly onFault: (message: string) => void
   /** A file, or a part of it, cannot be read any more. */
   readonly onDamaged: (path: string, message: string) => void
+  /** ClickHouse refuses spans for this reason: the first time, more are only counted. */
+  readonly onRefused: (refused: RefusedSpans) => void
   /** The thread ended by itself: nothing can be stored or asked any more. */
   readonly onEnd: (error: Error) => void
 }
@@ -45,6 +48,8 @@ export class StoreClient {
   #nextId = 1
   #closed: (() => void) | undefined
   counters: StoreCounters = NO_COUNTERS
+  /** Spans that ClickHouse refused for good, by reason. */
+  readonly refused = new Map<string, number>()
   storedBelow = 0
   /** Names of earlier runs. */
   texts: readonly string[] = []
@@ -164,10 +169,19 @@ export class StoreClient {
       case 'damaged':
         this.#options.onDamaged(message.path, message.message)
         break
+      case 'refused':
+        this.#refused(message)
+        break
       case 'closed':
         this.#closed?.()
         break
     }
+  }
+
+  #refused(refused: RefusedSpans): void {
+    const before = this.refused.get(refused.reason)
+    this.refused.set(refused.reason, (before ?? 0) + refused.spans)
+    if (before === undefined) this.#options.onRefused(refused)
   }
 }
 

@@ -5,6 +5,7 @@ import type { WalSync } from '../intake/wal.ts'
 import type { ReplicaSecurity } from '../replicas/client.ts'
 import type { Fleet } from '../replicas/fleet-spans.ts'
 import type { TailSamplingOptions } from '../sampling/tail-sampler.ts'
+import type { RefusedSpans } from './clickhouse.ts'
 
 /** workerData of the store thread. */
 export interface StoreSettings {
@@ -87,6 +88,7 @@ export type FromStore =
   | { readonly kind: 'incident'; readonly incident: Incident; readonly change: IncidentChange }
   | { readonly kind: 'fault'; readonly message: string }
   | { readonly kind: 'damaged'; readonly path: string; readonly message: string }
+  | ({ readonly kind: 'refused' } & RefusedSpans)
   | { readonly kind: 'closed' }
 
 export type IncidentChange = 'opened' | 'changed' | 'closed'

@@ -98,7 +98,10 @@ async function openClickHouse(): Promise<ClickHouseWriter | undefined> {
   if (settings.clickhouse === undefined) return undefined
   const { ClickHouseWriter } = await import('./clickhouse.ts')
   const retentionDays = Math.max(1, Math.ceil(settings.maxAgeMs / 86_400_000))
-  return new ClickHouseWriter({ ...settings.clickhouse, retentionDays, folderId: folderId(settings.folder) })
+  return new ClickHouseWriter({
+    ...{ ...settings.clickhouse, retentionDays, folderId: folderId(settings.folder) },
+    onRefused: (refused) => say({ kind: 'refused', ...refused }),
+  })
 }
 
 async function take(segment: SharedSegment): Promise<void> {

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ClickHouseError } from '@clickhouse/client'
+import { Delivery } from '../../src/aggregator/store/clickhouse-refusals.ts'
+
+const PARSE = { code: '27', type: 'CANNOT_PARSE_INPUT_ASSERTION_FAILED', message: 'Cannot parse input' }
+const PARTS = { code: '252', type: 'TOO_MANY_PARTS', message: 'Too many parts (3001) in table' }
+const DAYS = {
+  ...{ code: '252', type: 'TOO_MANY_PARTS' },
+  message: "Too many partitions for single INSERT block. The limit is controlled by 'max_partitions_per_insert_block'",
+}
+
+/** A table that refuses inserts with `isBad` rows as a whole. */
+function table(isBad: (row: number) => boolean) {
+  const taken: number[] = []
+  const it = {
+    taken,
+    inserts: 0,
+    async insert(rows: readonly number[]): Promise<void> {
+      it.inserts++
+      if (rows.some(isBad)) throw new ClickHouseError(PARSE)
+      taken.push(...rows)
+    },
+  }
+  return it
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, row) => row)
+
+test('refused rows are left out, all others are taken in order', async () => {
+  const bad = [0, 7, 1000, 1001, 4095]
+  const { insert, taken } = table((row) => bad.includes(row))
+  const delivery = new Delivery(insert, 0)
+  await delivery.batch(upTo(4096))
+  delivery.settle()
+  assert.deepEqual(
+    taken,
+    upTo(4096).filter((row) => !bad.includes(row)),
+  )
+  assert.deepEqual(
+    delivery.refused,
+    bad.map((row) => ({ reason: 'cannot_parse_input_assertion_failed', rows: [row] })),
+  )
+  assert.equal(delivery.inSuccession, 0)
+})
+
+test('one refused row of 4096 costs 24 inserts more', async () => {
+  const it = table((row) => row === 2500)
+  await new Delivery(it.insert, 0).batch(upTo(4096))
+  assert.equal(it.inserts, 25)
+})
+
+test('a sender’s five hundred refused rows cost no other a row', async () => {
+  const it = table((row) => row >= 300 && row < 800)
+  await new Delivery(it.insert, 0).batch(upTo(4096))
+  assert.equal(it.taken.length, 4096 - 500)
+})
+
+test('the search of a batch is bounded, whatever is in it', async () => {
+  const it = table((row) => row % 2 === 0)
+  const delivery = new Delivery(it.insert, 0)
+  await delivery.batch(upTo(4096))
+  delivery.settle()
+  assert.equal(it.inserts, 1025)
+  const refused = delivery.refused.reduce((sum, { rows }) => sum + rows.length, 0)
+  assert.equal(it.taken.length + refused, 4096)
+})
+
+test('rows are kept where the table takes none', async () => {
+  const it = table(() => true)
+  const delivery = new Delivery(it.insert, 0)
+  await delivery.batch(upTo(40))
+  assert.throws(() => delivery.settle(), /refuses every span \(cannot_parse_input_assertion_failed\)/)
+  it.inserts = 0
+  const again = new Delivery(it.insert, delivery.inSuccession)
+  await again.batch(upTo(4096))
+  assert.throws(() => again.settle())
+  assert.equal(it.inserts, 25)
+})
+
+test('a full batch of refused rows is left out where the table takes others of the segment', async () => {
+  const it = table((row) => row < 4096)
+  const delivery = new Delivery(it.insert, 0)
+  await delivery.batch(upTo(4096))
+  await delivery.batch([4096, 4097])
+  delivery.settle()
+  assert.deepEqual(it.taken, [4096, 4097])
+})
+
+test('a full batch of refused rows behind others is left out, and the next segment is searched as any', async () => {
+  const it = table((row) => row >= 4096)
+  const delivery = new Delivery(it.insert, 0)
+  await delivery.batch(upTo(4096))
+  await delivery.batch(upTo(8192).slice(4096))
+  delivery.settle()
+  assert.deepEqual([it.taken.length, delivery.inSuccession], [4096, 0])
+})
+
+const OTHERS: Readonly<Record<string, unknown>> = {
+  'a connection that is refused': Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }),
+  'a time that ran out': new Error('Timeout error.'),
+  'the page of a gateway': new Error('<html>502 Bad Gateway: Code: 27</html>'),
+  'too many parts': new ClickHouseError(PARTS),
+  'a table that is read-only': new ClickHouseError({ code: '242', type: 'TABLE_IS_READ_ONLY', message: 'read-only' }),
+  'memory that ran out': new ClickHouseError({ code: '241', type: 'MEMORY_LIMIT_EXCEEDED', message: 'memory' }),
+  'a column that is not there': new ClickHouseError({ code: '16', type: 'NO_SUCH_COLUMN_IN_TABLE', message: 'none' }),
+  'an unknown field': new ClickHouseError({ code: '117', type: 'INCORRECT_DATA', message: 'Unknown field found' }),
+  // What a sender wrote is in the text, never in the code.
+  'a type out of a span': new ClickHouseError({ code: '241', type: 'DECIMAL_OVERFLOW', message: 'Code: 407' }),
+}
+
+for (const [name, fault] of Object.entries(OTHERS)) {
+  test(`${name} may pass: the batch is tried again as it is`, async () => {
+    let inserts = 0
+    const insert = async (): Promise<void> => {
+      inserts++
+      throw fault
+    }
+    const delivery = new Delivery(insert, 0)
+    await assert.rejects(delivery.batch(upTo(100)), (error) => error === fault)
+    assert.deepEqual([inserts, delivery.refused.length], [1, 0])
+  })
+}
+
+test('what may pass ends the search: nothing behind it is left out', async () => {
+  let inserts = 0
+  const insert = async (): Promise<void> => {
+    throw new ClickHouseError(++inserts < 3 ? PARSE : PARTS)
+  }
+  await assert.rejects(new Delivery(insert, 0).batch(upTo(100)), /Too many parts/)
+  assert.equal(inserts, 3)
+})
+
+test('rows of more days than an insert may have are taken in several', async () => {
+  const taken: number[] = []
+  const insert = async (rows: readonly number[]): Promise<void> => {
+    if (rows.length > 100) throw new ClickHouseError(DAYS)
+    taken.push(...rows)
+  }
+  const delivery = new Delivery(insert, 0)
+  await delivery.batch(upTo(4096))
+  assert.deepEqual([taken, delivery.refused], [upTo(4096), []])
+})
+
+test('portions are named alike whenever the batch is tried', async () => {
+  const names = async (): Promise<string[]> => {
+    const seen: string[] = []
+    const it = table((row) => row === 5)
+    const insert = (rows: readonly number[], portion: string): Promise<void> => {
+      seen.push(portion)
+      return it.insert(rows)
+    }
+    await new Delivery(insert, 0).batch(upTo(8))
+    return seen
+  }
+  assert.deepEqual(await names(), ['', '-0-4', '-4-4', '-4-2', '-4-1', '-5-1', '-6-2'])
+  assert.deepEqual(await names(), await names())
+})
