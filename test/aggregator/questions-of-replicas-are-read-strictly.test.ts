@@ -42,6 +42,7 @@ function post(
 const RANGE = { fromNs: 0n, toNs: 2n ** 62n }
 const GOOD: readonly object[] = [
   { ask: 'trace', traceId: 'a1'.padStart(32, '0') },
+  { ask: 'trace', traceId: 'a1'.padStart(32, '0'), spanId: '1'.padStart(16, '0') },
   { ask: 'search', query: { ...RANGE, attributes: [] }, limit: 10, traces: 10 },
   { ask: 'rowsOf', traceIds: ['a1'.padStart(32, '0')], ...RANGE },
   { ask: 'rows', question: { of: 'services', ...RANGE } },
@@ -54,6 +55,7 @@ const BAD: readonly (object | string)[] = [
   'null',
   '{"ask":{"$n":"no number"}}',
   { ask: 'drop' },
+  { ask: 'trace', traceId: 'a1'.padStart(32, '0'), spanId: SQL },
   { ask: 'rows', question: { of: 'constructor', ...RANGE } },
   { ask: 'rows', question: { of: 'services', ...RANGE, fromNs: SQL } },
   { ask: 'rows', question: { of: 'heatmap', ...RANGE, stepNs: SQL } },

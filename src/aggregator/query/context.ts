@@ -12,6 +12,8 @@ import type { Row, RowsQuestion } from './rows.ts'
 export interface SpanSource {
   /** All spans of a trace (32 hex digits), each id once. */
   trace(traceId: string): Promise<StoredSpan[]>
+  /** One span of it (16 hex digits), without the others being read. */
+  span(traceId: string, spanId: string): Promise<StoredSpan | undefined>
   /** Spans that match, latest first, at most `limit`; it may stop where there are spans of `traces` traces. */
   search(query: SpanQuery, limit: number, traces?: number): Promise<SpanRow[]>
   rowsOf(traceIds: readonly string[], fromNs: bigint, toNs: bigint): Promise<SpanRow[]>

@@ -23,8 +23,13 @@ export class LocalSpans implements SpanSource {
     return inPortions(distinctSpans(traceId, await this.parts(traceId)))
   }
 
-  parts(traceId: string): Promise<SpanParts[]> {
-    return this.#reader.trace(traceId, this.#data.window)
+  async span(traceId: string, spanId: string): Promise<StoredSpan | undefined> {
+    return spanAmong(traceId, spanId, await this.parts(traceId, spanId))
+  }
+
+  /** Of all spans of the trace, or of one. */
+  parts(traceId: string, spanId?: string): Promise<SpanParts[]> {
+    return this.#reader.trace(traceId, this.#data.window, spanId)
   }
 
   search(query: SpanQuery, limit: number, traces = limit): Promise<SpanRow[]> {
@@ -42,6 +47,16 @@ export class LocalSpans implements SpanSource {
   async rows(question: RowsQuestion): Promise<ReplicaRows[]> {
     return [{ replica: '', rows: await this.localRows(question) }]
   }
+}
+
+/** The span of that id, the first in the list, which may hold others. */
+export async function spanAmong(
+  traceId: string,
+  spanId: string,
+  parts: readonly SpanParts[],
+): Promise<StoredSpan | undefined> {
+  const spans = await inPortions(distinctSpans(traceId, parts))
+  return spans.find(({ span }) => span.spanId === spanId)
 }
 
 /** Spans of the trace, each id once, the first in the list. */

@@ -44,8 +44,7 @@ export async function trace(id: string, parameters: Parameters, context: QueryCo
 
 /** `trace/{id}/span/{id}`: attributes, events and links of one span. */
 export async function span(id: string, spanId: string, context: QueryContext): Promise<ApiResponse> {
-  const spans = await context.spans.trace(traceIdOf(id))
-  const found = spans.find((one) => one.span.spanId === spanId.toLowerCase())
+  const found = await context.spans.span(traceIdOf(id), spanId.toLowerCase())
   if (found === undefined) throw new BadQuery(`no span ${spanId} in trace ${id}`, 404)
   return json({ spanId, ...details(found.span) })
 }

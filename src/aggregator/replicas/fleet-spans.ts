@@ -2,11 +2,11 @@
 import type { Member } from '../../core/members.ts'
 import { inPortions } from '../portions.ts'
 import type { ReplicaRows, SpanSource } from '../query/context.ts'
-import { distinctSpans, type LocalSpans } from '../query/local-spans.ts'
+import { distinctSpans, type LocalSpans, spanAmong } from '../query/local-spans.ts'
 import type { Row, RowsQuestion } from '../query/rows.ts'
 import type { StoredSpan } from '../store/block-reader.ts'
 import type { SpanQuery } from '../store/span-filter.ts'
-import { readParts } from '../store/span-parts.ts'
+import { readParts, type SpanParts } from '../store/span-parts.ts'
 import { latestFirst, type SpanRow } from '../store/span-row.ts'
 import { ask } from './ask.ts'
 import type { ReplicaClient } from './client.ts'
@@ -54,11 +54,21 @@ export class FleetSpans implements SpanSource {
   }
 
   async trace(traceId: string): Promise<StoredSpan[]> {
-    const answers = await this.#all({ ask: 'trace', traceId }, () => this.#local.parts(traceId), readParts)
+    return inPortions(distinctSpans(traceId, await this.#parts(traceId)))
+  }
+
+  async span(traceId: string, spanId: string): Promise<StoredSpan | undefined> {
+    return spanAmong(traceId, spanId, await this.#parts(traceId, spanId))
+  }
+
+  /** Replicas that know no `spanId` answer with the whole trace. */
+  async #parts(traceId: string, spanId?: string): Promise<SpanParts[]> {
+    const own = (): Promise<SpanParts[]> => this.#local.parts(traceId, spanId)
+    const answers = await this.#all({ ask: 'trace', traceId, spanId }, own, readParts)
     const parts = answers.flatMap(({ value }) => value)
     // A span that two of them have came to one first.
     if (answers.length > 1) parts.sort((a, b) => a.receivedMs - b.receivedMs)
-    return inPortions(distinctSpans(traceId, parts))
+    return parts
   }
 
   async search(query: SpanQuery, limit: number, traces = limit): Promise<SpanRow[]> {

@@ -7,7 +7,7 @@ import { ROWS_OF, type RowsOf, type RowsQuestion } from '../query/rows.ts'
 import type { SpanQuery } from '../store/span-filter.ts'
 
 export type Question =
-  | { readonly ask: 'trace'; readonly traceId: string }
+  | { readonly ask: 'trace'; readonly traceId: string; readonly spanId?: string | undefined }
   | { readonly ask: 'search'; readonly query: SpanQuery; readonly limit: number; readonly traces: number }
   | { readonly ask: 'rowsOf'; readonly traceIds: readonly string[]; readonly fromNs: bigint; readonly toNs: bigint }
   | { readonly ask: 'rows'; readonly question: RowsQuestion }
@@ -24,7 +24,7 @@ export function questionOf(value: unknown): Question {
   const given = record(value, 'a question')
   switch (given.ask) {
     case 'trace':
-      return { ask: 'trace', traceId: traceId(given.traceId) }
+      return { ask: 'trace', traceId: traceId(given.traceId), spanId: maybeSpanId(given.spanId) }
     case 'search':
       return {
         ask: 'search',
@@ -108,6 +108,11 @@ function whole(value: unknown, name: string, most: number): number {
 function big(value: unknown, name: string, least = 0n): bigint {
   if (typeof value === 'bigint' && value >= least && value < 2n ** 64n) return value
   throw new BadQuery(`${name}: a large number from ${least} is expected`)
+}
+
+function maybeSpanId(value: unknown): string | undefined {
+  if (value === undefined || (typeof value === 'string' && /^[0-9a-f]{16}$/.test(value))) return value
+  throw new BadQuery('a span id is expected')
 }
 
 function traceId(value: unknown): string {

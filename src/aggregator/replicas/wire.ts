@@ -38,7 +38,7 @@ export async function answerOf(text: string, spans: LocalSpans): Promise<Buffer>
   const question = questionOf(parsed(text))
   switch (question.ask) {
     case 'trace':
-      return encodeParts(await spans.parts(question.traceId))
+      return encodeParts(await spans.parts(question.traceId, question.spanId))
     case 'search':
       return Buffer.from(toWire(await spans.search(question.query, question.limit, question.traces)))
     case 'rowsOf':

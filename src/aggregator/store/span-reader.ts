@@ -37,21 +37,26 @@ export class SpanReader {
     this.#blocks = new BlockReader(names)
   }
 
-  /** All spans of a trace (32 hex digits), as they came; a span that came again much later is there twice. */
-  async trace(traceId: string, window: Window): Promise<SpanParts[]> {
+  /**
+   * All spans of a trace (32 hex digits), as they came, or the one with `spanId` (16) alone; a span that came again much later
+   * is there twice.
+   */
+  async trace(traceId: string, window: Window, spanId?: string): Promise<SpanParts[]> {
     const [a, b] = [idNumber(traceId.slice(0, 16)), idNumber(traceId.slice(16))]
+    const ids = { a, b, span: spanId === undefined ? undefined : idNumber(spanId) }
+    const ofSpan = ids.span === undefined ? '' : `AND span = ${ids.span} `
     const parts: SpanParts[] = []
     // At once, before anything is waited for: the memory may be used anew after that.
     const hot = window.hot.flatMap(({ view, extent }) =>
-      rowsOfTrace(view, extent, a, b).map((row) => partsOf(view, extent, row)),
+      rowsOfTrace(view, extent, ids).map((row) => partsOf(view, extent, row)),
     )
     for (const file of this.#store.files) {
       const found = await this.#store.engine.rows(
-        `SELECT DISTINCT block FROM ${file.db}.spans WHERE trace_a = ${a} AND trace_b = ${b} AND seg < ${window.committedBelow} ORDER BY block`,
+        `SELECT DISTINCT block FROM ${file.db}.spans WHERE trace_a = ${a} AND trace_b = ${b} ${ofSpan}AND seg < ${window.committedBelow} ORDER BY block`,
       )
       for (const [block] of found) {
         await this.#inBlock(file, Number(block), (view, extent) => {
-          for (const row of rowsOfTrace(view, extent, a, b)) {
+          for (const row of rowsOfTrace(view, extent, ids)) {
             if (parts.length < MAX_TRACE_SPANS) parts.push(partsOf(view, extent, row))
           }
         })
@@ -249,9 +254,16 @@ function distinct(rows: readonly SpanRow[]): SpanRow[] {
   })
 }
 
-function rowsOfTrace(view: SegmentView, extent: SegmentExtent, a: bigint, b: bigint): number[] {
-  const words = new Uint32Array(BigUint64Array.of(a, b).buffer)
-  const { trace } = view
+interface WantedIds {
+  readonly a: bigint
+  readonly b: bigint
+  /** Undefined: every span of the trace. */
+  readonly span: bigint | undefined
+}
+
+function rowsOfTrace(view: SegmentView, extent: SegmentExtent, { a, b, span: one }: WantedIds): number[] {
+  const words = new Uint32Array(BigUint64Array.of(a, b, one ?? 0n).buffer)
+  const { trace, span } = view
   const rows: number[] = []
   for (let row = 0, at = 0; row < extent.rows; row++, at += 4) {
     if (
@@ -259,7 +271,8 @@ function rowsOfTrace(view: SegmentView, extent: SegmentExtent, a: bigint, b: big
       trace[at + 1] === words[1] &&
       trace[at + 2] === words[2] &&
       trace[at + 3] === words[3] &&
-      view.duplicate[row] === 0
+      view.duplicate[row] === 0 &&
+      (one === undefined || (span[row * 2] === words[4] && span[row * 2 + 1] === words[5]))
     )
       rows.push(row)
   }
