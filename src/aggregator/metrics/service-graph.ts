@@ -1,7 +1,7 @@
 /** The service graph under the names of OpenTelemetry's servicegraph connector, which Grafana's panel reads. */
 import type { Names } from '../intake/names.ts'
 import type { Edge, PairingCounters } from '../store/pairing.ts'
-import { bucketOf, type Histogram, histogramLines, labelText } from './exposition.ts'
+import { bucketOf, type Histogram, histogramLines, isMeasure, labelText } from './exposition.ts'
 
 /** Default buckets of the connector, seconds. */
 const BOUNDS_S = [0.002, 0.004, 0.006, 0.008, 0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1, 1.4, 2, 5, 10, 15]
@@ -32,8 +32,8 @@ export class ServiceGraph {
     const { weight } = edge
     cell.total += weight
     if (edge.failed) cell.failed += weight
-    if (edge.clientUs >= 0) observe(cell.client, edge.clientUs / 1e6, weight)
-    if (edge.serverUs >= 0) observe(cell.server, edge.serverUs / 1e6, weight)
+    observe(cell.client, edge.clientUs, weight)
+    observe(cell.server, edge.serverUs, weight)
   }
 
   text(pairing: PairingCounters): string {
@@ -75,7 +75,10 @@ export class ServiceGraph {
   }
 }
 
-function observe(histogram: Histogram, seconds: number, weight: number): void {
+/** -1 where that end was not seen. */
+function observe(histogram: Histogram, durationUs: number, weight: number): void {
+  if (durationUs < 0 || !isMeasure(durationUs)) return
+  const seconds = durationUs / 1e6
   histogram.counts[bucketOf(BOUNDS_S, seconds)]! += weight
   histogram.sum += seconds * weight
 }

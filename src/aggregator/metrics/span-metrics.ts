@@ -1,7 +1,7 @@
 /** Span metrics under the names of OpenTelemetry's span metrics connector: calls and durations by service and span. */
 import type { Names } from '../intake/names.ts'
 import type { SegmentView } from '../intake/segment.ts'
-import { bucketOf, type Exemplar, type Histogram, histogramLines, labelText } from './exposition.ts'
+import { bucketOf, type Exemplar, type Histogram, histogramLines, isMeasure, labelText } from './exposition.ts'
 
 /** Default buckets of the connector, milliseconds. */
 export const DURATION_BOUNDS_MS = [2, 4, 6, 8, 10, 50, 100, 200, 400, 800, 1000, 1400, 2000, 5000, 10_000, 15_000]
@@ -17,12 +17,15 @@ interface Cell extends Histogram {
   readonly exemplars: Map<number, Exemplar>
   /** Spans that were counted. */
   seen: number
+  /** Calls, weighed, whose duration is none. */
+  overlong: number
 }
 
 export class SpanMetrics {
   readonly #names: Names
   readonly #cells = new Map<number, Cell>()
   #overflow: Cell | undefined
+  #overlongSpans = 0
 
   constructor(names: Names) {
     this.#names = names
@@ -33,7 +36,13 @@ export class SpanMetrics {
       const weight = view.weight[row]!
       if (view.duplicate[row] === 1 || weight === 0) continue
       const cell = this.#cell(view, row)
-      const ms = view.duration[row]! / 1000
+      const durationUs = view.duration[row]!
+      if (!isMeasure(durationUs)) {
+        cell.overlong += weight
+        this.#overlongSpans++
+        continue
+      }
+      const ms = durationUs / 1000
       const bucket = bucketOf(DURATION_BOUNDS_MS, ms)
       const isFirst = cell.counts[bucket] === 0
       cell.counts[bucket]! += weight
@@ -49,12 +58,16 @@ export class SpanMetrics {
     let durations =
       '# TYPE traces_span_metrics_duration_milliseconds histogram\n# UNIT traces_span_metrics_duration_milliseconds milliseconds\n'
     for (const cell of cells) {
-      const total = cell.counts.reduce((a, b) => a + b, 0)
+      const total = cell.counts.reduce((a, b) => a + b, cell.overlong)
       calls += `traces_span_metrics_calls_total{${cell.labels}} ${Math.round(total)}\n`
       const name = 'traces_span_metrics_duration_milliseconds'
       durations += histogramLines(name, cell.labels, DURATION_BOUNDS_MS, cell, (bucket) => cell.exemplars.get(bucket))
     }
-    return calls + durations
+    const overlong =
+      '# TYPE hopscope_aggregator_overlong_spans counter\n' +
+      '# HELP hopscope_aggregator_overlong_spans Spans of more than seven days: calls whose duration is in no histogram.\n' +
+      `hopscope_aggregator_overlong_spans_total ${this.#overlongSpans}\n`
+    return calls + durations + overlong
   }
 
   #cell(view: SegmentView, row: number): Cell {
@@ -81,7 +94,8 @@ export class SpanMetrics {
 }
 
 function cellOf(labels: string): Cell {
-  return { labels, counts: new Float64Array(DURATION_BOUNDS_MS.length + 1), sum: 0, exemplars: new Map(), seen: 0 }
+  const counts = new Float64Array(DURATION_BOUNDS_MS.length + 1)
+  return { labels, counts, sum: 0, exemplars: new Map(), seen: 0, overlong: 0 }
 }
 
 function exemplarOf(view: SegmentView, row: number, value: number): Exemplar {
