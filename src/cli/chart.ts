@@ -18,6 +18,8 @@ const quantityOrNone: Json = {
 const sizes: Json = { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$' }
 const secondsOfWebhooks: Json = { type: 'integer', minimum: 1, maximum: 30 }
 const atLeast = (minimum: number): Json => ({ type: 'integer', minimum })
+/** Services are named by it, and their names begin with a letter; empty: none is given. */
+const nameOrNone: Json = { type: 'string', pattern: '^([a-z]([a-z0-9-]{0,61}[a-z0-9])?)?$' }
 const names: Json = { type: 'array', items: { type: 'string' } }
 const objects: Json = { type: 'array', items: { type: 'object' } }
 
@@ -27,6 +29,8 @@ const SPECIAL: Readonly<Record<string, Json>> = {
   'image.digest': { type: 'string', pattern: '^(sha256:[0-9a-f]{64})?$' },
   'image.pullPolicy': enumOf('Always', 'IfNotPresent', 'Never'),
   'image.pullSecrets': names,
+  nameOverride: nameOrNone,
+  fullnameOverride: nameOrNone,
   commonLabels: textMap,
   'injector.replicas': atLeast(1),
   'injector.failurePolicy': enumOf('Fail', 'Ignore'),

@@ -57,3 +57,14 @@ test('docs/kubernetes.md names every annotation', () => {
     [],
   )
 })
+
+test('names of objects are DNS labels that begin with a letter, or empty', () => {
+  const { properties } = chartSchema(values) as { properties: Record<string, { pattern: string }> }
+  for (const value of ['nameOverride', 'fullnameOverride']) {
+    const pattern = new RegExp(properties[value]!.pattern)
+    const taken = ['', 'a', 'hop', 'hop-2', 'a--b', 'a'.repeat(63)]
+    const refused = ['x: y', 'A', 'a_b', 'a.b', '-a', 'a-', '1a', '12', 'é', 'a\nb', 'a'.repeat(64), '{{ . }}']
+    for (const name of taken) assert.match(name, pattern)
+    for (const name of refused) assert.doesNotMatch(name, pattern)
+  }
+})

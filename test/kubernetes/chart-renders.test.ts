@@ -65,6 +65,7 @@ const MATRIX: Readonly<Record<string, readonly string[]>> = {
     'image.pullSecrets={registry}',
     'commonLabels.team=platform',
     'fullnameOverride=hs',
+    'nameOverride=hop-2',
   ],
   'small and strict': [
     'injector.replicas=1',
@@ -173,6 +174,8 @@ for (const [name, values, message] of [
   ['a setting that the injection decides', ['sidecar.config.metrics=off'], /metrics/],
   ['a port that the injection decides', ['sidecar.config.kubelet.listen=off'], /kubelet/],
   ['a bad value of a setting', ['sidecar.config.sample=2'], /sample|maximum/],
+  ['a name that is no name of an object', ['nameOverride=x: y'], /nameOverride.*[Dd]oes not match/s],
+  ['a full name that is none', ['fullnameOverride=Hop_Scope'], /fullnameOverride.*[Dd]oes not match/s],
   ['a bad policy', ['injector.failurePolicy=Maybe'], /failurePolicy/],
   ['a gateway without an upstream', ['gateway.enabled=true'], /gateway\.upstream is missing/],
   ['a Secret without its authority', ['certificate.existingSecret=mine'], /caBundle/],
