@@ -30,7 +30,8 @@ export function upstreams(
   }
   const { maxPending } = upstream
   const made = new Upstreams({
-    dispatched: route && new UndiciUpstream({ route, limits, timeouts, highWater: dial.highWater, maxPending }),
+    dispatched:
+      route && new UndiciUpstream({ route, limits, timeouts, sweeper, highWater: dial.highWater, maxPending }),
     dial,
     destinationOf,
     maxPending: upstream.maxPending,

@@ -266,7 +266,11 @@ const timeouts = group({
     reloadable: true,
   }),
   dnsMs: setting(duration(), { doc: 'Name resolution.', default: 5000, ...live }),
-  connectMs: setting(duration(), { doc: 'TCP connect to the upstream.', default: 5000, ...live }),
+  connectMs: setting(duration(), {
+    doc: 'TCP connect to the upstream; and the wait for a connection or stream to it that comes free.',
+    default: 5000,
+    ...live,
+  }),
   tlsMs: setting(duration(), { doc: 'TLS handshake with the upstream.', default: 10_000, ...live }),
   firstByteMs: setting(duration(true), {
     doc: 'End of the request to the first byte of the response.',

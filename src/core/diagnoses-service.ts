@@ -88,7 +88,7 @@ export const SERVICE_DIAGNOSES = {
   overloaded: overload(
     'turns calls away for its load',
     'A limit of the service or its proxy is reached, and calls are shed (503, RESOURCE_EXHAUSTED).',
-    'Hops that fail by the code `overloaded`, or by 503 in a moment.',
+    'Hops that fail by the codes `overloaded` or `queue_timeout`, or by 503 in a moment.',
     'Rate against what it is built for, retries that multiply it, scaling.',
   ),
   rate_limited: overload(

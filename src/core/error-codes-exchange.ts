@@ -252,6 +252,12 @@ export const EXCHANGE_CODES = {
     'A bound on connections, pending requests or file descriptors was reached, so the request was refused at once.',
     'Raise `limits.connections` or `ulimit -n`, or add capacity; look for a slow upstream that ties connections up.',
   ),
+  queue_timeout: own(
+    503,
+    'No connection to the upstream came free in time',
+    'All connections (`upstream.maxConnections`), or the streams that the upstream takes on them, were in use for `timeouts.connectMs`. Nothing was sent: the request may be repeated. Where undici carries the requests, the wait includes the making of a connection, and may take the sum of the timeouts of that.',
+    'Look for a slow upstream that ties connections up; raise `upstream.maxConnections` if it can serve more at once.',
+  ),
   draining: own(
     503,
     'The proxy is shutting down',

@@ -26,6 +26,11 @@ export interface DialTimeouts {
   readonly tlsMs: number
 }
 
+/** Longest time that a dial takes, milliseconds. */
+export function longestDialMs({ dnsMs, connectMs, tlsMs }: DialTimeouts): number {
+  return dnsMs + connectMs + tlsMs
+}
+
 export interface DialOptions {
   readonly resolver: NameResolver
   readonly timeouts: DialTimeouts

@@ -10,6 +10,7 @@ import { Http1Attempt } from './http1-attempt.ts'
 import { Http1Connection } from './http1-connection.ts'
 import type { Http1ConnectionOptions } from './http1-connection-options.ts'
 import { DestinationPool } from './pool.ts'
+import { WaitingLine } from './waiting-line.ts'
 
 /**
  * Who may use a connection again. `client`: only the client connection it was opened for (NTLM stays safe, no
@@ -92,7 +93,9 @@ export class Http1Upstream implements Upstream {
     const key = `${tls ? 'https' : 'http'}:${host}:${port}:${serverName}`
     let pool = this.#pools.get(key)
     if (pool === undefined) {
-      pool = new DestinationPool(() => {
+      const { sweeper } = this.#options.connection
+      const waiting = new WaitingLine<Http1Attempt>(sweeper, () => this.#options.timeouts.connectMs, giveUp)
+      pool = new DestinationPool(waiting, () => {
         this.#pools.delete(key)
         this.#lastDestination = undefined
       })
@@ -235,12 +238,12 @@ export class Http1Upstream implements Upstream {
       return
     }
     pool.waiting.push(attempt)
-    attempt.onCancel = () => pool.stopWaiting(attempt)
+    attempt.onCancel = () => pool.waiting.remove(attempt)
   }
 
   /** A connection came free or closed: the longest waiting attempt goes on. */
   #serveNext(pool: DestinationPool, destination: Destination): void {
-    const attempt = pool.waiting[0]
+    const attempt = pool.waiting.first
     if (attempt === undefined) return
     const idle = this.#freeFor(attempt, pool)
     if (idle === undefined && pool.open >= this.#options.maxConnections && !pool.evict()) return
@@ -259,6 +262,12 @@ export class Http1Upstream implements Upstream {
   #freeFor(attempt: Http1Attempt, pool: DestinationPool): Http1Connection | undefined {
     return attempt.exchange.attempts > 1 ? undefined : pool.takeIdle(nowUs())
   }
+}
+
+/** It has waited as long as a connection may take that is made. */
+function giveUp(attempt: Http1Attempt): void {
+  attempt.onCancel = undefined
+  attempt.fail(new ProxyError('queue_timeout', 'queue', 'all connections to the upstream are in use'), 0)
 }
 
 /** Whether what the connection has not told yet could do harm, see `#reuse`. */

@@ -32,8 +32,6 @@ export interface Http2ConnectionOptions {
   readonly onLimit: (streams: number) => void
   /** There is room for another stream. */
   readonly onRoom: (connection: Http2Connection) => void
-  /** It is {@link Http2Connection.shut}; comes once a second. */
-  readonly onShut: (now: number) => void
   readonly onClosed: (connection: Http2Connection) => void
 }
 
@@ -254,7 +252,6 @@ export class Http2Connection implements Http2Role, Deadlined {
       session.fail(h2.ENHANCE_YOUR_CALM, 'a frame or header block was not complete in time')
       return
     }
-    if (this.shut) this.#options.onShut(now)
     if (this.idle) {
       if (now - this.#idleSinceUs >= this.#options.idleMs * 1000) session.finish()
       return

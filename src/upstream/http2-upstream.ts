@@ -1,12 +1,14 @@
 /** Upstream port over HTTP/2: streams on few connections, another one only when all are full. */
 import { nowUs } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
+import type { Sweeper } from '../core/timers.ts'
 import type { ConnectionInfo, Exchange } from '../exchange/exchange.ts'
 import type { Attempt, AttemptEvents, Upstream } from '../exchange/ports.ts'
 import type { Wire } from '../net/wire.ts'
-import { type Destination, Dial, type DialOptions, type DialTimes } from './dial.ts'
+import { type Destination, Dial, type DialOptions, type DialTimeouts, type DialTimes, longestDialMs } from './dial.ts'
 import { Http2Attempt } from './http2-attempt.ts'
 import { Http2Connection, type Http2ConnectionOptions, STREAMS_BEFORE_SETTINGS } from './http2-connection.ts'
+import { WaitingLine } from './waiting-line.ts'
 
 export interface Http2UpstreamOptions extends DialOptions {
   /** Connections belong to the client connection that they were opened for. */
@@ -23,10 +25,16 @@ export interface Http2UpstreamOptions extends DialOptions {
 /** The connections to one destination, of all clients or of one. */
 export class Http2Pool {
   readonly connections: Http2Connection[] = []
-  readonly waiting: Http2Attempt[] = []
+  readonly waiting: WaitingLine<Http2Attempt>
   dials = 0
   /** Streams that a connection whose settings are still to come is trusted with. */
   knownMost = STREAMS_BEFORE_SETTINGS
+
+  constructor(sweeper: Sweeper, timeouts: DialTimeouts) {
+    // A dial under way has its own bounds, and may bring a place still.
+    const limitMs = (): number => (this.dials > 0 ? longestDialMs(timeouts) : timeouts.connectMs)
+    this.waiting = new WaitingLine(sweeper, limitMs, (attempt) => this.#giveUp(attempt))
+  }
 
   /** The first with room: the others can run empty. `evenStalled`: nothing better is to be had. */
   withRoom(evenStalled: boolean): Http2Connection | undefined {
@@ -39,9 +47,11 @@ export class Http2Pool {
     return this.connections.length + this.dials
   }
 
-  stopWaiting(attempt: Http2Attempt): void {
-    const at = this.waiting.indexOf(attempt)
-    if (at !== -1) this.waiting.splice(at, 1)
+  #giveUp(attempt: Http2Attempt): void {
+    attempt.onCancel = undefined
+    const shut = this.connections.some((one) => one.shut)
+    const detail = shut ? 'the upstream takes no streams' : 'all streams that the upstream takes are in use'
+    attempt.fail(new ProxyError('queue_timeout', 'queue', detail))
   }
 }
 
@@ -88,11 +98,11 @@ export class Http2Upstream implements Upstream {
   }
 
   #poolOf(info: ConnectionInfo, destination: Destination): Http2Pool {
-    if (this.#options.perClient) return obtain(this.#clientPools, info)
+    if (this.#options.perClient) return this.#obtain(this.#clientPools, info)
     if (destination === this.#lastDestination) return this.#lastPool!
     const { tls, host, port, serverName = '' } = destination
     const key = `${tls ? 'https' : 'http'}:${host}:${port}:${serverName}`
-    this.#lastPool = obtain(this.#pools, key)
+    this.#lastPool = this.#obtain(this.#pools, key)
     this.#lastDestination = destination
     return this.#lastPool
   }
@@ -104,7 +114,7 @@ export class Http2Upstream implements Upstream {
       return
     }
     pool.waiting.push(attempt)
-    attempt.onCancel = () => pool.stopWaiting(attempt)
+    attempt.onCancel = () => pool.waiting.remove(attempt)
     // One dial at a time: what it brings has room for many.
     this.#dialMore(pool, destination, info)
   }
@@ -127,7 +137,7 @@ export class Http2Upstream implements Upstream {
         // One that stands has room, or will have it again, unless it is about to go.
         for (const one of [...pool.connections]) this.#serve(pool, one, undefined)
         if (pool.connections.some((one) => !one.ending)) return
-        for (const attempt of pool.waiting.splice(0)) this.#failDial(attempt, destination, dial.times, error)
+        for (const attempt of pool.waiting.takeAll()) this.#failDial(attempt, destination, dial.times, error)
         this.#forgetEmpty(pool)
       },
     )
@@ -179,7 +189,6 @@ export class Http2Upstream implements Upstream {
       onRoom: (free) => {
         if (!free.stalled || pool.dials === 0) this.#serve(pool, free, undefined)
       },
-      onShut: (now) => this.#giveUp(pool, now),
       onClosed: (gone) => {
         this.connections--
         pool.connections.splice(pool.connections.indexOf(gone), 1)
@@ -192,29 +201,19 @@ export class Http2Upstream implements Upstream {
     return connection
   }
 
-  /** The upstream takes no streams: who has waited as long as for a connection waits no more. */
-  #giveUp(pool: Http2Pool, now: number): void {
-    const { connectMs } = this.#options.timeouts
-    for (const attempt of pool.waiting.filter(({ exchange }) => now - exchange.timing.queuedUs >= connectMs * 1000)) {
-      pool.stopWaiting(attempt)
-      attempt.onCancel = undefined
-      attempt.fail(new ProxyError('overloaded', 'queue', 'the upstream takes no streams'))
-    }
-  }
-
   #forgetEmpty(pool: Http2Pool): void {
     if (pool.connections.length > 0 || pool.waiting.length > 0 || pool.dials > 0) return
     for (const [key, candidate] of this.#pools) if (candidate === pool) this.#pools.delete(key)
     for (const [info, candidate] of this.#clientPools) if (candidate === pool) this.#clientPools.delete(info)
     if (this.#lastPool === pool) this.#lastDestination = this.#lastPool = undefined
   }
-}
 
-function obtain<K>(pools: Map<K, Http2Pool>, key: K): Http2Pool {
-  let pool = pools.get(key)
-  if (pool === undefined) {
-    pool = new Http2Pool()
-    pools.set(key, pool)
+  #obtain<K>(pools: Map<K, Http2Pool>, key: K): Http2Pool {
+    let pool = pools.get(key)
+    if (pool === undefined) {
+      pool = new Http2Pool(this.#options.connection.sweeper, this.#options.timeouts)
+      pools.set(key, pool)
+    }
+    return pool
   }
-  return pool
 }

@@ -1,11 +1,12 @@
 /** The connections of one destination: how many are open, which are idle, who waits. */
 import type { Http1Attempt } from './http1-attempt.ts'
 import type { Http1Connection } from './http1-connection.ts'
+import type { WaitingLine } from './waiting-line.ts'
 
 export class DestinationPool {
   /** Last in, first out: the warmest connection is used, the rest can time out. */
   readonly #idle: Http1Connection[] = []
-  readonly waiting: Http1Attempt[] = []
+  readonly waiting: WaitingLine<Http1Attempt>
   readonly #onEmpty: () => void
   /** All that stand, those kept for one client included. */
   readonly #connections = new Set<Http1Connection>()
@@ -13,7 +14,8 @@ export class DestinationPool {
   dialling = 0
 
   /** `onEmpty`: nothing is left, the pool can be forgotten. */
-  constructor(onEmpty: () => void) {
+  constructor(waiting: WaitingLine<Http1Attempt>, onEmpty: () => void) {
+    this.waiting = waiting
     this.#onEmpty = onEmpty
   }
 
@@ -60,11 +62,6 @@ export class DestinationPool {
     this.#connections.delete(connection)
     const at = this.#idle.indexOf(connection)
     if (at !== -1) this.#idle.splice(at, 1)
-  }
-
-  stopWaiting(attempt: Http1Attempt): void {
-    const at = this.waiting.indexOf(attempt)
-    if (at !== -1) this.waiting.splice(at, 1)
   }
 
   closeIdle(): void {

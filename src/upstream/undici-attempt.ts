@@ -28,7 +28,9 @@ export interface UndiciAttemptOptions {
   /** Milliseconds; 0 turns one off. */
   readonly timeouts: { readonly firstByteMs: number; readonly responseIdleMs: number }
   readonly highWater: number
-  /** The attempt left the queue: it is on a connection, or over. */
+  /** The attempt waits no more: it is on a connection, or over. */
+  readonly onOver: (attempt: UndiciAttempt) => void
+  /** The attempt left the queue. */
   readonly onLeft: () => void
 }
 
@@ -54,6 +56,8 @@ export class UndiciAttempt implements Attempt, Dispatcher.DispatchHandler, Facts
   #socket: Socket | undefined
   #headBytes = 0
   #queued = true
+  /** It waited too long; undici keeps it in its queue all the same. */
+  #gaveUp = false
   #started = false
   /** In `dispatch`: what fails there is told afterwards. */
   #dispatching = false
@@ -155,6 +159,12 @@ export class UndiciAttempt implements Attempt, Dispatcher.DispatchHandler, Facts
     queueMicrotask(() => this.#fail(error))
   }
 
+  /** It waited too long for a connection. */
+  giveUp(error: ProxyError): void {
+    this.#gaveUp = this.#beganUs >= 0
+    this.#fail(error)
+  }
+
   // === what undici tells ===
 
   onSocket(socket: Socket, reused: boolean, openedUs: number, headBytes: number): void {
@@ -173,11 +183,13 @@ export class UndiciAttempt implements Attempt, Dispatcher.DispatchHandler, Facts
   onRequestStart(controller: Controller): void {
     this.#controller = controller
     if (this.#over) {
+      this.#leave()
       controller.abort(GIVEN_UP)
       return
     }
     if (this.#started) return
     this.#started = true
+    this.#options.onOver(this)
     this.#leave()
     const { timing } = this.exchange
     timing.sendUs = nowUs()
@@ -262,7 +274,10 @@ export class UndiciAttempt implements Attempt, Dispatcher.DispatchHandler, Facts
 
   /** Before a connection is there, no controller is either. */
   onResponseError(_controller: Controller | undefined, error: Error): void {
-    if (this.#over) return
+    if (this.#over) {
+      this.#leave()
+      return
+    }
     const { timing } = this.exchange
     // A 304 tells the length of what it stands for (RFC 9110 §8.6); undici misses a body then.
     if (this.#head.status === 304 && timing.responseUs >= 0 && errnoOf(error) === LENGTH_MISMATCH) {
@@ -308,7 +323,8 @@ export class UndiciAttempt implements Attempt, Dispatcher.DispatchHandler, Facts
   #end(): void {
     this.#over = true
     this.ready = false
-    this.#leave()
+    this.#options.onOver(this)
+    if (!this.#gaveUp) this.#leave()
   }
 
   #leave(): void {

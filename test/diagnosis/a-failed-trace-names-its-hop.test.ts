@@ -44,6 +44,7 @@ test('what a proxy could not do, by its code', () => {
     ['tls_unknown_ca', 502, 'tls_failing'],
     ['tls_name_mismatch', 502, 'tls_failing'],
     ['overloaded', 503, 'overloaded'],
+    ['queue_timeout', 503, 'overloaded'],
     ['bad_response', 502, 'bad_response'],
     ['internal_error', 500, 'proxy_fault'],
     ['send_timeout', 504, 'blackhole'],

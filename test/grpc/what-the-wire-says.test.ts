@@ -78,6 +78,7 @@ test('every failure of ours has a status that says what a client may do', () => 
     upstream_aborted: 'UNAVAILABLE',
     stream_refused: 'UNAVAILABLE',
     overloaded: 'UNAVAILABLE',
+    queue_timeout: 'UNAVAILABLE',
     first_byte_timeout: 'DEADLINE_EXCEEDED',
     deadline_exceeded: 'DEADLINE_EXCEEDED',
     head_too_large: 'RESOURCE_EXHAUSTED',

@@ -120,7 +120,7 @@ test('an upstream that takes no streams: 503 in time, and no connection for each
     client.send(client.get(1 + 2 * i))
     await client.roundTrip()
   }
-  for (let i = 0; i < 4; i++) assert.equal(problemCode(await client.whole(1 + 2 * i), 503), 'overloaded')
+  for (let i = 0; i < 4; i++) assert.equal(problemCode(await client.whole(1 + 2 * i), 503), 'queue_timeout')
   assert.ok(origin.connections.length <= 2, `${origin.connections.length} connections`)
   for (const { error, durationUs } of await proxy.finished(4)) {
     assert.match(error!.detail, /takes no streams/)

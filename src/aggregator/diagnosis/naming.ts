@@ -48,6 +48,7 @@ const BY_CODE: Readonly<Record<string, DiagnosisName>> = {
   response_head_too_large: 'bad_response',
   too_many_informational: 'bad_response',
   overloaded: 'overloaded',
+  queue_timeout: 'overloaded',
   tls_handshakes_full: 'overloaded',
   client_closed: 'client_gone',
   // What OpenTelemetry's SDKs and other proxies write in error.type.
