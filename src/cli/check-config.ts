@@ -1,5 +1,6 @@
 /** `hopscope check-config`: the effective configuration as text. */
 import type { Command } from '../config/commands.ts'
+import { lineOf } from '../config/fault.ts'
 import type { Described } from '../config/load.ts'
 
 /** `ok`, then a line for each setting: value, and where it came from unless it is the default. */
@@ -7,7 +8,7 @@ export function effectiveText(command: Command, rows: readonly Described[]): str
   const width = Math.max(...rows.map(({ path }) => path.length))
   const lines = rows.map(({ path, value, origin }) => {
     const from = origin === 'default' ? '' : `  (${origin})`
-    return `  ${path.padEnd(width)}  ${value}${from}`
+    return `  ${path.padEnd(width)}  ${lineOf(JSON.stringify(value))}${from}`
   })
   return [`ok: hopscope ${command}`, ...lines].join('\n')
 }

@@ -15,14 +15,27 @@ export interface Fault {
 
 export const MASK = '***'
 
-/** A value for people: JSON, cut to a line, secrets masked. Names in a secret map stay visible. */
+/** A value as one line for people: JSON, cut, secrets masked. */
 export function shown(setting: Setting, value: unknown): string {
+  return lineOf(maskedJson(setting, value))
+}
+
+/** A value with its secrets masked. Names in a secret map stay visible. */
+export function visible(setting: Setting, value: unknown): unknown {
+  return JSON.parse(maskedJson(setting, value))
+}
+
+/** JSON as a line for people. */
+export function lineOf(json: string): string {
+  return json.length > 120 ? `${json.slice(0, 117)}…` : json
+}
+
+function maskedJson(setting: Setting, value: unknown): string {
   const { secret = false } = setting
   const hidden = typeof secret === 'function' ? secret(value) : secret
   const whole = JSON.stringify(hidden ? masked(value) : value) ?? 'nothing'
   // User and password of a URL, up to its last @: a password that was not encoded may hold anything.
-  const json = whole.replace(/\/\/(?:[^"\\]|\\.)*@/g, `//${MASK}@`)
-  return json.length > 120 ? `${json.slice(0, 117)}…` : json
+  return whole.replace(/\/\/(?:[^"\\]|\\.)*@/g, `//${MASK}@`)
 }
 
 /** A secret with its text hidden and its shape left. */

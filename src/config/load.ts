@@ -2,7 +2,7 @@
 import { cautions, crossFaults } from './checks.ts'
 import type { Command, Server } from './commands.ts'
 import { type Env, readEnvironment, readFlags } from './environment.ts'
-import { type Fault, shown } from './fault.ts'
+import { type Fault, shown, visible } from './fault.ts'
 import { deepFreeze } from './frozen.ts'
 import { type Effective, emptyLayer, type Given, type Layer, type Values } from './layer.ts'
 import { readOtelEnvironment } from './otel.ts'
@@ -136,8 +136,8 @@ interface Tree {
 /** A setting as `check-config` and the admin server show it. */
 export interface Described {
   readonly path: string
-  /** JSON, secrets masked. */
-  readonly value: string
+  /** Plain JSON, secrets masked. */
+  readonly value: unknown
   readonly origin: string
 }
 
@@ -145,6 +145,8 @@ function describe(command: Command, values: Values): Described[] {
   const applies = (setting: Setting): boolean => setting.commands.includes(command)
   return SETTINGS.filter(applies).flatMap((setting) => {
     const given = values.get(setting.path)
-    return given === undefined ? [] : [{ path: setting.path, value: shown(setting, given.value), origin: given.origin }]
+    return given === undefined
+      ? []
+      : [{ path: setting.path, value: visible(setting, given.value), origin: given.origin }]
   })
 }

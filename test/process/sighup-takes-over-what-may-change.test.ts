@@ -75,9 +75,9 @@ class Configured {
   }
 
   /** What the admin server says of a setting. */
-  async shown(path: string): Promise<string | undefined> {
+  async shown(path: string): Promise<unknown> {
     const settings = await (await fetch(`http://127.0.0.1:${this.instance.adminPort}/config`)).json()
-    return (settings as { path: string; value: string }[]).find((one) => one.path === path)?.value
+    return (settings as { path: string; value: unknown }[]).find((one) => one.path === path)?.value
   }
 }
 
@@ -89,7 +89,7 @@ for (const by of ['signal', 'watch'] as const) {
     assert.equal(await proxy.status('/slow'), 200)
     await proxy.told(JSON.stringify({ timeouts: { firstByteMs: 100 } }), READ, by)
     assert.equal(await proxy.status('/slow'), 504)
-    assert.equal(await proxy.shown('timeouts.firstByteMs'), '100')
+    assert.equal(await proxy.shown('timeouts.firstByteMs'), 100)
   })
 }
 
@@ -99,8 +99,8 @@ test('a file with a fault changes nothing, and the log has the report', async (t
   const line = await proxy.told(bad, 'the new configuration is refused')
   for (const fault of ['timeouts.firstByteMs', 'sample', 'moons']) assert.match(line, new RegExp(fault))
   assert.equal(await proxy.status('/slow'), 504)
-  assert.equal(await proxy.shown('timeouts.firstByteMs'), '100')
-  assert.equal(await proxy.shown('sample'), '1')
+  assert.equal(await proxy.shown('timeouts.firstByteMs'), 100)
+  assert.equal(await proxy.shown('sample'), 1)
   // And the next good one is taken.
   await proxy.told(JSON.stringify({ timeouts: { firstByteMs: 5000 } }), READ)
   assert.equal(await proxy.status('/slow'), 200)
@@ -111,7 +111,7 @@ test('what waits for a restart is named', async (t) => {
   const line = await proxy.told(JSON.stringify({ sample: 0.5, limits: { connections: 7 } }), READ)
   const { changed, needRestart } = JSON.parse(line)
   assert.deepEqual([changed, needRestart], [['sample'], ['limits.connections']])
-  assert.notEqual(await proxy.shown('limits.connections'), '7')
+  assert.notEqual(await proxy.shown('limits.connections'), 7)
 })
 
 test('the level of the log', async (t) => {
