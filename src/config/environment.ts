@@ -37,13 +37,17 @@ export function readEnvironment(env: Env): Layer {
 
 const known: ReadonlySet<string> = new Set([...SETTINGS.map(({ env }) => env), ...OTHER_VARIABLES])
 
-/** Reads flags: text by setting path, as the command line parser found them. */
+/** Text by setting path: flags, which the command line parser has checked, or the settings of a program. */
 export function readFlags(flags: Readonly<Record<string, string>>): Layer {
   const layer = emptyLayer()
   for (const [path, text] of Object.entries(flags)) {
     const setting = settingByPath.get(path)
-    if (setting === undefined) throw new Error(`no setting ${path}`) // a programming error: flags come from the table
-    layer.given.push({ setting, value: setting.kind.fromText(text), origin: setting.flag })
+    if (setting !== undefined) {
+      layer.given.push({ setting, value: setting.kind.fromText(text), origin: setting.flag })
+      continue
+    }
+    const hint = didYouMean(path, [...settingByPath.keys()])
+    layer.faults.push({ path, origin: '', value: '', expected: `a known setting${hint === '' ? '' : `; ${hint}`}` })
   }
   return layer
 }

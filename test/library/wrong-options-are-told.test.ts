@@ -29,6 +29,16 @@ test('options that cannot be meant', async () => {
   }
 })
 
+test('every fault of the settings is in one report, unknown ones too', async () => {
+  const settings = { 'timeouts.conectMs': 5, 'timeouts.connectMs': 'soon', sample: 2 }
+  await assert.rejects(createProxy({ upstream: 'nowhere', settings }), ({ message }: Error) => {
+    assert.match(message, /^4 faults in the configuration:/)
+    assert.match(message, /timeouts\.conectMs: expected a known setting; .*timeouts\.connectMs/)
+    for (const path of ['timeouts.connectMs', 'sample', 'upstream.url']) assert.match(message, new RegExp(`  ${path} `))
+    return true
+  })
+})
+
 test('a deadline that never comes is refused; close ends all the same', async () => {
   const proxy = await createProxy({ upstream, listen: { host: '127.0.0.1' } })
   await assert.rejects(proxy.close(Number.NaN), { name: 'TypeError', message: /close: NaN: expected milliseconds/ })
