@@ -48,7 +48,7 @@ export class AccessLog {
       direction: x.direction,
       method: x.method,
       host: x.host,
-      path: x.path,
+      path: x.path === '' ? undefined : x.path,
       status: x.status,
       grpcStatus: x.grpcStatus,
       durationUs: x.durationUs,

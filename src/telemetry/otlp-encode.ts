@@ -296,6 +296,8 @@ export class SpanEncoder {
       sink.string(K.FULL, Buffer.from(origin).toString('latin1') + this.#redactor.path(textOf(bytes, start, end)))
       return
     }
+    // CONNECT has none.
+    if (start === end) return
     sink.range(K.PATH, bytes, start, question < 0 ? end : question)
     if (question < 0 || question + 1 === end) return
     if (secret) sink.string(K.QUERY, this.#redactor.query(textOf(bytes, question + 1, end)))

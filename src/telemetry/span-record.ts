@@ -65,15 +65,19 @@ export class SpanRecorder {
    */
   write(x: Exchange, method: number, phases: Float64Array, flags: number): boolean {
     const request = x.request
-    const host = bounded(request.host, L.MAX_HOST)
+    const target = request.path !== '' ? request.path : request.target
+    const connects = isAuthority(request.method, target)
+    // Its Host field may be missing, or say something else.
+    const host = bounded(connects ? targetWithoutUserinfo(target) : request.host, L.MAX_HOST)
     const agent = bounded(request.headers.known(userAgentId) ?? '', L.MAX_AGENT)
     const facts = this.facts.of(this.ring, x, host, agent)
     const trace = x.trace
     const error = x.error
     const peer = x.upstreamPeer
     const requestId = bounded(x.requestId, L.MAX_REQUEST_ID)
-    const target = request.path !== '' ? request.path : request.target
-    const path = bounded(target.charCodeAt(0) === SLASH ? target : targetWithoutUserinfo(target), L.MAX_PATH)
+    const path = connects
+      ? ''
+      : bounded(target.charCodeAt(0) === SLASH ? target : targetWithoutUserinfo(target), L.MAX_PATH)
     let bits = flags
     let strings = requestId + path
     if (trace !== undefined) {
@@ -203,4 +207,9 @@ function tailOf(x: Exchange, notes: L.Notes | undefined): string {
   const text = Buffer.from(JSON.stringify(tail)).toString('latin1')
   if (text.length <= L.MAX_TAIL) return text
   return attempts === undefined ? '' : Buffer.from(JSON.stringify({ attempts })).toString('latin1').slice(0, L.MAX_TAIL)
+}
+
+/** The target of a plain CONNECT is the host again, no path; by HTTP/2 one may have a path (RFC 8441). */
+function isAuthority(method: string, target: string): boolean {
+  return method === 'CONNECT' && target !== '' && target.charCodeAt(0) !== SLASH
 }

@@ -32,14 +32,18 @@ async function lines(mode: AccessLogMode, turnTo?: AccessLogMode): Promise<Line[
     .map((line) => JSON.parse(line) as Line)
 }
 
-test('lines behind a write that is under way are written too before the end', async () => {
+test('lines behind a write that is under way are written too before the end; a CONNECT has no path', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'hopscope-log-'))
   const fd = openSync(join(dir, 'log'), 'a')
   const options = { resource: {}, version: '0.0.1', logger: silentLogger }
   const telemetry = createTelemetry({ ...options, accessLog: 'all', accessLogFd: fd })
-  for (let i = 0; i < 20; i++) telemetry.onFinish(finishedExchange({ path: `/${i}` }))
+  telemetry.onFinish(finishedExchange({ method: 'CONNECT', path: 'other.example:443' }))
+  for (let i = 1; i < 20; i++) telemetry.onFinish(finishedExchange({ path: `/${i}` }))
   await telemetry.close(2000)
-  assert.equal(readFileSync(join(dir, 'log'), 'utf8').split('\n').length - 1, 20)
+  const written = readFileSync(join(dir, 'log'), 'utf8').split('\n')
+  assert.equal(written.length - 1, 20)
+  const connect = JSON.parse(written[0]!) as Line
+  assert.deepEqual([connect.method, connect.host, connect.path], ['CONNECT', 'other.example:443', undefined])
   closeSync(fd)
   rmSync(dir, { recursive: true })
 })

@@ -172,6 +172,26 @@ test('url.full of a target that is no path is of its host alone', async () => {
   })
 })
 
+test('a CONNECT has no url.path', async () => {
+  await withCollector(async (telemetry, collector) => {
+    for (const [method, path] of [
+      ['CONNECT', 'shop.example:8080'],
+      ['CONNECT', '/chat'],
+      ['GET', '/a'],
+    ] as const) {
+      telemetry.onFinish(finishedExchange({ connection: connection('inbound'), method, path }))
+    }
+    await until(
+      () => collector.spans.length === 3,
+      () => `${collector.spans.length} spans`,
+    )
+    assert.deepEqual(
+      collector.spans.map(({ attributes }) => attributes['url.path']),
+      [undefined, '/chat', '/a'],
+    )
+  })
+})
+
 test('a long tracestate loses whole members from its end', async () => {
   await withCollector(async (telemetry, collector) => {
     const member = (i: number): string => `k${i}=${String(i).repeat(80)}`
