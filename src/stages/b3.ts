@@ -30,11 +30,19 @@ const ZERO = /^0+$/
 const DECISIONS: Readonly<Record<string, boolean>> = { __proto__: null!, 1: true, true: true, 0: false, false: false }
 
 /** Whether any B3 field is there: the check that most requests end with. */
-export function hasB3(headers: HeaderBlock): boolean {
+function hasB3(headers: HeaderBlock): boolean {
   return (
     headers.countOf(ID.single) + headers.countOf(ID.traceId) + headers.countOf(ID.sampled) + headers.countOf(ID.flags) >
     0
   )
+}
+
+/** Read B3 where it came. What cannot be read goes: it would contradict the traceparent that we send. */
+export function takeB3(headers: HeaderBlock): B3Context | undefined {
+  if (!hasB3(headers)) return undefined
+  const came = readB3(headers)
+  if (came === undefined) dropB3(headers)
+  return came
 }
 
 /** Read B3; the single header wins over the multi ones. Malformed context is undefined. */

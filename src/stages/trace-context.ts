@@ -5,7 +5,7 @@ import { knownId } from '../core/known-names.ts'
 import { readOt, withThreshold } from '../core/sampling.ts'
 import type { Exchange, TraceContext } from '../exchange/exchange.ts'
 import { CONTINUE, type Stage } from '../exchange/stage.ts'
-import { type B3Context, dropB3, hasB3, readB3, renewB3, writeB3 } from './b3.ts'
+import { type B3Context, dropB3, renewB3, takeB3, writeB3 } from './b3.ts'
 import { Correlation } from './correlation.ts'
 import {
   FLAG_RANDOM,
@@ -42,10 +42,7 @@ export function traceContext(options: TraceContextOptions): Stage {
     role: 'decide',
     onRequestHead(x) {
       const { headers } = x.request
-      const sentB3 = options.b3 === 'auto' && hasB3(headers)
-      const b3 = sentB3 ? readB3(headers) : undefined
-      // What cannot be read would contradict the traceparent that we send.
-      if (sentB3 && b3 === undefined) dropB3(headers)
+      const b3 = options.b3 === 'auto' ? takeB3(headers) : undefined
       adopt(x, b3, options, correlation)
       if (options.maySendTo === undefined || options.maySendTo(hostName(x.request.host))) inject(x, b3)
       else strip(x)
@@ -53,8 +50,7 @@ export function traceContext(options: TraceContextOptions): Stage {
       return CONTINUE
     },
     onRefusedHead(x) {
-      const b3 = options.b3 === 'auto' && hasB3(x.request.headers) ? readB3(x.request.headers) : undefined
-      adopt(x, b3, options, correlation)
+      adopt(x, options.b3 === 'auto' ? takeB3(x.request.headers) : undefined, options, correlation)
       return undefined
     },
     onFinish(x) {
