@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -17,6 +17,14 @@ const argsOf = (folder: string): string[] => ['--data-dir', folder, '--aggregato
 const isStored = (it: AggregatorProcess) => async (): Promise<boolean> =>
   (await it.ask<{ waiting: number }>('hopscope/status')).waiting === 0
 
+function loggedBytes(): number {
+  const wal = join(base, 'wal')
+  return readdirSync(wal).reduce(
+    (sum, name) => sum + (statSync(join(wal, name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  )
+}
+
 /** A block for each trace, and a process that was killed: the database has a log of its own. */
 before(async () => {
   const it = await aggregatorProcess(argsOf(base))
@@ -27,6 +35,8 @@ before(async () => {
     await send(it.grpcPort, requestOf(spans))
     await until('it is stored', isStored(it))
   }
+  // Or it would come to life again from there.
+  await until('the log of intake has nothing more of it', () => loggedBytes() === 0)
   await it.kill('SIGKILL')
 })
 after(() => rmSync(base, { recursive: true }))

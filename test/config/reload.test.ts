@@ -33,7 +33,7 @@ test('a good reload swaps reloadable settings and names those that wait for a re
   assert.equal(live.current.log.level, 'warn', 'the flag goes before the file')
   assert.equal(before.timeouts.connectMs, 100, 'who holds the old one is not surprised')
   const shown = live.describe().find(({ path }) => path === 'timeouts.connectMs')
-  assert.deepEqual([shown?.value, shown?.origin], ['200', `${file}:1`])
+  assert.deepEqual([shown?.value, shown?.origin], [200, `${file}:1`])
 })
 
 test('a bad reload changes nothing and says every fault', async (t) => {
