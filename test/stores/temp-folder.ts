@@ -10,5 +10,6 @@ export interface TempFolder {
 
 export function tempFolder(): TempFolder {
   const path = mkdtempSync(join(tmpdir(), 'hopscope-store-'))
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+  // A process that is being stopped may still write there.
+  return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }) }
 }
