@@ -10,6 +10,7 @@ export interface InsertedRow {
   readonly SpanId: string
   readonly SpanName: string
   readonly Timestamp: string
+  readonly 'Events.Timestamp': readonly string[]
 }
 
 /** The server's words, as `Code: 27. DB::Exception: … (CANNOT_PARSE_INPUT_ASSERTION_FAILED)`; undefined where it takes the rows. */
