@@ -2,6 +2,7 @@
 import { emptyLayer, type Layer } from './layer.ts'
 import { SETTINGS, settingByPath } from './schema.ts'
 import { didYouMean } from './suggest.ts'
+import { knownSetting } from './unknown-setting.ts'
 
 /** Environment variables, passed in. */
 export type Env = Readonly<Record<string, string | undefined>>
@@ -46,8 +47,7 @@ export function readFlags(flags: Readonly<Record<string, string>>): Layer {
       layer.given.push({ setting, value: setting.kind.fromText(text), origin: setting.flag })
       continue
     }
-    const hint = didYouMean(path, [...settingByPath.keys()])
-    layer.faults.push({ path, origin: '', value: '', expected: `a known setting${hint === '' ? '' : `; ${hint}`}` })
+    layer.faults.push({ path, origin: '', value: '', expected: knownSetting(path) })
   }
   return layer
 }

@@ -3,15 +3,8 @@ import { readFileSync } from 'node:fs'
 import { type Document, isAlias, isMap, isNode, isScalar, LineCounter, parseDocument, type YAMLMap } from 'yaml'
 import { errnoOf } from '../core/errors.ts'
 import { emptyLayer, type Layer } from './layer.ts'
-import { SETTINGS, settingByPath } from './schema.ts'
-import { didYouMean } from './suggest.ts'
-
-const groups: ReadonlySet<string> = new Set(
-  SETTINGS.flatMap(({ path }) => {
-    const parts = path.split('.')
-    return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join('.'))
-  }),
-)
+import { settingByPath } from './schema.ts'
+import { groups, knownSetting, memberNames } from './unknown-setting.ts'
 
 /** Reads a file into a layer; a file that is missing or no YAML is a fault, never thrown. */
 export function readConfigFile(file: string): Layer {
@@ -69,28 +62,12 @@ function readPair(path: string, origin: string, value: unknown, reader: Reader):
   if (setting !== undefined) {
     reader.layer.given.push({ setting, value: plainValue(value, reader), origin })
   } else if (!groups.has(path)) {
-    fault(`a known setting${hintFor(path)}`)
+    fault(knownSetting(path))
   } else if (isMap(value)) {
     readGroup(value, path, reader)
   } else if (value !== null && !(isScalar(value) && value.value === null)) {
     fault(`settings beneath it: ${memberNames(path)}`)
   }
-}
-
-/** What may have been meant; where nothing is near, what there is. */
-function hintFor(path: string): string {
-  const group = path.slice(0, Math.max(0, path.lastIndexOf('.')))
-  const near = didYouMean(
-    path,
-    [...settingByPath.keys(), ...groups].filter((one) => !path.startsWith(`${one}.`)),
-  )
-  if (near !== '') return `; ${near}`
-  return group === '' ? '' : `; ${group} has ${memberNames(group)}`
-}
-
-function memberNames(path: string): string {
-  const members = [...settingByPath.keys()].filter((one) => one.startsWith(`${path}.`))
-  return members.map((one) => one.slice(path.length + 1)).join(', ')
 }
 
 /** A value out of its YAML node; what cannot be read (an alias to nothing) becomes undefined, which zod refuses. */
