@@ -44,7 +44,8 @@ export class TlsRuntime {
   ) {
     this.#log = log
     this.#onReload = onReload
-    this.upstream = new UpstreamTls(config.upstream.tls)
+    const now = config.upstream.url?.startsWith('https:') ?? false
+    this.upstream = new UpstreamTls(config.upstream.tls, { now })
     if (certificates !== undefined) {
       this.#store = this.#openStore(config, certificates)
       this.handshakes = new ServerHandshakes({

@@ -1,5 +1,5 @@
 /** `node src/cli/bundle.mjs FOLDER`: the program and what it starts by file name, in one folder (ADR 90). */
-import { rmSync, writeFileSync } from 'node:fs'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { build } from 'rolldown'
@@ -12,14 +12,17 @@ const ENTRIES = [
   'src/stores/file/recovery.ts',
 ]
 
+/** zod is a hundred files, most of them languages of its messages: a start would open them all. */
+const BUNDLED = ['zod']
+
 const [dir] = process.argv.slice(2)
 if (dir === undefined) throw new Error('which folder?')
 rmSync(dir, { recursive: true, force: true })
 const { output } = await build({
   input: ENTRIES,
   platform: 'node',
-  // Packages stay outside.
-  external: (id) => !/^[./]/.test(id),
+  // All other packages stay outside.
+  external: (id) => !/^[./]/.test(id) && !BUNDLED.includes(id),
   output: {
     dir,
     format: 'esm',
@@ -37,3 +40,5 @@ for (const { type, fileName, code } of output) {
   const ascii = code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
   writeFileSync(join(dir, fileName), ascii)
 }
+
+for (const name of BUNDLED) cpSync(`node_modules/${name}/LICENSE`, join(dir, `LICENSE-${name}`))

@@ -16,6 +16,8 @@ export interface Given {
 /** Adds `--config` and the flags of all settings that `command` reads; of every setting where it is undefined. */
 export function addSettings(cli: Command, command: ConfigCommand | undefined): Command {
   cli.option('--config <file>', `settings in YAML or JSON; without it ${DEFAULT_FILE}, if there is one`)
+  // Hundreds of options take time to make: not those of a command that nobody typed.
+  if (!process.argv.includes(cli.name())) return cli
   for (const setting of command === undefined ? SETTINGS : settingsFor(command)) {
     cli.addOption(settingOption(setting, command))
   }

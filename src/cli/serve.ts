@@ -2,25 +2,25 @@
  * `hopscope proxy` and `hopscope sidecar`. Schema, YAML and command line are read in a thread that ends after it: what they
  * take, 12 MiB, is not the proxy's, and reading them again takes nothing from the data thread (ADR 84).
  */
-import cluster from 'node:cluster'
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { Start, Starting } from '../app/cluster-protocol.ts'
 import type { Started } from '../config/load.ts'
-import { LiveConfig } from '../config/reload.ts'
 import type { Reread } from '../config/reread.ts'
 import type { Ended, Job } from './config-thread.ts'
 import { tellWhy } from './failure.ts'
-import { warnOfRuntime } from './runtime.ts'
 
 /** Serves what the command line says, until a signal ends it; failures to start are told on stderr and by the exit code. */
 export async function serve(): Promise<void> {
   // Who asks for a reload before one can be done is not to end the process.
   process.on('SIGHUP', () => {})
   try {
-    const [started, { runProxy }] = await Promise.all([
-      cluster.isWorker ? fromFirst() : inThread<Started | Ended>({ job: 'start' }),
+    // The thread is what a start waits for longest: it goes first, and all else is loaded meanwhile.
+    const [started, { runProxy }, { LiveConfig }, { warnOfRuntime }] = await Promise.all([
+      process.channel === undefined ? start() : startOrTold(),
       import('../app/run.ts'),
+      import('../config/reload.ts'),
+      import('./runtime.ts'),
     ])
     if ('exitCode' in started) {
       process.exitCode = started.exitCode
@@ -37,6 +37,14 @@ export async function serve(): Promise<void> {
     // One of the processes of --concurrency: the channel to the first one must not keep what cannot start.
     process.channel?.unref()
   }
+}
+
+const start = (): Promise<Started | Ended> => inThread({ job: 'start' })
+
+/** Somebody started us with a channel: the first of several processes, or a program that keeps us. */
+async function startOrTold(): Promise<Started | Ended> {
+  const { default: cluster } = await import('node:cluster')
+  return cluster.isWorker ? fromFirst() : start()
 }
 
 /** One of several runs what the first one runs: the file may hold by now what waits for a restart, or a fault. */

@@ -126,7 +126,8 @@ function build(values: Values): Config {
     }
     node[last] = value
   }
-  return deepFreeze(configSchema.parse(tree))
+  // zod would compile each group for speed, which takes longer than the one reading.
+  return deepFreeze(configSchema.parse(tree, { jitless: true }))
 }
 
 interface Tree {

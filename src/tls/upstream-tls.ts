@@ -36,19 +36,27 @@ export class UpstreamTls {
   /** Those of the files that we show, for who watches their dates. */
   certificates: readonly { readonly name: string; readonly notAfterMs: number }[]
   readonly #options: UpstreamTlsOptions
-  #context: SecureContext
+  #loaded: SecureContext | undefined
   #signature: string
   readonly #sessions = new LRUCache<string, Buffer>({ max: MAX_SESSIONS })
   /** Dates of certificates: a session that is resumed does not show one again. */
   readonly #shown = new LRUCache<string, Validity>({ max: MAX_SESSIONS })
   readonly #keys = new WeakMap<TLSSocket, string>()
 
-  /** Throws where a file cannot be read or used. */
-  constructor(options: UpstreamTlsOptions = {}) {
+  /**
+   * Throws where a file cannot be read or used. Without any, the runtime's authorities are loaded at the first connection:
+   * they take some 40 ms of a start, and most proxies in a cluster never need them. `now`: it is known that they will be.
+   */
+  constructor(options: UpstreamTlsOptions = {}, { now = false } = {}) {
     this.#options = options
     this.#signature = signatureOf(this.files)
-    this.#context = contextOf(options)
+    if (now || this.files.length > 0) this.#loaded = contextOf(options)
     this.certificates = datesOf(options)
+  }
+
+  get #context(): SecureContext {
+    this.#loaded ??= contextOf(this.#options)
+    return this.#loaded
   }
 
   /** Paths of the files that it was made from. */
@@ -63,7 +71,7 @@ export class UpstreamTls {
     if (signature === this.#signature) return false
     // Before the attempt: files that do not fit are not tried again until they change.
     this.#signature = signature
-    this.#context = contextOf(this.#options)
+    this.#loaded = contextOf(this.#options)
     this.certificates = datesOf(this.#options)
     this.#sessions.clear()
     return true
