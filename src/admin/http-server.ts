@@ -1,13 +1,6 @@
 /** A small HTTP server for control: fixed routes, short answers, tight limits. Never on the data path. */
-import {
-  createServer,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { listenHost } from '../core/listen-host.ts'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import { listen } from '../core/listen.ts'
 
 export interface Reply {
   readonly status: number
@@ -53,27 +46,14 @@ export async function startServer(
     void serve(req, res, handler)
   })
   server.maxConnections = maxConnections
-  await listen(server, host, port)
-  const address = server.address() as AddressInfo
   return {
-    host: address.address,
-    port: address.port,
+    ...(await listen(server, host, port)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
       }),
   }
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, listenHost(host), () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
 }
 
 async function serve(req: IncomingMessage, res: ServerResponse, handler: Handler): Promise<void> {

@@ -1,5 +1,7 @@
 /** `KeyValue` and `AnyValue` (opentelemetry/proto/common/v1/common.proto) → plain values. */
+
 import { BYTES, FIXED64, VARINT } from '../core/protobuf.ts'
+import { ANY_VALUE, KEY_VALUE, LIST } from './otlp-fields.ts'
 import type { AttributeValue } from './span.ts'
 import { tagOf, type WireCursor } from './wire-cursor.ts'
 
@@ -14,18 +16,6 @@ export interface ValueBudget {
 export function spend(cursor: WireCursor, budget: ValueBudget): void {
   if (--budget.left < 0) cursor.fail(cursor.at, 'too many attribute values, events and links')
 }
-
-const KEY_VALUE = { 1: 'KeyValue.key', 2: 'KeyValue.value' }
-const ANY_VALUE = {
-  1: 'AnyValue.string_value',
-  2: 'AnyValue.bool_value',
-  3: 'AnyValue.int_value',
-  4: 'AnyValue.double_value',
-  5: 'AnyValue.array_value',
-  6: 'AnyValue.kvlist_value',
-  7: 'AnyValue.bytes_value',
-}
-const LIST = { 1: 'values' }
 
 /** Read a KeyValue that ends at `end`; a key that was there already gets the later value. */
 export function readAttribute(

@@ -4,6 +4,7 @@
  */
 import { BYTES, FIXED32, FIXED64, VARINT } from '../core/protobuf.ts'
 import { readAttribute, spend, type ValueBudget } from './otlp-attributes.ts'
+import { EVENT, LINK, REQUEST, RESOURCE, RESOURCE_SPANS, SCOPE, SCOPE_SPANS, SPAN, STATUS } from './otlp-fields.ts'
 import {
   type Attributes,
   type AttributeValue,
@@ -68,34 +69,6 @@ const NO_FIELDS: Fields = new Map()
 const NO_EVENTS: readonly SpanEvent[] = []
 const NO_LINKS: readonly SpanLink[] = []
 const UNSET: ReceivedSpan['status'] = { code: 'unset', message: '' }
-
-const REQUEST = { 1: 'ExportTraceServiceRequest.resource_spans' }
-const RESOURCE_SPANS = { 1: 'ResourceSpans.resource', 2: 'ResourceSpans.scope_spans' }
-const RESOURCE = { 1: 'Resource.attributes' }
-const SCOPE_SPANS = { 1: 'ScopeSpans.scope', 2: 'ScopeSpans.spans' }
-const SCOPE = {
-  1: 'InstrumentationScope.name',
-  2: 'InstrumentationScope.version',
-  3: 'InstrumentationScope.attributes',
-}
-const SPAN = {
-  1: 'Span.trace_id',
-  2: 'Span.span_id',
-  3: 'Span.trace_state',
-  4: 'Span.parent_span_id',
-  5: 'Span.name',
-  6: 'Span.kind',
-  7: 'Span.start_time_unix_nano',
-  8: 'Span.end_time_unix_nano',
-  9: 'Span.attributes',
-  11: 'Span.events',
-  13: 'Span.links',
-  15: 'Span.status',
-  16: 'Span.flags',
-}
-const EVENT = { 1: 'Event.time_unix_nano', 2: 'Event.name', 3: 'Event.attributes' }
-const LINK = { 1: 'Link.trace_id', 2: 'Link.span_id', 4: 'Link.attributes' }
-const STATUS = { 2: 'Status.message', 3: 'Status.code' }
 
 const B = (field: number): number => tagOf(field, BYTES)
 const [TIME_1, TIME_7, TIME_8] = [tagOf(1, FIXED64), tagOf(7, FIXED64), tagOf(8, FIXED64)]

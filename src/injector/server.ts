@@ -2,8 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { listenHost } from '../core/listen-host.ts'
+import { listen } from '../core/listen.ts'
 import type { Logger } from '../core/log.ts'
 import type { InjectorMetrics } from './metrics.ts'
 import type { InjectionOptions } from './options.ts'
@@ -66,14 +65,8 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
   )
   server.maxConnections = MAX_CONNECTIONS
   metrics.certificate('loaded', expirySeconds(options.certificate))
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.port, listenHost(options.host), resolve)
-  })
-  const { address, port } = server.address() as AddressInfo
   return {
-    host: address,
-    port,
+    ...(await listen(server, options.host, options.port)),
     setCertificate(certificate) {
       server.setSecureContext({ ...certificate, minVersion: 'TLSv1.3' })
       metrics.certificate('loaded', expirySeconds(certificate))

@@ -1,6 +1,6 @@
 /** Accepts connections, up to a bound, and hands each over as a wire. */
 import { createServer, type Server } from 'node:net'
-import { listenHost } from '../core/listen-host.ts'
+import { listenHost } from '../core/listen.ts'
 import { acceptWaiting } from '../native/accept.ts'
 import { descriptorOf, handleOn, type RawHandle, takeHandle } from './raw-handle.ts'
 import { Wire } from './wire.ts'

@@ -1,7 +1,7 @@
 /** `::` on a kernel without IPv6 is 0.0.0.0; nothing else changes. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { listenHost } from '../../src/core/listen-host.ts'
+import { listenHost } from '../../src/core/listen.ts'
 
 test('every address, by the name that the kernel has for it', () => {
   const [there, missing] = ['/', '/no/such/file']

@@ -1,6 +1,6 @@
 /** Attributes as a scan sees them: stepped over and checked, with the scalar that was read last at hand. */
 import { MAX_DEPTH } from '../otlp-attributes.ts'
-import { ANY_VALUE, KEY_VALUE, LIST } from './field-names.ts'
+import { ANY_VALUE, KEY_VALUE, LIST } from '../otlp-fields.ts'
 import { findKey, type KeyTable, type Known } from './known-attributes.ts'
 import { WireScan } from './wire-scan.ts'
 

@@ -5,10 +5,10 @@
  */
 import { httpStatusOf } from '../http-status.ts'
 import { MAX_SPANS, MAX_VALUES } from '../otlp-decode.ts'
+import { EVENT, LINK, REQUEST, RESOURCE, RESOURCE_SPANS, SCOPE, SCOPE_SPANS, SPAN, STATUS } from '../otlp-fields.ts'
 import { AdjustedCounts, countAt } from '../sampling/adjusted-count.ts'
 import type { WireFault } from '../wire-cursor.ts'
 import { AttributeScan } from './attribute-scan.ts'
-import { EVENT, LINK, REQUEST, RESOURCE, RESOURCE_SPANS, SCOPE, SCOPE_SPANS, SPAN, STATUS } from './field-names.ts'
 import { type Known, RESOURCE_ATTRIBUTES, SPAN_ATTRIBUTES } from './known-attributes.ts'
 import { hashOf, type Names } from './names.ts'
 import { pathOfUrl, routeBytes, routeOfPath } from './route-of-path.ts'

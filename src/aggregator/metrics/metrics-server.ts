@@ -1,8 +1,7 @@
 /** Prometheus on 8889: span metrics and service graph, and the aggregator's own figures by prom-client. */
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import { listenHost } from '../../core/listen-host.ts'
+import { listen } from '../../core/listen.ts'
 import type { Intake } from '../intake/intake.ts'
 import type { Names } from '../intake/names.ts'
 import type { Receiver } from '../receive/receiver.ts'
@@ -48,15 +47,8 @@ export async function startMetricsServer({ host, port, scrape }: MetricsServerOp
     )
   })
   server.maxConnections = 64
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, listenHost(host), resolve)
-  })
-  server.on('error', () => {})
-  const bound = server.address() as AddressInfo
   return {
-    host: bound.address,
-    port: bound.port,
+    ...(await listen(server, host, port)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

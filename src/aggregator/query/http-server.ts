@@ -1,7 +1,6 @@
 /** The server on 16686: the page, the query API (answered by the store thread) and the live tail. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { listenHost } from '../../core/listen-host.ts'
+import { listen } from '../../core/listen.ts'
 import type { Bound } from '../receive/tls-options.ts'
 import type { ApiRequest, ApiResponse } from '../store/protocol.ts'
 import type { LiveTail } from './live-tail.ts'
@@ -28,16 +27,10 @@ export async function startQueryServer(options: QueryServerOptions): Promise<Bou
     serve(req, res, options, isLoopback).catch(() => res.destroy())
   })
   server.maxConnections = 512
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.port, listenHost(options.host), resolve)
-  })
-  server.on('error', () => {})
-  const { address, port } = server.address() as AddressInfo
-  const isLoopback = /^(127\.|::1$)/.test(address)
+  const bound = await listen(server, options.host, options.port)
+  const isLoopback = /^(127\.|::1$)/.test(bound.host)
   return {
-    host: address,
-    port,
+    ...bound,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -13,8 +13,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2'
-import type { AddressInfo } from 'node:net'
-import { listenHost } from '../../core/listen-host.ts'
+import { listen } from '../../core/listen.ts'
 import { WATCH_PATH } from '../../core/recorder-protocol.ts'
 import { exportResponse, type Failure, failureTrailers, INVALID_ARGUMENT, UNIMPLEMENTED } from './grpc-status.ts'
 import { type Answer, isFailure, MAX_REQUEST_BYTES, type Receiver, tooLarge } from './receiver.ts'
@@ -70,15 +69,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Bound
   })
   // A client that speaks no HTTP/2, or a handshake that fails: the connection ends, nobody else is concerned.
   server.on('sessionError', () => {})
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.port, listenHost(options.host), resolve)
-  })
-  server.on('error', () => {})
-  const { address, port } = server.address() as AddressInfo
   return {
-    host: address,
-    port,
+    ...(await listen(server, options.host, options.port)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -1,8 +1,7 @@
 /** OTLP/HTTP: POST /v1/traces with protobuf or JSON (opentelemetry.io/docs/specs/otlp §OTLP/HTTP). */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { listenHost } from '../../core/listen-host.ts'
+import { listen } from '../../core/listen.ts'
 import {
   exportResponse,
   type Failure,
@@ -34,15 +33,8 @@ export async function startHttpServer({ host, port, receiver, tls }: HttpServerO
   const server: Server =
     tls === undefined ? createServer(limits, serve) : createTlsServer({ ...limits, ...tlsOptions(tls) }, serve)
   server.maxConnections = 4096
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, listenHost(host), resolve)
-  })
-  server.on('error', () => {})
-  const { address, port: bound } = server.address() as AddressInfo
   return {
-    host: address,
-    port: bound,
+    ...(await listen(server, host, port)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

@@ -2,8 +2,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { listenHost } from '../../core/listen-host.ts'
+import { listen } from '../../core/listen.ts'
 import { readTraces } from '../../core/recorder-protocol.ts'
 import { LOOPBACK } from '../query/http-server.ts'
 import type { LiveTail } from '../query/live-tail.ts'
@@ -39,15 +38,8 @@ export async function startReplicaServer(options: ReplicaServerOptions): Promise
       ? createServer(limits, serving)
       : createTlsServer({ ...limits, ...tlsOptions(options.tls) }, serving)
   server.maxConnections = 512
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.port, listenHost(options.host), resolve)
-  })
-  server.on('error', () => {})
-  const { address, port } = server.address() as AddressInfo
   return {
-    host: address,
-    port,
+    ...(await listen(server, options.host, options.port)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
