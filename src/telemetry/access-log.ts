@@ -74,10 +74,10 @@ export class AccessLog {
     this.#counters.add('logged', 1)
     const { startUs, endUs, kind, flags: _, protocol, ...rest } = view
     const label = protocol && { protocol: protocolLabel(protocol), calls: protocol.calls }
-    this.#log.info(
-      { time: timeOf(startUs + originUs), durationUs: Math.round(endUs - startUs), ...label, ...rest },
-      rest.reason === FAILED_HANDSHAKE ? 'tls handshake' : kind,
-    )
+    const line = { time: timeOf(startUs + originUs), durationUs: Math.round(endUs - startUs), ...label, ...rest }
+    const what = rest.reason === FAILED_HANDSHAKE ? 'tls handshake' : kind
+    if (rest.errorCode !== '' && rest.errorSource !== 'downstream') this.#log.error(line, what)
+    else this.#log.info(line, what)
   }
 
   call(view: CallView, originUs: number): void {

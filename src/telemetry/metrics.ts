@@ -3,7 +3,7 @@
  * figures, when Prometheus asks. Names are those of OpenTelemetry's conventions in Prometheus spelling.
  */
 import type { Registry } from 'prom-client'
-import { ERROR_CODES } from '../core/errors.ts'
+import { ERROR_CODES, type ProxyError } from '../core/errors.ts'
 import { RPC_NONE } from '../core/grpc.ts'
 import { type Exchange, PHASES } from '../exchange/exchange.ts'
 import type { ExporterCounts } from './counters.ts'
@@ -67,13 +67,13 @@ export class Metrics {
   /** Count a finished exchange. `phases` in microseconds, -1 where there was none. */
   record(x: Exchange, method: number, phases: Float64Array): void {
     const outbound = x.connection.direction === 'outbound' ? 1 : 0
-    const error = x.error === undefined ? 0 : errorIndex(x.error.code)
-    const { status } = x
+    const { status, error } = x
     const { version } = x.request
     const versionBits = version === 11 ? 1 : version === 20 ? 2 : 0
     const https = x.connection.scheme === 'https' ? 1 : 0
     // Only where it becomes a label: two cells must not have the same ones.
-    const errorType = x.error !== undefined && isSpanError(x.error.code, outbound === 1, status) ? error : 0
+    const errorType =
+      error !== undefined && isSpanError(error.code, outbound === 1, status) ? errorIndex(error.code) : 0
     const key =
       (status & 1023) | (method << 10) | (errorType << 14) | (outbound << 21) | (versionBits << 22) | (https << 24)
     const cell = this.#durations.get(key) ?? this.#newCell(key, x, method)
@@ -83,8 +83,18 @@ export class Metrics {
       const us = phases[i]!
       if (us >= 0) this.#phases[i]!.record(us)
     }
-    if (x.error !== undefined) this.#errors[error * ERROR_PHASES.length + ERROR_PHASES.indexOf(x.error.phase)]!++
+    if (error !== undefined) this.#countError(error)
     if (x.attempts > 1) this.#retries += x.attempts - 1
+  }
+
+  /** Count an opaque tunnel that ended. */
+  recordTunnel(reason: string, error: ProxyError | undefined): void {
+    this.tunnels.inc(reason)
+    if (error !== undefined) this.#countError(error)
+  }
+
+  #countError({ code, phase }: ProxyError): void {
+    this.#errors[errorIndex(code) * ERROR_PHASES.length + ERROR_PHASES.indexOf(phase)]!++
   }
 
   #newCell(key: number, x: Exchange, method: number): HistogramCell {
@@ -179,7 +189,7 @@ export class Metrics {
     histogram(phase, 'Time that exchanges spent in a phase.', () => this.#phases.flatMap((cell) => cell.samples(phase)))
     const counter = (name: string, help: string, samples: () => readonly Sample[]): void =>
       this.add({ name, help, type: 'counter', samples })
-    counter('hopscope_errors_total', 'Failed exchanges by error code.', () => this.#errorSamples())
+    counter('hopscope_errors_total', 'Failed exchanges and tunnels by error code.', () => this.#errorSamples())
     counter('hopscope_retries_total', 'Attempts beyond the first.', () => [{ labels: {}, value: this.#retries }])
     counter('hopscope_tunnels_total', 'Opaque tunnels that ended.', () => this.tunnels.samples())
     counter('hopscope_sniff_total', 'How first bytes of connections were judged.', () => this.sniffed.samples())

@@ -161,7 +161,7 @@ class RunningTelemetry implements Telemetry {
   }
 
   recordTunnel(facts: OpaqueTunnelFacts): void {
-    this.metrics.tunnels.inc(facts.reason)
+    this.metrics.recordTunnel(facts.reason, facts.error)
     this.#writeTunnel(facts)
   }
 

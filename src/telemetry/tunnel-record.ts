@@ -76,6 +76,7 @@ export interface TunnelView {
   readonly protocol?: TunnelProtocol
   readonly errorCode: string
   readonly errorPhase: string
+  readonly errorSource: string
   readonly errno: string
   readonly errorDetail: string
 }
@@ -102,11 +103,12 @@ export function writeTunnel(ring: RingWriter, facts: OpaqueTunnelFacts, flags: n
     bytesToClient: facts.bytesToClient,
     serverName: facts.serverName.slice(0, 255),
     alpnOffered: facts.alpnOffered.slice(0, 64),
-    connectUs: facts.connectUs,
-    tlsHandshakeUs: facts.tlsHandshakeUs,
+    connectUs: Math.round(facts.connectUs),
+    tlsHandshakeUs: Math.round(facts.tlsHandshakeUs),
     ...(facts.protocol && { protocol: facts.protocol }),
     errorCode: error?.code ?? '',
     errorPhase: error?.phase ?? '',
+    errorSource: error?.source ?? '',
     errno: error?.errno ?? '',
     errorDetail: (error?.detail ?? '').slice(0, 256),
   }
@@ -150,8 +152,8 @@ export function tunnelSpan(memory: RingMemory, at: number, originUs: number): Me
   if (view.serverName !== '') attributes.push(['tls.client.server_name', view.serverName])
   // Which of them was chosen is encrypted since TLS 1.3.
   if (view.alpnOffered !== '') attributes.push(['hopscope.tls.alpn_offered', view.alpnOffered])
-  if (view.connectUs >= 0) attributes.push(['hopscope.phase.connect_us', Math.round(view.connectUs)])
-  if (view.tlsHandshakeUs >= 0) attributes.push(['hopscope.phase.tls_us', Math.round(view.tlsHandshakeUs)])
+  if (view.connectUs >= 0) attributes.push(['hopscope.phase.connect_us', view.connectUs])
+  if (view.tlsHandshakeUs >= 0) attributes.push(['hopscope.phase.tls_us', view.tlsHandshakeUs])
   if (view.protocol !== undefined) attributes.push(...protocolFacts(view.protocol))
   const failed = view.errorCode !== '' && view.errorCode !== 'client_closed'
   if (view.errorCode !== '') {

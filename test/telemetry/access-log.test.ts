@@ -73,3 +73,38 @@ test('errors: failed exchanges only; off: none; the mode can be changed', async 
   assert.deepEqual(await lines('off'), [])
   assert.equal((await lines('off', 'all')).length, 3)
 })
+
+test('a tunnel that the upstream failed is an error as an exchange is, its times in whole microseconds', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'hopscope-log-'))
+  const fd = openSync(join(dir, 'log'), 'a')
+  const options = { resource: {}, version: '0.0.1', logger: silentLogger }
+  const telemetry = createTelemetry({ ...options, accessLog: 'all', accessLogFd: fd })
+  const { connection } = finishedExchange({})
+  const tunnel = {
+    ...{ connection, trace: undefined, sampled: false, reason: 'tls', destination: undefined, startUs: 0, endUs: 10.5 },
+    ...{
+      bytesFromClient: 0,
+      bytesToClient: 0,
+      serverName: '',
+      alpnOffered: '',
+      connectUs: 70.123,
+      tlsHandshakeUs: 9.75,
+    },
+  }
+  for (const code of [undefined, 'connection_refused', 'client_closed'] as const) {
+    telemetry.recordTunnel({ ...tunnel, error: code && new ProxyError(code, 'connect') })
+  }
+  await telemetry.close(2000)
+  const written = readFileSync(join(dir, 'log'), 'utf8').trimEnd().split('\n')
+  const lines = written.map((line) => JSON.parse(line) as Line)
+  assert.deepEqual(
+    lines.map((line) => [line.level, line.errorCode, line.errorSource, line.connectUs, line.tlsHandshakeUs]),
+    [
+      ['info', '', '', 70, 10],
+      ['error', 'connection_refused', 'upstream', 70, 10],
+      ['info', 'client_closed', 'downstream', 70, 10],
+    ],
+  )
+  closeSync(fd)
+  rmSync(dir, { recursive: true })
+})

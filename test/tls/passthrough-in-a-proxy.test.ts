@@ -74,6 +74,23 @@ test('an upstream that is the proxy itself: one connection, and the tunnel says 
   assert.equal((await to.spans(({ name }) => name.startsWith('tunnel'))).length, 1)
 })
 
+test('an upstream that refuses a tunnel is counted by its code, as for an exchange', async (t) => {
+  const holder = createServer()
+  holder.listen(0, '127.0.0.1')
+  await once(holder, 'listening')
+  const { port } = holder.address() as AddressInfo
+  holder.close()
+  const to = await terminating(t, {
+    settings: { 'tls.passthrough': '*', 'upstream.url': `https://127.0.0.1:${port}` },
+  })
+  await assert.rejects(to.dial({ servername: 'passed.example' }))
+  const [tunnel] = await to.spans(({ name }) => name === 'tunnel tls')
+  assert.equal(tunnel!.attributes['hopscope.error.code'], 'connection_refused')
+  const labels = 'code="connection_refused",phase="connect",source="upstream"'
+  assert.equal(await to.metric(`hopscope_errors_total{${labels}}`), 1)
+  assert.equal(await to.metric('hopscope_tunnels_total{reason="tls"}'), 1)
+})
+
 test('without a certificate of its own, all TLS goes on', async (t) => {
   const ca = await Ca.make(t)
   const { port } = (await secureUpstream(t, ca)).address() as AddressInfo
