@@ -43,6 +43,25 @@ test('tunnelled with connect=tunnel', async (t) => {
   assert.deepEqual([seen?.requestBytes, seen?.responseBytes, seen?.error], [5, 7, undefined])
 })
 
+for (const framing of ['Content-Length: 0', 'Content-Length: 5', 'Transfer-Encoding: chunked\r\nContent-Length: 5']) {
+  test(`the framing of an answer that opens the tunnel is ignored: ${framing.replace('\r\n', ', ')}`, async (t) => {
+    const { dial } = await chain(
+      t,
+      async (peer) => {
+        await peer.head()
+        peer.send(`HTTP/1.1 200 Connected\r\n${framing}\r\nVia: 1.1 it\r\n\r\nwelcome`)
+      },
+      { flags: { connect: 'tunnel' } },
+    )
+    const client = await dial()
+    client.send(CONNECT)
+    const head = await client.head()
+    assert.deepEqual([head.status, field(head, 'via')], [200, '1.1 it'])
+    assert.deepEqual([field(head, 'content-length'), field(head, 'transfer-encoding')], [undefined, undefined])
+    assert.equal(await client.take(7), 'welcome')
+  })
+}
+
 test('a CONNECT that the upstream refuses ends the connection', async (t) => {
   const { origin, dial } = await chain(
     t,

@@ -3,7 +3,7 @@ import { ProxyError } from '../../core/errors.ts'
 import { knownId } from '../../core/known-names.ts'
 import { CHUNKED, type ResponseHead, UNTIL_CLOSE } from '../../core/message.ts'
 import { type ConnectionOptions, takeConnectionOptions } from './connection-options.ts'
-import { ABSENT, IN_DOUBT, readFraming } from './framing.ts'
+import { ABSENT, IN_DOUBT, readFraming, writeFraming } from './framing.ts'
 import { FAULT, type SectionLimits, SectionReader } from './section-reader.ts'
 import { httpVersion, SP } from './syntax.ts'
 
@@ -101,11 +101,13 @@ export class ResponseReader {
 
   /** Message body length (RFC 9112 §6.3). */
   #framing(head: ResponseHead, method: string): ProxyError | undefined {
-    const framing = readFraming(head.headers)
+    const toConnect = method === 'CONNECT' && head.status >= 200 && head.status < 300
+    // Fields that must not be there and are to be ignored: bytes of the tunnel follow (RFC 9110 §9.3.6).
+    if (toConnect) writeFraming(head.headers, ABSENT)
+    const framing = toConnect ? ABSENT : readFraming(head.headers)
     if (framing === IN_DOUBT) return new ProxyError('bad_response', 'wait', 'the length of the body is in doubt')
     const { status } = head
     head.statedLength = framing >= 0 ? framing : -1
-    const toConnect = method === 'CONNECT' && status >= 200 && status < 300
     if (status < 200 || status === 204 || toConnect) {
       if (framing !== ABSENT && !(status === 204 && framing === 0)) {
         return new ProxyError('bad_response', 'wait', `framing fields on a ${status}`)
