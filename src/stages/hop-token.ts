@@ -30,8 +30,11 @@ export function hopToken(): Stage {
       const at = headers.firstOf(HOP)
       const hops = headers.valueAt(at).split(', ')
       const returns = x.direction === 'edge' ? 0 : MAX_RETURNS
-      if (count > 1 || hops.length >= MAX_HOPS || timesIn(hops, token) > returns) {
-        x.refusal = new ProxyError('loop_detected', 'head', 'the hop token of this proxy is on the request')
+      let why = count > 1 ? 'more than one Hopscope-Hop field' : ''
+      if (hops.length >= MAX_HOPS) why = `the request came through ${MAX_HOPS} proxies`
+      if (timesIn(hops, token) > returns) why = 'the hop token of this proxy is on the request'
+      if (why !== '') {
+        x.refusal = new ProxyError('loop_detected', 'head', why)
         return ANSWERED
       }
       headers.replaceAt(at, `${headers.valueAt(at)}, ${token}`)

@@ -95,6 +95,8 @@ export const MAX_HOST = 255
 export const MAX_AGENT = 256
 export const MAX_METHOD = 32
 export const MAX_STATE = 512
+/** OpenSSL's are the longest, over 40. */
+export const MAX_ERRNO = 64
 export const MAX_DETAIL = 256
 export const MAX_TAIL = 16_384
 /** Of each header section. */

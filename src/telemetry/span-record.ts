@@ -111,7 +111,7 @@ export class SpanRecorder {
     let errno = ''
     let detail = ''
     if (error !== undefined) {
-      errno = bounded(error.errno, L.MAX_METHOD)
+      errno = bounded(error.errno, L.MAX_ERRNO)
       detail = bounded(error.detail, L.MAX_DETAIL)
       strings += errno + detail
       if (error.connection !== undefined) bits |= L.F_ERROR_CONNECTION

@@ -64,6 +64,13 @@ test('tokens of others are kept, in order; too many are a loop too', async (t) =
   client.send('GET / HTTP/1.1\r\nHost: here\r\nHopscope-Hop: one, two\r\n\r\n')
   assert.equal((await client.message()).status, 200)
   assert.match(field(origin.requests[0]!, 'hopscope-hop') ?? '', /^one, two, [\w-]{12}$/)
-  client.send(`GET / HTTP/1.1\r\nHost: here\r\nHopscope-Hop: ${Array(32).fill('a').join(', ')}\r\n\r\n`)
-  assert.equal((await client.message()).status, 508)
+  for (const [fields, detail] of [
+    [`Hopscope-Hop: ${Array(32).fill('a').join(', ')}`, 'the request came through 32 proxies'],
+    ['Hopscope-Hop: a\r\nHopscope-Hop: b', 'more than one Hopscope-Hop field'],
+  ] as const) {
+    const again = await dial()
+    again.send(`GET / HTTP/1.1\r\nHost: here\r\n${fields}\r\n\r\n`)
+    const refused = await again.message()
+    assert.deepEqual([refused.status, JSON.parse(refused.body).detail], [508, detail])
+  }
 })

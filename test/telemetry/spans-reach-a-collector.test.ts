@@ -215,7 +215,7 @@ test('a failure names its code, phase, errno, source and connection; a cancelled
   await withCollector(async (telemetry, collector) => {
     const failed = finishedExchange({ status: 502 })
     failed.error = new ProxyError('upstream_reset', 'wait', 'closed after 3 bytes', {
-      errno: 'ECONNRESET',
+      errno: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
       connection: { reused: true, ageUs: 1234.4, bytesSent: 99 },
     })
     const cancelled = finishedExchange({ status: 0 })
@@ -231,7 +231,7 @@ test('a failure names its code, phase, errno, source and connection; a cancelled
     assert.equal(attributes['hopscope.error.code'], 'upstream_reset')
     assert.equal(attributes['hopscope.error.phase'], 'wait')
     assert.equal(attributes['hopscope.error.source'], 'upstream')
-    assert.equal(attributes['hopscope.error.errno'], 'ECONNRESET')
+    assert.equal(attributes['hopscope.error.errno'], 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED')
     assert.equal(attributes['hopscope.error.bytes_sent'], 99)
     assert.equal(attributes['hopscope.error.connection_age_us'], 1234)
     assert.deepEqual(status, { message: 'closed after 3 bytes', code: 2 })
