@@ -261,7 +261,7 @@ export const EXCHANGE_CODES = {
   draining: own(
     503,
     'The proxy is shutting down',
-    'The exchange still went on at the drain deadline, when its connection was closed.',
+    'The exchange still went on at the drain deadline; a response that had begun was broken off there.',
     'Retry: another instance takes over. Raise `timeouts.drainMs` if exchanges take that long.',
   ),
   stage_failed: own(

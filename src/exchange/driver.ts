@@ -168,6 +168,12 @@ export class Driver implements AttemptEvents {
     this.#finish(x)
   }
 
+  /** The drain is over: who has no byte of an answer yet gets one. What began, or is to go on, ends with its connection. */
+  cutOff(x: Exchange): void {
+    if (x.finished || x.responded || x.down instanceof Detached || outlives(x)) return
+    this.#fail(x, this.#attempts.giveUp(x, new ProxyError('draining', phaseOf(x))))
+  }
+
   /** Go on without the client: the guard wants to know the outcome. */
   #detach(x: Exchange, error: ProxyError): void {
     x.error ??= error

@@ -85,8 +85,10 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     if (this.#state === IDLE) this.deadlineUs = Math.min(this.deadlineUs, nowUs() + DRAIN_IDLE_MS * 1000)
   }
 
-  /** Drain deadline: close whatever goes on. */
+  /** Drain deadline: tell who waits for an answer, and close whatever goes on. */
   destroy(): void {
+    this.#closeAfter = true
+    if (this.#x !== undefined) this.#options.driver.cutOff(this.#x)
     this.#wire.destroy()
   }
 
@@ -390,11 +392,9 @@ export class Http1Server implements WireHandler, BodySink, Downstream, Deadlined
     // Behind an answer a client may stop, or converse: it owes nothing.
     const readingBody = !x.responded && this.#takesBody()
     const code = this.#deadlines.exchangeOver(now, { readingBody }, this.#wire)
-    if (code === undefined) {
-      this.#arm(now)
-      return
-    }
-    this.#closeAfter = true
-    this.#options.driver.downstreamFailed(x, new ProxyError(code, phaseOf(x)))
+    if (code !== undefined) {
+      this.#closeAfter = true
+      this.#options.driver.downstreamFailed(x, new ProxyError(code, phaseOf(x)))
+    } else this.#arm(now)
   }
 }

@@ -107,7 +107,10 @@ export class Http2Server implements Http2Role, Deadlined {
   }
 
   destroy(): void {
-    this.#session.wire.destroy()
+    const { streams, output, wire } = this.#session
+    for (const stream of [...streams.values()]) this.#options.driver.cutOff((stream as Http2ServerStream).x)
+    output.flush()
+    wire.destroy()
   }
 
   // === requests ===
