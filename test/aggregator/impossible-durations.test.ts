@@ -46,3 +46,54 @@ test('durations that cannot be leave the averages of metrics as they are', async
   // The server's of a2, both of a3.
   assert.equal(value('hopscope_aggregator_overlong_spans_total'), 3)
 })
+
+test('a duration of more than seven days is in no quantile and in no cell of the heat map', async (t) => {
+  const it = await running()
+  t.after(() => it.end())
+  const lasting = (ms: number) => ({ start_time_unix_nano: nanos(0), end_time_unix_nano: nanos(ms) })
+  const calls: [trace: string, clientMs: number, serverMs: number][] = [
+    ['a1', 9, 7],
+    ['a2', 9, 8 * DAY_MS],
+    ['a3', 8 * DAY_MS, 7],
+    ['a4', 8 * DAY_MS, 8 * DAY_MS],
+  ]
+  for (const [trace, clientMs, serverMs] of calls) {
+    await send(
+      it.grpcPort,
+      requestOf([{ ...rawSpan({ trace, span: 'c1', kind: 'client' }), ...lasting(clientMs) }], 'web'),
+    )
+    await send(
+      it.grpcPort,
+      requestOf([{ ...rawSpan({ trace, span: 'b1', parent: 'c1' }), ...lasting(serverMs) }], 'db'),
+    )
+  }
+  await it.stored()
+
+  interface Quantiles {
+    readonly calls: number
+    readonly p50Us: number
+    readonly p99Us: number
+  }
+  const near = (found: number, us: number) =>
+    assert.ok(Math.abs(found - us) <= us * 0.1, `${found} µs where about ${us} are meant`)
+  const { services } = await it.ask<{ services: (Quantiles & { service: string })[] }>('hopscope/services')
+  const db = services.find(({ service }) => service === 'db')!
+  assert.equal(db.calls, 4)
+  near(db.p50Us, 7000)
+  near(db.p99Us, 7000)
+
+  type Edge = Quantiles & { relation: string; networkP50Us: number; networkP99Us: number }
+  const { edges } = await it.ask<{ edges: Edge[] }>('hopscope/map')
+  const edge = edges.find(({ relation }) => relation === 'call')!
+  assert.equal(edge.calls, 4)
+  near(edge.p50Us, 9000)
+  near(edge.p99Us, 9000)
+  near(edge.networkP50Us, 2000)
+  near(edge.networkP99Us, 2000)
+
+  const { cells } = await it.ask<{ cells: { count: number }[] }>('hopscope/heatmap?columns=1')
+  assert.deepEqual(
+    cells.map(({ count }) => count),
+    [2],
+  )
+})

@@ -45,15 +45,6 @@ function exemplarText(exemplar: Exemplar | undefined): string {
   return ` # {trace_id="${traceId}",span_id="${spanId}"} ${value} ${timestampS.toFixed(3)}`
 }
 
-/**
- * Beyond a week a duration is a clock that was never set, or one connection: in a sum it would outweigh all others for as long
- * as the process runs. NaN is none either.
- */
-const LONGEST_US = 7 * 86_400e6
-
-/** Whether it may go into the sums of a histogram. */
-export const isMeasure = (durationUs: number): boolean => durationUs <= LONGEST_US
-
 /** The bucket that a value belongs to. */
 export function bucketOf(bounds: readonly number[], value: number): number {
   let bucket = 0

@@ -1,7 +1,8 @@
 /** The service graph under the names of OpenTelemetry's servicegraph connector, which Grafana's panel reads. */
 import type { Names } from '../intake/names.ts'
+import { isMeasure } from '../measure.ts'
 import type { Edge, PairingCounters } from '../store/pairing.ts'
-import { bucketOf, type Histogram, histogramLines, isMeasure, labelText } from './exposition.ts'
+import { bucketOf, type Histogram, histogramLines, labelText } from './exposition.ts'
 
 /** Default buckets of the connector, seconds. */
 const BOUNDS_S = [0.002, 0.004, 0.006, 0.008, 0.01, 0.05, 0.1, 0.2, 0.4, 0.8, 1, 1.4, 2, 5, 10, 15]

@@ -1,7 +1,8 @@
 /** Span metrics under the names of OpenTelemetry's span metrics connector: calls and durations by service and span. */
 import type { Names } from '../intake/names.ts'
 import type { SegmentView } from '../intake/segment.ts'
-import { bucketOf, type Exemplar, type Histogram, histogramLines, isMeasure, labelText } from './exposition.ts'
+import { isMeasure } from '../measure.ts'
+import { bucketOf, type Exemplar, type Histogram, histogramLines, labelText } from './exposition.ts'
 
 /** Default buckets of the connector, milliseconds. */
 export const DURATION_BOUNDS_MS = [2, 4, 6, 8, 10, 50, 100, 200, 400, 800, 1000, 1400, 2000, 5000, 10_000, 15_000]

@@ -84,7 +84,7 @@ export async function map(parameters: Parameters, context: QueryContext): Promis
     edge.calls += count
     edge.errors += failed
     edge.durations.add(bucket, count)
-    if (relation === 0) edge.network.add(network, count)
+    edge.network.add(network, count)
   }
   const list = [...edges.values()].map(({ ends: [client, server, relation], calls, errors, durations, network }) => ({
     client: relation === 1 ? null : client,

@@ -1,7 +1,12 @@
 /** Durations counted in buckets of a quarter of a doubling, so that counts of several files add up to quantiles. */
+import { isMeasureSql } from '../measure.ts'
+
+/** Of a duration that is no measure: a call like any other, in no quantile. */
+export const NO_BUCKET = -1
 
 /** SQL for the bucket of a duration in microseconds. */
-export const bucketSql = (column: string): string => `floor(4 * log2(greatest(${column}, 0) + 1))::INTEGER`
+export const bucketSql = (us: string): string =>
+  `CASE WHEN ${isMeasureSql(us)} THEN floor(4 * log2(greatest(${us}, 0) + 1))::INTEGER ELSE ${NO_BUCKET} END`
 
 /** Microseconds at which a bucket begins; the next one begins where it ends. */
 export const bucketStartUs = (bucket: number): number => 2 ** (bucket / 4) - 1
@@ -11,6 +16,7 @@ export class Durations {
   total = 0
 
   add(bucket: number, count: number): void {
+    if (bucket === NO_BUCKET) return
     this.#counts.set(bucket, (this.#counts.get(bucket) ?? 0) + count)
     this.total += count
   }

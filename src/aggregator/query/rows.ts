@@ -5,10 +5,11 @@
 import { lookBack, type Replay } from '../diagnosis/look-back.ts'
 import type { Watch } from '../diagnosis/watch.ts'
 import type { Names } from '../intake/names.ts'
+import { isMeasureSql } from '../measure.ts'
 import type { SpanFile } from '../store/span-file.ts'
 import type { Window } from '../store/span-reader.ts'
 import type { SpanStore } from '../store/span-store.ts'
-import { bucketSql } from './quantiles.ts'
+import { bucketSql, NO_BUCKET } from './quantiles.ts'
 
 export const ROWS_OF = [
   ...(['services', 'map', 'heatmap', 'idempotency', 'clocks', 'clockSamples'] as const),
@@ -72,14 +73,16 @@ const COUNTED: Readonly<Record<Exclude<RowsOf, 'status' | 'incidents' | 'diagnos
   map: {
     sql: (db, where) =>
       `SELECT client, server, relation, ${bucketSql('greatest(server_us, client_us)')} AS bucket,
-       CASE WHEN relation = 0 THEN ${bucketSql('client_us - server_us')} ELSE 0 END AS network, sum(weight), coalesce(sum(weight) FILTER (failed = 1), 0)
+       CASE WHEN relation = 0 AND ${isMeasureSql('greatest(server_us, client_us)')} THEN ${bucketSql('client_us - server_us')}
+       ELSE ${NO_BUCKET} END AS network, sum(weight), coalesce(sum(weight) FILTER (failed = 1), 0)
        FROM ${db}.edges WHERE ${where} GROUP BY ALL`,
     names: [0, 1],
   },
   heatmap: {
     sql: (db, where, { fromNs, stepNs, service, route }) =>
       `SELECT ((start_ns - ${fromNs}) // ${stepNs})::INTEGER AS at, ${bucketSql('duration_us')} AS bucket, ${COUNTS}
-       FROM ${db}.spans WHERE ${where} AND kind IN (2, 5)${is('service', service)}${is('route', route)} GROUP BY ALL`,
+       FROM ${db}.spans WHERE ${where} AND kind IN (2, 5)
+       AND ${isMeasureSql('duration_us')}${is('service', service)}${is('route', route)} GROUP BY ALL`,
     names: [],
   },
   idempotency: {
