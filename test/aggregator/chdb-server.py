@@ -1,10 +1,11 @@
-"""ClickHouse's engine (chdb) behind the little of its HTTP interface that the official client uses. Prints the port."""
-import gzip, sys, tempfile, threading
+"""ClickHouse's engine (chdb) behind the little of its HTTP interface that the official client uses. Prints the port.
+Arguments: port, folder."""
+import gzip, re, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
 from chdb import session
 
-engine = session.Session(tempfile.mkdtemp())
+engine = session.Session(sys.argv[2])
 turn = threading.Lock()
 
 class Handler(BaseHTTPRequestHandler):
@@ -28,14 +29,14 @@ class Handler(BaseHTTPRequestHandler):
         except Exception as error:
             out, status = str(error).encode(), 500
         self.send_response(status)
-        if status != 200: self.send_header('x-clickhouse-exception-code', '1')
+        if status != 200: self.send_header('x-clickhouse-exception-code', re.search(rb'Code: (\d+)', out)[1].decode())
         self.send_header('content-length', str(len(out or b'')))
         self.end_headers()
         self.wfile.write(out or b'')
     def log_message(self, *_): pass
 
 # A thread a connection: one that is kept open would else hold up all others.
-server = ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1]) if len(sys.argv) > 1 else 0), Handler)
+server = ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler)
 print(server.server_port, flush=True)
 server.daemon_threads = True
 server.serve_forever()

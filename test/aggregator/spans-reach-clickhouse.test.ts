@@ -1,35 +1,13 @@
 /** Against ClickHouse's own engine in a Python process, where chdb is installed. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { test } from 'node:test'
+import { chdb, engineAt, freePort } from './chdb.ts'
 import { requestOf, send } from './otlp-messages.ts'
-import { pythonWith } from './programs.ts'
 import { ORIGIN_MS, rawSpan } from './raw-spans.ts'
 import { running } from './running.ts'
 
-const python = pythonWith('chdb')
-
-async function engineAt(port: number): Promise<ChildProcess> {
-  const child = spawn(python.command, ['test/aggregator/chdb-server.py', String(port)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  await once(child.stdout!, 'data')
-  return child
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 test('rows in the columns of the exporter; a server that comes late gets all of it', {
-  skip: python.missing,
+  skip: chdb.missing,
 }, async (t) => {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
@@ -58,15 +36,8 @@ test('rows in the columns of the exporter; a server that comes late gets all of 
   // It is not there yet: the segment waits, and is still seen.
   const trace = await it.ask<{ spans: number }>(`hopscope/trace/${'a1'.padStart(32, '0')}`)
   assert.equal(trace.spans, 2)
-  const engine = await engineAt(port)
-  t.after(() => engine.kill('SIGKILL'))
+  const { query } = await engineAt(t, port)
   await it.stored()
-  const query = async (sql: string): Promise<string> => {
-    const answer = await fetch(`${url}/?query=${encodeURIComponent(sql)}`, { method: 'POST' })
-    const text = await answer.text()
-    assert.equal(answer.status, 200, text)
-    return text.trim()
-  }
   assert.equal(await query('SELECT count() FROM otel_traces'), '2')
   const columns =
     'TraceId, SpanId, ParentSpanId, SpanName, SpanKind, ServiceName, Duration, StatusCode, StatusMessage, ScopeName'
@@ -105,4 +76,24 @@ test('rows in the columns of the exporter; a server that comes late gets all of 
     String(nanos + 7n),
   ])
   assert.equal(await query('SELECT count() FROM otel_traces_trace_id_ts'), '1')
+})
+
+test('spans and events of any time arrive, those without one as well', { skip: chdb.missing }, async (t) => {
+  const { options, query } = await engineAt(t, await freePort())
+  // Long enough that the table keeps them: 80 years.
+  const it = await running({ clickhouse: options, retentionMs: 80 * 365 * 86_400_000 })
+  t.after(() => it.end())
+  const times = Array.from({ length: 20 }, (_, digits) => 10n ** BigInt(digits) - 1n).filter((ns) => ns < 2n ** 63n)
+  const spans = times.map((ns, i) => ({
+    ...rawSpan({ trace: 'a1', span: (i + 1).toString(16) }),
+    ...{ start_time_unix_nano: String(ns), end_time_unix_nano: String(ns + 1n) },
+    events: [{ time_unix_nano: String(ns), name: 'e' }],
+  }))
+  await send(it.grpcPort, requestOf(spans))
+  await it.stored()
+  const nanos = 'toUnixTimestamp64Nano(Timestamp), toUnixTimestamp64Nano(Events.Timestamp[1])'
+  assert.deepEqual(
+    (await query(`SELECT ${nanos} FROM otel_traces ORDER BY Timestamp`)).split('\n'),
+    times.map((ns) => `${ns}\t${ns}`),
+  )
 })

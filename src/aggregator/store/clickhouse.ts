@@ -108,9 +108,9 @@ const capital = (word: string): string => word[0]!.toUpperCase() + word.slice(1)
 /** Beyond it, in 2262, DateTime64(9) overflows: the insert would fail, and nothing behind it would ever be stored. */
 const LATEST_NS = 2n ** 63n - 1n
 
-/** Seconds with nine decimals, as DateTime64(9) reads them. */
+/** Ten digits of seconds and nine decimals: DateTime64(9) takes seconds of eight digits and fewer for part of a date. */
 function timeOf(ns: bigint): string {
-  const text = String(ns < LATEST_NS ? ns : LATEST_NS).padStart(10, '0')
+  const text = String(ns < LATEST_NS ? ns : LATEST_NS).padStart(19, '0')
   return `${text.slice(0, -9)}.${text.slice(-9)}`
 }
 

@@ -1,0 +1,51 @@
+/** ClickHouse's own engine in a Python process, where chdb is installed. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { pythonWith } from './programs.ts'
+
+export const chdb = pythonWith('chdb')
+
+export interface ClickHouseEngine {
+  readonly options: { readonly url: string; readonly username: string; readonly password: string }
+  /** The answer to SQL, tabs between columns. */
+  query(sql: string): Promise<string>
+}
+
+export async function engineAt(t: TestContext, port: number): Promise<ClickHouseEngine> {
+  const folder = mkdtempSync(join(tmpdir(), 'hopscope-test-'))
+  const child = spawn(chdb.command, ['test/aggregator/chdb-server.py', String(port), folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = once(child, 'exit')
+  t.after(async () => {
+    child.kill('SIGKILL')
+    await ended
+    rmSync(folder, { recursive: true, force: true })
+  })
+  await once(child.stdout, 'data')
+  const url = `http://127.0.0.1:${port}`
+  return {
+    options: { url, username: 'default', password: '' },
+    async query(sql) {
+      const answer = await fetch(`${url}/?query=${encodeURIComponent(sql)}`, { method: 'POST' })
+      const text = await answer.text()
+      assert.equal(answer.status, 200, text)
+      return text.trim()
+    },
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
