@@ -25,14 +25,15 @@ function table(isBad: (row: number) => boolean) {
   return it
 }
 
+const fits = async (): Promise<void> => {}
+
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, row) => row)
 
 test('refused rows are left out, all others are taken in order', async () => {
   const bad = [0, 7, 1000, 1001, 4095]
   const { insert, taken } = table((row) => bad.includes(row))
-  const delivery = new Delivery(insert, 0)
+  const delivery = new Delivery(insert, fits)
   await delivery.batch(upTo(4096))
-  delivery.settle()
   assert.deepEqual(
     taken,
     upTo(4096).filter((row) => !bad.includes(row)),
@@ -41,59 +42,59 @@ test('refused rows are left out, all others are taken in order', async () => {
     delivery.refused,
     bad.map((row) => ({ reason: 'cannot_parse_input_assertion_failed', rows: [row] })),
   )
-  assert.equal(delivery.inSuccession, 0)
 })
 
 test('one refused row of 4096 costs 24 inserts more', async () => {
   const it = table((row) => row === 2500)
-  await new Delivery(it.insert, 0).batch(upTo(4096))
+  await new Delivery(it.insert, fits).batch(upTo(4096))
   assert.equal(it.inserts, 25)
 })
 
 test('a sender’s five hundred refused rows cost no other a row', async () => {
   const it = table((row) => row >= 300 && row < 800)
-  await new Delivery(it.insert, 0).batch(upTo(4096))
+  await new Delivery(it.insert, fits).batch(upTo(4096))
   assert.equal(it.taken.length, 4096 - 500)
 })
 
 test('the search of a batch is bounded, whatever is in it', async () => {
   const it = table((row) => row % 2 === 0)
-  const delivery = new Delivery(it.insert, 0)
+  const delivery = new Delivery(it.insert, fits)
   await delivery.batch(upTo(4096))
-  delivery.settle()
   assert.equal(it.inserts, 1025)
   const refused = delivery.refused.reduce((sum, { rows }) => sum + rows.length, 0)
   assert.equal(it.taken.length + refused, 4096)
 })
 
-test('rows are kept where the table takes none', async () => {
+test('nothing is left out of a table that would take no row, and one insert finds it', async () => {
   const it = table(() => true)
-  const delivery = new Delivery(it.insert, 0)
-  await delivery.batch(upTo(40))
-  assert.throws(() => delivery.settle(), /refuses every span \(cannot_parse_input_assertion_failed\)/)
-  it.inserts = 0
-  const again = new Delivery(it.insert, delivery.inSuccession)
-  await again.batch(upTo(4096))
-  assert.throws(() => again.settle())
-  assert.equal(it.inserts, 25)
+  const delivery = new Delivery(it.insert, async () => {
+    throw new Error('no column fits')
+  })
+  await assert.rejects(delivery.batch(upTo(4096)), /no column fits/)
+  assert.deepEqual([it.inserts, delivery.refused], [1, []])
 })
 
-test('a full batch of refused rows is left out where the table takes others of the segment', async () => {
-  const it = table((row) => row < 4096)
-  const delivery = new Delivery(it.insert, 0)
+test('a segment of refused rows alone is left out of a table that would take others', async () => {
+  const it = table(() => true)
+  let checks = 0
+  const delivery = new Delivery(it.insert, async () => {
+    checks++
+  })
   await delivery.batch(upTo(4096))
-  await delivery.batch([4096, 4097])
-  delivery.settle()
-  assert.deepEqual(it.taken, [4096, 4097])
+  await delivery.batch(upTo(40))
+  assert.equal(checks, 1)
+  assert.equal(
+    delivery.refused.reduce((sum, { rows }) => sum + rows.length, 0),
+    4136,
+  )
 })
 
-test('a full batch of refused rows behind others is left out, and the next segment is searched as any', async () => {
+test('a table that took a row is not checked', async () => {
   const it = table((row) => row >= 4096)
-  const delivery = new Delivery(it.insert, 0)
+  const delivery = new Delivery(it.insert, () => assert.fail('checked'))
   await delivery.batch(upTo(4096))
   await delivery.batch(upTo(8192).slice(4096))
-  delivery.settle()
-  assert.deepEqual([it.taken.length, delivery.inSuccession], [4096, 0])
+  assert.equal(it.taken.length, 4096)
 })
 
 const OTHERS: Readonly<Record<string, unknown>> = {
@@ -116,7 +117,7 @@ for (const [name, fault] of Object.entries(OTHERS)) {
       inserts++
       throw fault
     }
-    const delivery = new Delivery(insert, 0)
+    const delivery = new Delivery(insert, fits)
     await assert.rejects(delivery.batch(upTo(100)), (error) => error === fault)
     assert.deepEqual([inserts, delivery.refused.length], [1, 0])
   })
@@ -127,7 +128,7 @@ test('what may pass ends the search: nothing behind it is left out', async () =>
   const insert = async (): Promise<void> => {
     throw new ClickHouseError(++inserts < 3 ? PARSE : PARTS)
   }
-  await assert.rejects(new Delivery(insert, 0).batch(upTo(100)), /Too many parts/)
+  await assert.rejects(new Delivery(insert, fits).batch(upTo(100)), /Too many parts/)
   assert.equal(inserts, 3)
 })
 
@@ -137,7 +138,7 @@ test('rows of more days than an insert may have are taken in several', async () 
     if (rows.length > 100) throw new ClickHouseError(DAYS)
     taken.push(...rows)
   }
-  const delivery = new Delivery(insert, 0)
+  const delivery = new Delivery(insert, fits)
   await delivery.batch(upTo(4096))
   assert.deepEqual([taken, delivery.refused], [upTo(4096), []])
 })
@@ -150,7 +151,7 @@ test('portions are named alike whenever the batch is tried', async () => {
       seen.push(portion)
       return it.insert(rows)
     }
-    await new Delivery(insert, 0).batch(upTo(8))
+    await new Delivery(insert, fits).batch(upTo(8))
     return seen
   }
   assert.deepEqual(await names(), ['', '-0-4', '-4-4', '-4-2', '-4-1', '-5-1', '-6-2'])

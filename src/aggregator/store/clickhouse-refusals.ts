@@ -2,7 +2,7 @@
 import { ClickHouseError } from '@clickhouse/client'
 
 /**
- * Exceptions that a row itself causes, by their code: it is refused whenever it comes. All else may pass, and is tried again:
+ * Exceptions that a row itself causes where the table fits, by their code: it is refused whenever it comes. All else may pass, and is tried again:
  * a server that is away, busy, read-only or out of memory, and a table or a user that an operator has to mend. By code, since
  * the text around it may hold what senders wrote.
  */
@@ -31,15 +31,11 @@ const OF_A_ROW: ReadonlyMap<string, string> = new Map([
 const TOO_MANY_PARTS = '252'
 const TOO_MANY_DAYS = 'max_partitions_per_insert_block'
 
-/** More rows refused one after the other and none taken: it is the table that does not fit, not the rows. */
-const MAX_IN_SUCCESSION = 32
 /**
  * Inserts beyond the first of a batch, in search of refused rows: 24 find one among 4096, 1024 some five hundred that stand
  * together. Behind them what is refused is left out as it is, good rows with the bad.
  */
 const MAX_EXTRA_INSERTS = 1024
-/** Where nothing was taken before, so that a table that does not fit is not asked a thousand times at each try. */
-const FEW_EXTRA_INSERTS = 24
 
 /** Rows that were refused for good. */
 export interface Refused<Row> {
@@ -50,45 +46,30 @@ export interface Refused<Row> {
 /** Rejects where the rows are not there. `portion` names these of their batch, always alike; '' are all of it. */
 export type Insert<Row> = (rows: readonly Row[], portion: string) => Promise<void>
 
+/** Rejects where the table would not take a row that nothing is wrong with. */
+export type CheckTable = () => Promise<void>
+
 /** The rows of one segment on their way. */
 export class Delivery<Row> {
   readonly refused: Refused<Row>[] = []
   readonly #insert: Insert<Row>
-  #inSuccession: number
-  #anyTaken = false
-  /** The batch was begun in doubt. */
-  #sparing = false
+  readonly #checkTable: CheckTable
+  /** It took a row, or would have. */
+  #tableFits = false
   #extraInserts = 0
 
-  /** `inSuccession`: what the delivery of the last segment ended with. */
-  constructor(insert: Insert<Row>, inSuccession: number) {
+  constructor(insert: Insert<Row>, checkTable: CheckTable) {
     this.#insert = insert
-    this.#inSuccession = inSuccession
+    this.#checkTable = checkTable
   }
 
-  /** Rows that were refused since a segment last had one that was taken. */
-  get inSuccession(): number {
-    return this.#inSuccession
-  }
-
-  /** The table may be what does not fit. With one row taken it is the rows. */
-  get #inDoubt(): boolean {
-    return this.#inSuccession > MAX_IN_SUCCESSION
-  }
-
-  /** One after the other. Rejects where it may pass later, with what was taken so far in the table. */
+  /**
+   * One after the other. Rejects where it may pass later, with what was taken so far in the table: nothing is left out of a
+   * table that takes no row, until someone mends it.
+   */
   async batch(rows: readonly Row[]): Promise<void> {
     this.#extraInserts = 0
-    this.#sparing = this.#inDoubt
     await this.#deliver(rows, 0, '')
-  }
-
-  /** Rejects where the table took nothing at all: the refused rows are kept then, until someone mends it. */
-  settle(): void {
-    if (!this.#inDoubt) return
-    const reasons = [...new Set(this.refused.map(({ reason }) => reason))].join(', ')
-    // Not its own words: they quote what spans hold.
-    throw new Error(`ClickHouse refuses every span (${reasons}): the table otel_traces does not fit; they wait`)
   }
 
   async #deliver(rows: readonly Row[], from: number, portion: string): Promise<void> {
@@ -96,6 +77,7 @@ export class Delivery<Row> {
     if (fault === undefined) return
     const reason = reasonOf(fault)
     if (reason === undefined && !hasTooManyDays(fault)) throw fault
+    if (reason !== undefined) await this.#checkOnce()
     if (rows.length > 1 && (reason === undefined || this.#maySearch())) {
       // Days need no search and no bound: a part a day is made either way.
       if (reason !== undefined) this.#extraInserts += 2
@@ -105,7 +87,13 @@ export class Delivery<Row> {
     }
     if (reason === undefined) throw fault
     this.refused.push({ reason, rows })
-    if (!this.#anyTaken) this.#inSuccession += rows.length
+  }
+
+  /** The same exceptions come of a column of another type. */
+  async #checkOnce(): Promise<void> {
+    if (this.#tableFits) return
+    await this.#checkTable()
+    this.#tableFits = true
   }
 
   async #try(rows: readonly Row[], portion: string): Promise<unknown> {
@@ -114,14 +102,12 @@ export class Delivery<Row> {
     } catch (error) {
       return error ?? new Error('an insert failed')
     }
-    this.#anyTaken = true
-    this.#inSuccession = 0
+    this.#tableFits = true
     return undefined
   }
 
   #maySearch(): boolean {
-    const most = this.#sparing && this.#inDoubt ? FEW_EXTRA_INSERTS : MAX_EXTRA_INSERTS
-    return this.#extraInserts + 2 <= most
+    return this.#extraInserts + 2 <= MAX_EXTRA_INSERTS
   }
 }
 

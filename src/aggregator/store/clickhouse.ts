@@ -1,10 +1,15 @@
 /** Segments into ClickHouse as well, before they count as stored: a server that is away holds intake back, and loses nothing. */
-import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
+import {
+  type ClickHouseClient,
+  ClickHouseError,
+  ClickHouseLogLevel,
+  type ClickHouseSettings,
+  createClient,
+} from '@clickhouse/client'
 import type { SegmentExtent, SegmentView } from '../intake/segment.ts'
-import { plainValue } from '../query/trace.ts'
-import { type Attributes, type AttributeValue, type ReceivedSpan, serviceOf } from '../span.ts'
 import { decodeRow } from './block-reader.ts'
 import { Delivery, type Refused } from './clickhouse-refusals.ts'
+import { PLAIN_ROWS, type Row, rowOf } from './clickhouse-rows.ts'
 import { CREATE_TRACE_TIMES_VIEW, createTraces, createTraceTimes } from './clickhouse-tables.ts'
 
 export interface ClickHouseOptions {
@@ -36,7 +41,6 @@ export class ClickHouseWriter {
   /** Inserts of the segment under way that are there, so that one that fails behind them is no reason to send them again. */
   readonly #taken = new Set<string>()
   #prepared = false
-  #refusedInSuccession = 0
   /** Number of the last segment that is there. */
   #written = -1
 
@@ -62,7 +66,7 @@ export class ClickHouseWriter {
     let part = 0
     const insert = (rows: readonly Row[], portion: string): Promise<void> =>
       this.#insert(rows, `${this.#options.folderId}-${extent.sequence}-${part}${portion}`)
-    const delivery = new Delivery<Row>(insert, this.#refusedInSuccession)
+    const delivery = new Delivery<Row>(insert, () => this.#checkTable())
     let rows: Row[] = []
     for (let row = 0; row < extent.rows; row++) {
       const stored = view.duplicate[row] === 1 ? undefined : decodeRow(view, extent, row)
@@ -74,8 +78,6 @@ export class ClickHouseWriter {
       }
     }
     if (rows.length > 0) await delivery.batch(rows)
-    this.#refusedInSuccession = delivery.inSuccession
-    delivery.settle()
     this.#taken.clear()
     this.#written = extent.sequence
     for (const refused of delivery.refused) this.#options.onRefused(spansOf(refused))
@@ -87,9 +89,32 @@ export class ClickHouseWriter {
 
   async #insert(values: readonly Row[], token: string): Promise<void> {
     if (this.#taken.has(token)) return
-    const settings = { insert_deduplication_token: token, input_format_skip_unknown_fields: 0 } as const
-    await this.#client.insert({ table: 'otel_traces', values, format: 'JSONEachRow', clickhouse_settings: settings })
+    await this.#insertInto('otel_traces', values, { insert_deduplication_token: token })
     this.#taken.add(token)
+  }
+
+  async #insertInto(table: string, values: readonly Row[], more: ClickHouseSettings): Promise<void> {
+    const settings = { ...more, input_format_skip_unknown_fields: 0 } as const
+    await this.#client.insert({ table, values, format: 'JSONEachRow', clickhouse_settings: settings })
+  }
+
+  /**
+   * Rejects where the columns of the table do not take plain spans. They are read into its columns and written nowhere: what
+   * a constraint or a view refuses is no matter of the columns.
+   */
+  async #checkTable(): Promise<void> {
+    const described = await this.#client.query({ query: 'DESCRIBE TABLE otel_traces', format: 'JSONEachRow' })
+    const columns = (await described.json<Column>()).filter(({ default_type: kind }) => !COMPUTED.includes(kind))
+    const structure = columns.map(({ name, type }) => `${quotedName(name)} ${type}`).join()
+    try {
+      await this.#insertInto(`FUNCTION null(${quoted(structure)})`, PLAIN_ROWS, {})
+    } catch (error) {
+      if (!(error instanceof ClickHouseError)) throw error
+      // Its words quote a plain span, nothing of a sender's.
+      throw new Error(
+        `ClickHouse refuses every span, they wait; of a plain one it says: ${error.type}: ${error.message}`,
+      )
+    }
   }
 
   /** The server may come later than we do. */
@@ -103,63 +128,20 @@ export class ClickHouseWriter {
   }
 }
 
-const capital = (word: string): string => word[0]!.toUpperCase() + word.slice(1)
-
-/** Beyond it, in 2262, DateTime64(9) overflows: the insert would fail, and nothing behind it would ever be stored. */
-const LATEST_NS = 2n ** 63n - 1n
-
-/** Ten digits of seconds and nine decimals: DateTime64(9) takes seconds of eight digits and fewer for part of a date. */
-function timeOf(ns: bigint): string {
-  const text = String(ns < LATEST_NS ? ns : LATEST_NS).padStart(19, '0')
-  return `${text.slice(0, -9)}.${text.slice(-9)}`
+/** A column as DESCRIBE TABLE has it. */
+interface Column {
+  readonly name: string
+  readonly type: string
+  readonly default_type: string
 }
 
-interface Row {
-  readonly TraceId: string
-  readonly SpanId: string
-  readonly [column: string]: unknown
-}
+/** Columns that an insert cannot name. */
+const COMPUTED: readonly string[] = ['MATERIALIZED', 'ALIAS']
+
+const quoted = (text: string): string => `'${text.replaceAll(/[\\']/g, '\\$&')}'`
+const quotedName = (name: string): string => `\`${name.replaceAll(/[\\`]/g, '\\$&')}\``
 
 function spansOf({ reason, rows }: Refused<Row>): RefusedSpans {
   const { TraceId: traceId, SpanId: spanId } = rows[0]!
   return { reason, spans: rows.length, traceId, spanId }
-}
-
-function rowOf(span: ReceivedSpan): Row {
-  const { events, links } = span
-  return {
-    Timestamp: timeOf(span.startNs),
-    TraceId: span.traceId,
-    SpanId: span.spanId,
-    ParentSpanId: span.parentSpanId,
-    TraceState: span.traceState,
-    SpanName: span.name,
-    SpanKind: capital(span.kind),
-    ServiceName: serviceOf(span),
-    ResourceAttributes: texts(span.resource),
-    ScopeName: span.scope?.name ?? '',
-    ScopeVersion: span.scope?.version ?? '',
-    SpanAttributes: texts(span.attributes),
-    Duration: String(span.endNs > span.startNs ? span.endNs - span.startNs : 0n),
-    StatusCode: capital(span.status.code),
-    StatusMessage: span.status.message,
-    'Events.Timestamp': events.map(({ timeNs }) => timeOf(timeNs)),
-    'Events.Name': events.map(({ name }) => name),
-    'Events.Attributes': events.map(({ attributes }) => texts(attributes)),
-    'Links.TraceId': links.map(({ traceId }) => traceId),
-    'Links.SpanId': links.map(({ spanId }) => spanId),
-    'Links.TraceState': links.map(() => ''),
-    'Links.Attributes': links.map(({ attributes }) => texts(attributes)),
-  }
-}
-
-function texts(attributes: Attributes): Record<string, string> {
-  return Object.fromEntries([...attributes].map(([key, value]) => [key, textOf(value)]))
-}
-
-/** Text as it is, all else as JSON, as the exporter has it. */
-function textOf(value: AttributeValue): string {
-  if (value === null) return ''
-  const plain = plainValue(value)
-  return typeof plain === 'string' ? plain : JSON.stringify(plain)
 }
