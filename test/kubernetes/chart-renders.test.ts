@@ -120,6 +120,23 @@ for (const [name, values] of Object.entries(MATRIX)) {
   })
 }
 
+for (const name of ['true', '123', '1e3', 'on', 'null']) {
+  test(`a release and a namespace of the name ${name} are texts everywhere`, { skip }, () => {
+    const rendered = template([...GATEWAY, ...NODE, ...MONITORING, 'nameOverride=off'], '1.31.0', name)
+    assert.equal(rendered.status, 0, rendered.stderr)
+    for (const object of rendered.objects) {
+      const [version] = VERSIONS
+      if (!FOREIGN.test(object.apiVersion)) assert.deepEqual(faultsOf(object, version!), [], object.kind)
+      const { labels, name: own, namespace } = object.metadata
+      for (const text of [...Object.values(labels!), own, namespace ?? '']) assert.equal(typeof text, 'string', own)
+      assert.equal(labels!['app.kubernetes.io/instance'], name)
+    }
+    // Of kinds whose schemas are not here.
+    const { selector } = find(rendered, 'PodMonitor', '-proxies').spec as { selector: { matchLabels: object } }
+    for (const value of Object.values(selector.matchLabels)) assert.equal(typeof value, 'string')
+  })
+}
+
 let made: { cert: string; key: string } | undefined
 function certificate(): { cert: string; key: string } {
   made ??= new Authority().issue('webhook')

@@ -30,19 +30,23 @@ export interface Rendered {
 
 const rendered = new Map<string, Rendered>()
 
-/** `helm template` with values as `--set` takes them, or as JSON (`name={"…"}`); the same values are rendered once. */
-export function template(values: readonly string[], kubeVersion = '1.31.0'): Rendered {
-  const key = JSON.stringify([values, kubeVersion])
-  const known = rendered.get(key) ?? render(values, kubeVersion)
+/**
+ * `helm template` with values as `--set` takes them, or as JSON (`name={"…"}`); the same values are rendered once. `name`: of
+ * the release and its namespace.
+ */
+export function template(values: readonly string[], kubeVersion = '1.31.0', name = 'hopscope'): Rendered {
+  const key = JSON.stringify([values, kubeVersion, name])
+  const known = rendered.get(key) ?? render(values, kubeVersion, name)
   rendered.set(key, known)
   return known
 }
 
-function render(values: readonly string[], kubeVersion: string): Rendered {
+function render(values: readonly string[], kubeVersion: string, name: string): Rendered {
   const set = values.flatMap((value) => [value.includes('={"') ? '--set-json' : '--set', value])
-  const args = ['template', 'hopscope', CHART, '--namespace', 'hopscope', '--kube-version', kubeVersion, ...set]
+  const args = ['template', name, CHART, '--namespace', name, '--kube-version', kubeVersion, ...set]
   const { status, stdout, stderr } = spawnSync('helm', args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
-  const documents = status === 0 ? parseAllDocuments(stdout) : []
+  // As Kubernetes reads it: `on` is true, 0440 is octal.
+  const documents = status === 0 ? parseAllDocuments(stdout, { version: '1.1' }) : []
   const objects = documents.map((one) => (one as { toJS(): Manifest | null }).toJS()).filter((one) => one !== null)
   return { status: status ?? -1, stderr, objects }
 }
