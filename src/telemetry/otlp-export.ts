@@ -62,6 +62,8 @@ export interface Pending {
 
 /** A collector that asks to be left alone for longer is treated as gone. */
 const REFUSED_TOO_LONG_MS = 5000
+/** Failures are told at most this often, each time with the spans that they cost since. */
+const WARN_EVERY_MS = 60_000
 
 export class OtlpExporter {
   readonly #options: ExporterOptions
@@ -78,6 +80,11 @@ export class OtlpExporter {
   #timeouts = 0
   #failing = false
   #failingSince = 0
+  #warnedAt = Number.NEGATIVE_INFINITY
+  /** And not yet that it is over. */
+  #warned = false
+  /** Spans that were refused for good and of which no warning has told. */
+  #untold = 0
   #closed = false
   #idle: (() => void) | undefined = undefined
 
@@ -207,11 +214,12 @@ export class OtlpExporter {
       this.#queue.unshift(pending)
       return
     }
-    this.#warnFailing(answer)
     if (!retry) {
+      this.#untold += pending.batch.spans
       this.#drop(pending, 'non_retryable')
-      return
     }
+    this.#warnFailing(answer)
+    if (!retry) return
     this.#counters.add('retries', 1)
     this.#queue.unshift(pending)
     this.#backOff(delayMs)
@@ -237,7 +245,8 @@ export class OtlpExporter {
     this.#release(pending)
     this.#timeouts = 0
     this.#backoffMs = BACKOFF_FIRST_MS
-    if (this.#failing) this.#options.warn('the collector takes spans again', {})
+    if (this.#warned) this.#warn('the collector takes spans again', {})
+    this.#warned = false
     this.#failing = false
     this.#options.onDelivered?.(spans)
   }
@@ -253,11 +262,18 @@ export class OtlpExporter {
   }
 
   #warnFailing(answer: ExportAnswer): void {
-    if (!this.#failing) {
-      this.#options.warn('the collector does not take spans', { grpcStatus: answer.code, reason: answer.message })
-      this.#failingSince = performance.now()
-    }
+    const now = performance.now()
+    if (!this.#failing) this.#failingSince = now
     this.#failing = true
+    if (now - this.#warnedAt < WARN_EVERY_MS) return
+    this.#warn('the collector does not take spans', { grpcStatus: answer.code, reason: answer.message })
+    this.#warnedAt = now
+    this.#warned = true
+  }
+
+  #warn(message: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#options.warn(message, { ...fields, ...(this.#untold > 0 && { lostSpans: this.#untold }) })
+    this.#untold = 0
   }
 
   /** A channel of its own connection in place of one that may be dead. */
