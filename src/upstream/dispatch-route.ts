@@ -23,6 +23,7 @@ export interface DispatchRoute {
 /** The route through a dispatcher of the user's, who owns it. */
 export function dispatcherRoute(dispatcher: DispatcherLike, upstreamUrl: string): DispatchRoute {
   const { origin, protocol, hostname } = new URL(upstreamUrl)
+  // An address too, which SNI may not hold (RFC 6066 §3): without a name undici checks the certificate against Host.
   return {
     dispatcher,
     origin,
