@@ -176,7 +176,7 @@ const telemetry = {
       ...serving,
     }),
     propagateTo: optional(listOf(hostPattern), {
-      doc: 'Hosts that trace headers may be sent to; unset: all.',
+      doc: 'Hosts that traceparent, tracestate, B3 and baggage, which may hold data of users, may be sent to; unset: all. X-Request-ID always is.',
       ...serving,
     }),
     b3: setting(oneOf('auto', 'off'), {

@@ -211,8 +211,9 @@ test('without B3 in there is none out; with b3=off it is not read', async (t) =>
   assert.equal(field(off, 'b3'), `${TRACE}-${SPAN}-1`)
 })
 
-test('propagateTo: to hosts that are not listed nothing of a trace goes', async (t) => {
+test('propagateTo: to hosts that are not listed nothing of a trace goes, baggage neither, and X-Request-ID to all', async (t) => {
   const lines = [
+    'X-Request-ID: r-1',
     `traceparent: ${PARENT}`,
     'tracestate: a=1',
     'baggage: a=1',
@@ -230,6 +231,8 @@ test('propagateTo: to hosts that are not listed nothing of a trace goes', async 
     const request = await sent(t, lines, { flags: { 'trace.propagateTo': allowed } })
     const left = request.headers.filter(([name]) => /^(traceparent|tracestate|baggage|b3|x-b3-.*)$/i.test(name))
     assert.equal(left.length > 0, passes, `${allowed}: ${JSON.stringify(left)}`)
+    assert.deepEqual(fields(request, 'baggage'), passes ? ['a=1'] : [])
+    assert.equal(field(request, 'x-request-id'), 'r-1')
     if (passes) assert.equal(parentOf(request).trace, TRACE)
   }
 })
