@@ -8,7 +8,7 @@ import { silentLogger } from '../../src/core/log.ts'
 import type { ClaimRequest, IdempotencyStore, StoredResponse } from '../../src/exchange/idempotency-store.ts'
 import { openStore } from '../../src/stores/open.ts'
 import { freePort, noRedis, startRedis } from '../../test/stores/redis-server.ts'
-import { tempFolder } from '../../test/stores/temp-folder.ts'
+import { tempFolder } from '../../test/support/temp-folder.ts'
 import { printTable } from '../print/table.ts'
 
 const WARM_UP = 2000
@@ -94,13 +94,13 @@ function cells({ ms, cpuUs }: Timed): string[] {
 }
 
 const folder = tempFolder()
-const redis = noRedis === false ? await startRedis(folder.path, await freePort()) : undefined
+const redis = noRedis === false ? await startRedis(folder, await freePort()) : undefined
 try {
   const given = process.argv.slice(2).map((url): [string, string] => [url, url])
   const own: [string, string][] = [
     ['memory', 'memory'],
-    ['file', `file:${folder.path}/file`],
-    ['file, synced', `file:${folder.path}/synced?sync=true`],
+    ['file', `file:${folder}/file`],
+    ['file, synced', `file:${folder}/synced?sync=true`],
     ...(redis === undefined ? [] : [['redis', redis.url] as [string, string]]),
   ]
   const rows: string[][] = []
@@ -108,5 +108,4 @@ try {
   printTable(['store', 'first, us p50', 'p99', 'CPU us', 'repeat, us p50', 'p99', 'CPU us'], rows)
 } finally {
   await redis?.kill()
-  folder.remove()
 }

@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, trunc
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { tempFolder } from '../support/temp-folder.ts'
 import { requestOf, send } from './otlp-messages.ts'
 import { rawSpan } from './raw-spans.ts'
 import { until } from './running.ts'
@@ -58,8 +59,7 @@ const HARMS: readonly (readonly [string, RegExp, (path: string) => void, { reado
 
 for (const [what, file, harm, { left }] of HARMS) {
   test(`${what}: it starts, says so, gives what is left, and takes new spans`, async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'hopscope-test-'))
-    t.after(() => rmSync(folder, { recursive: true }))
+    const folder = tempFolder()
     cpSync(base, folder, { recursive: true })
     const spans = join(folder, 'spans')
     harm(join(spans, readdirSync(spans).find((name) => file.test(name))!))

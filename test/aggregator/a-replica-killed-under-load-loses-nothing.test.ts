@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { Agent, createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { newSpanId, newTraceId } from '../../src/core/ids.ts'
 import { type Instance, startInstance } from '../process/instance.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { freePorts, get } from './fleet.ts'
 import { until } from './running.ts'
 import { type AggregatorProcess, aggregatorProcess } from './sending-process.ts'
@@ -74,8 +73,7 @@ interface Line {
 }
 
 test('of three replicas one is killed under load: every span is found by any of them, traces are whole', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'hopscope-test-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const folder = tempFolder()
   const ports = await freePorts(6)
   const [grpc, among] = [ports.slice(0, 3), ports.slice(3).map((port) => `127.0.0.1:${port}`)]
   const start = async (i: number): Promise<AggregatorProcess> => {

@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { tempFolder } from '../support/temp-folder.ts'
 import { pythonWith } from './programs.ts'
 
 export const chdb = pythonWith('chdb')
@@ -18,15 +16,13 @@ export interface ClickHouseEngine {
 }
 
 export async function engineAt(t: TestContext, port: number): Promise<ClickHouseEngine> {
-  const folder = mkdtempSync(join(tmpdir(), 'hopscope-test-'))
-  const child = spawn(chdb.command, ['test/aggregator/chdb-server.py', String(port), folder], {
+  const child = spawn(chdb.command, ['test/aggregator/chdb-server.py', String(port), tempFolder()], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = once(child, 'exit')
   t.after(async () => {
     child.kill('SIGKILL')
     await ended
-    rmSync(folder, { recursive: true, force: true })
   })
   await once(child.stdout, 'data')
   const url = `http://127.0.0.1:${port}`

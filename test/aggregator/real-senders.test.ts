@@ -1,9 +1,7 @@
 /** Spans of senders that are not ours, and of our own proxy, through real exporters. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -14,6 +12,7 @@ import { OTLPTraceExporter as ProtoExporter } from '@opentelemetry/exporter-trac
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { createProxy } from '../../src/app/library.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { goProgram, pythonWith } from './programs.ts'
 import { type RunningAggregator, running, until } from './running.ts'
 
@@ -91,6 +90,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
 from opentelemetry.exporter.otlp.proto.http import Compression
 import grpc
+import { tempFolder } from '../support/temp-folder.ts'
 provider = TracerProvider(resource=Resource.create({"service.name": "python"}))
 provider.add_span_processor(BatchSpanProcessor(Grpc(endpoint="127.0.0.1:" + sys.argv[1], insecure=True, compression=grpc.Compression.Gzip)))
 provider.add_span_processor(BatchSpanProcessor(Http(endpoint="http://127.0.0.1:" + sys.argv[2] + "/v1/traces", compression=Compression.Gzip)))
@@ -128,8 +128,7 @@ test("OpenTelemetry's Python SDK by gRPC and HTTP at once, packed: each span cou
 })
 
 test("OpenTelemetry's Go SDK by gRPC and HTTP at once, packed: each span counts once", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'hopscope-go-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const folder = tempFolder()
   const { command, missing } = goProgram('test/aggregator/go-sender', join(folder, 'sender'))
   if (missing !== false) {
     t.skip(missing)

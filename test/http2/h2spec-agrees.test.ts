@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { test } from 'node:test'
 import { Origin, ok } from '../support/origin.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { toHttp1 } from './frame-origin.ts'
 
 /** Section and description of cases that are not to pass, each with its reason in docs/conformance.md. */
@@ -34,8 +34,7 @@ function results(report: string): Map<string, boolean> {
 test('h2spec', { skip: found === undefined && 'needs h2spec on PATH or in GOBIN' }, async (t) => {
   const origin = await Origin.answering(() => ok('hello'))
   const { proxy } = await toHttp1(t, origin)
-  const folder = mkdtempSync(join(tmpdir(), 'h2spec-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+  const folder = tempFolder()
   const file = join(folder, 'report.xml')
   const run = spawn(found!, ['-h', '127.0.0.1', '-p', String(proxy.port), '-o', '3', '-j', file], { stdio: 'ignore' })
   await once(run, 'exit')

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Instance, startInstance } from '../process/instance.ts'
 import { freePort, noRedis, startRedis } from '../stores/redis-server.ts'
-import { tempFolder } from '../stores/temp-folder.ts'
 import { field, type Message, Peer } from '../support/client.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { CountingOrigin } from './counting-origin.ts'
 import { post } from './support.ts'
 
@@ -49,14 +49,12 @@ test('in the memory of one process', async (t) => {
 })
 
 test('over two processes with a file', async (t) => {
-  const { path, remove } = tempFolder()
-  t.after(remove)
+  const path = tempFolder()
   await race(t, `file:${path}`, 2)
 })
 
 test('over two processes of one proxy with a file', async (t) => {
-  const { path, remove } = tempFolder()
-  t.after(remove)
+  const path = tempFolder()
   const [proxy] = await race(t, `file:${path}`, 1, ['--concurrency', '2'])
   const told = await (await fetch(`http://127.0.0.1:${proxy!.adminPort}/idempotency`)).text()
   const { processes } = JSON.parse(told) as { processes: { outcomes: Record<string, number> }[] }
@@ -66,8 +64,7 @@ test('over two processes of one proxy with a file', async (t) => {
 })
 
 test('over two processes with a redis-server', { skip: noRedis }, async (t) => {
-  const { path, remove } = tempFolder()
-  t.after(remove)
+  const path = tempFolder()
   const port = await freePort()
   const redis = await startRedis(path, port)
   t.after(() => redis.kill())

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort, noRedis, type RedisServer, startRedis } from '../stores/redis-server.ts'
-import { tempFolder } from '../stores/temp-folder.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { Storm, seedOf } from './storm.ts'
 
 const ROUNDS = Number(process.env.TEST_CRASH_ROUNDS ?? 3)
@@ -15,11 +15,10 @@ test('of three proxies that share a file one after the other is killed', options
 
 async function killed(t: TestContext, proxies: number): Promise<void> {
   const seed = seedOf()
-  const { path, remove } = tempFolder()
+  const path = tempFolder()
   const storm = await Storm.start(`file:${path}`, proxies, seed)
   t.after(async () => {
     await storm.close()
-    remove()
   })
   for (let round = 0; round < ROUNDS; round++) {
     await sleep(100 + storm.random() * 300)
@@ -35,7 +34,7 @@ test('a redis-server is killed and comes back with what it had acknowledged', {
   skip: noRedis,
 }, async (t) => {
   const seed = seedOf()
-  const { path, remove } = tempFolder()
+  const path = tempFolder()
   const port = await freePort()
   const durable = ['appendonly yes', 'appendfsync always']
   let redis: RedisServer = await startRedis(path, port, durable)
@@ -43,7 +42,6 @@ test('a redis-server is killed and comes back with what it had acknowledged', {
   t.after(async () => {
     await storm.close()
     await redis.kill()
-    remove()
   })
   for (let round = 0; round < ROUNDS; round++) {
     await sleep(storm.random() * 1500)

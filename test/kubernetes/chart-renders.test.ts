@@ -1,20 +1,19 @@
 /** The chart over a matrix of values: every object fits Kubernetes' schemas, its settings are accepted by the program, its pods are restricted. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import type { Command } from '../../src/config/commands.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { readSidecarSettings } from '../../src/injector/sidecar-settings.ts'
 import { Authority, noOpenssl } from '../support/certificates.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { CHART, find, type Manifest, noHelm, type Rendered, template } from './helm.ts'
 import { faultsOf, VERSIONS } from './openapi-schemas.ts'
 
 const skip = noHelm
-const folder = mkdtempSync(join(tmpdir(), 'hopscope-chart-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = tempFolder()
 
 const GATEWAY = ['gateway.enabled=true', 'gateway.upstream=http://legacy.default:8080']
 const NODE = ['node.enabled=true', 'node.upstream=http://legacy.default:8080']

@@ -1,9 +1,8 @@
 /** Dumps and mapped files stay within their bounds, and each process has a mapped file of its own. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import fc from 'fast-check'
 import { newTraceId } from '../../src/core/ids.ts'
 import { silentLogger } from '../../src/core/log.ts'
@@ -14,21 +13,16 @@ import { MappedRing } from '../../src/telemetry/recorder/mapped-ring.ts'
 import { RECORDER_DEFAULTS } from '../../src/telemetry/recorder/options.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
 import { until } from '../aggregator/running.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { connection, finishedExchange } from '../telemetry/finished-exchange.ts'
 
 const redaction = detailRedaction(RECORDER_DEFAULTS, [])
 
-function folderOf(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'hopscope-files-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
-}
-
 /** The other thread makes the file first, and then its header. */
 const isThere = (path: string): boolean => existsSync(path) && isMapped(readFileSync(path))
 
-test('a dump folder has so many files and bytes, the newest, and leaves files of others alone', async (t) => {
-  const folder = folderOf(t)
+test('a dump folder has so many files and bytes, the newest, and leaves files of others alone', async () => {
+  const folder = tempFolder()
   writeFileSync(join(folder, 'notes.txt'), 'mine')
   const faults: unknown[] = []
   const open = (files: number, bytes: number): DumpFolder =>
@@ -56,8 +50,8 @@ test('a dump folder has so many files and bytes, the newest, and leaves files of
   assert.deepEqual(faults, [])
 })
 
-test('processes take a file each; who comes after one that was killed moves its file aside', (t) => {
-  const path = join(folderOf(t), 'ring')
+test('processes take a file each; who comes after one that was killed moves its file aside', () => {
+  const path = join(tempFolder(), 'ring')
   const options = { path, bytes: 262_144, processes: 2 }
   const first = new MappedRing(options, redaction)
   const second = new MappedRing(options, redaction)
@@ -72,7 +66,7 @@ test('processes take a file each; who comes after one that was killed moves its 
 })
 
 test('a mapped file that went round has the newest exchanges, and their clients are still known', async (t) => {
-  const path = join(folderOf(t), 'ring')
+  const path = join(tempFolder(), 'ring')
   const telemetry = createTelemetry({
     ...{ resource: {}, version: '0', logger: silentLogger },
     recorder: { file: { path, bytes: 262_144, processes: 1 } },

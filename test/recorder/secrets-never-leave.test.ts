@@ -1,7 +1,6 @@
 /** Credentials and idempotency keys are in no file, no answer and no span of the flight recorder, wherever they stood. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -11,6 +10,7 @@ import type { Exchange } from '../../src/exchange/exchange.ts'
 import { bodyKeeper } from '../../src/telemetry/recorder/bodies.ts'
 import { isMapped, readMapped } from '../../src/telemetry/recorder/mapped-reader.ts'
 import { createTelemetry } from '../../src/telemetry/telemetry.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { Collector, until } from '../telemetry/collector.ts'
 import { finishedExchange } from '../telemetry/finished-exchange.ts'
 
@@ -115,9 +115,8 @@ function exchangeOf(one: ReturnType<typeof message.generate>['value'] & {}, fail
   return x
 }
 
-test('no secret is in a dump, a mapped file, an answer of the admin server or a span', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'hopscope-recorder-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
+test('no secret is in a dump, a mapped file, an answer of the admin server or a span', async () => {
+  const folder = tempFolder()
   const collector = await new Collector().start()
   const [dump, file] = [join(folder, 'dump'), join(folder, 'ring')]
   const shown = { showHeaders: ['X-Shown', 'Shown-Token'], hideHeaders: [] }

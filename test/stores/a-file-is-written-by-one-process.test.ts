@@ -11,17 +11,13 @@ import { silentLogger } from '../../src/core/log.ts'
 import type { IdempotencyStore } from '../../src/exchange/idempotency-store.ts'
 import { SharedFileStore } from '../../src/stores/file/shared-file-store.ts'
 import { openStore } from '../../src/stores/open.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { claimed, claimRequest, newId, response } from './requests.ts'
-import { tempFolder } from './temp-folder.ts'
 
 const PROGRAM = fileURLToPath(new URL('working-process.js', import.meta.url))
 const MIB = 2 ** 20
 
-function folderOf(t: TestContext): string {
-  const folder = tempFolder()
-  t.after(folder.remove)
-  return join(folder.path, 'store')
-}
+const newFolder = (): string => join(tempFolder(), 'store')
 
 async function open(t: TestContext, folder: string, sync = false): Promise<SharedFileStore> {
   const store = await SharedFileStore.open({ folder, sync, maxBytes: 64 * MIB })
@@ -45,7 +41,7 @@ async function worker(t: TestContext, folder: string): Promise<{ process: ChildP
 }
 
 test('the one that writes is killed: calls under way and later ones are answered by who takes over', async (t) => {
-  const folder = folderOf(t)
+  const folder = newFolder()
   const other = await worker(t, folder)
   const store = await open(t, folder)
   assert.equal(store.isOwner, false)
@@ -68,7 +64,7 @@ test('the one that writes is killed: calls under way and later ones are answered
 })
 
 test('a claim, a dispatch and an outcome that are asked for twice happen once', async (t) => {
-  const folder = folderOf(t)
+  const folder = newFolder()
   const [, guest] = [await open(t, folder), await open(t, folder)]
   const request = claimRequest(newId())
   await claimed(guest, request)
@@ -79,7 +75,7 @@ test('a claim, a dispatch and an outcome that are asked for twice happen once', 
 })
 
 test('the one that writes is closed: another goes on, and what waits for a change of its own is told', async (t) => {
-  const folder = folderOf(t)
+  const folder = newFolder()
   const owner = await open(t, folder)
   const guests = [await open(t, folder), await open(t, folder)]
   assert.deepEqual(
@@ -97,7 +93,7 @@ test('the one that writes is closed: another goes on, and what waits for a chang
 })
 
 test('who wants each write on the disk is not the guest of one that does not', async (t) => {
-  const folder = folderOf(t)
+  const folder = newFolder()
   const owner = await open(t, folder)
   await assert.rejects(open(t, folder, true), (error: Error) => {
     return error.message === `${folder}: the process that has it was told sync=false`
@@ -106,7 +102,7 @@ test('who wants each write on the disk is not the guest of one that does not', a
 })
 
 test('bytes that are no call end their connection and nothing else; the socket is for this user only', async (t) => {
-  const folder = folderOf(t)
+  const folder = newFolder()
   const owner = await open(t, folder)
   const guest = await open(t, folder)
   assert.equal(statSync(folder).mode & 0o77, 0)
@@ -143,14 +139,14 @@ async function firstFrame(path: string): Promise<Buffer> {
 }
 
 test('a folder with a path longer than a socket may have is shared as well', async (t) => {
-  const folder = join(folderOf(t), 'long'.repeat(30), 'longer'.repeat(20))
+  const folder = join(newFolder(), 'long'.repeat(30), 'longer'.repeat(20))
   const [owner, guest] = [await open(t, folder), await open(t, folder)]
   const claim = await claimed(guest, claimRequest(newId()))
   assert.equal((await owner.read(claim.id))?.state, 'claimed')
 })
 
 test('a body of a mebibyte passes between processes as it is', async (t) => {
-  const folder = folderOf(t)
+  const folder = newFolder()
   const [owner, guest] = [await open(t, folder), await open(t, folder)]
   const body = Buffer.from(Array.from({ length: MIB }, (_, i) => i % 251))
   const claim = await claimed(guest, claimRequest(newId()))
@@ -160,7 +156,7 @@ test('a body of a mebibyte passes between processes as it is', async (t) => {
 })
 
 test('a file that could not be opened at first is opened later: the failed try does not hold the folder', async (t) => {
-  const folder = folderOf(t)
+  const folder = newFolder()
   mkdirSync(join(folder, 'data.mdb'), { recursive: true })
   const store = await openStore(`file:${folder}`, {
     log: silentLogger,
@@ -174,7 +170,7 @@ test('a file that could not be opened at first is opened later: the failed try d
 })
 
 test('an owner that cannot be spoken to is none: it lets the file go with the folder', async (t) => {
-  const folder = folderOf(t)
+  const folder = newFolder()
   mkdirSync(join(folder, 'owner', 'socket'), { recursive: true })
   await assert.rejects(open(t, folder))
   assert.deepEqual(

@@ -4,12 +4,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { silentLogger } from '../../src/core/log.ts'
 import { openStore } from '../../src/stores/open.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { claimRequest, newId } from './requests.ts'
-import { tempFolder } from './temp-folder.ts'
 
-test('a folder with a dot in its name is a folder, there before or not', async (t) => {
-  const { path, remove } = tempFolder()
-  t.after(remove)
+test('a folder with a dot in its name is a folder, there before or not', async () => {
+  const path = tempFolder()
   const [folder, id] = [join(path, 'hopscope.d'), newId()]
   for (const expected of ['claimed', 'exists']) {
     const store = await openStore(`file:${folder}`, { log: silentLogger })

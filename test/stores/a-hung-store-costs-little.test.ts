@@ -6,9 +6,9 @@ import type { Claim, IdempotencyStore } from '../../src/exchange/idempotency-sto
 import { Breaker, DEFAULT_BREAKER } from '../../src/stores/breaker.ts'
 import { MemoryStore } from '../../src/stores/memory.ts'
 import { openStore } from '../../src/stores/open.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { freePort, noRedis, type RedisServer, startRedis } from './redis-server.ts'
 import { claimed, claimRequest, claimState, newId, response } from './requests.ts'
-import { tempFolder } from './temp-folder.ts'
 
 const BUDGET_MS = 50
 /** What a timer and the machine may add. */
@@ -19,7 +19,7 @@ async function withRedis(
   budgetMs = BUDGET_MS,
 ): Promise<void> {
   const folder = tempFolder()
-  const server = await startRedis(folder.path, await freePort())
+  const server = await startRedis(folder, await freePort())
   const breaker = { budgetMs, firstProbeMs: 50, lastProbeMs: 100 }
   const store = (await openStore(server.url, { log: silentLogger, breaker })) as Breaker
   try {
@@ -30,7 +30,6 @@ async function withRedis(
     server.process.kill('SIGCONT')
     await store.close()
     await server.kill()
-    folder.remove()
   }
 }
 
@@ -154,10 +153,9 @@ test('a store that is not there does not stop the start, and is used once it is'
   const store = await openStore(`redis://127.0.0.1:${port}`, { log: silentLogger, startWaitMs: 100, breaker })
   assert.ok(performance.now() - start < 2000)
   await assert.rejects(async () => store.claim(claimRequest(newId())), /ECONNREFUSED/)
-  const server = await startRedis(folder.path, port)
+  const server = await startRedis(folder, port)
   await until('it is used', () => answers(store))
   await claimed(store, claimRequest(newId()))
   await store.close()
   await server.kill()
-  folder.remove()
 })

@@ -5,10 +5,10 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IdempotencyRecord } from '../../src/exchange/idempotency-store.ts'
 import type { RedisStore } from '../../src/stores/redis.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { freePort, noRedis, redisCli, replicaLinked, startRedis, startSentinel } from './redis-server.ts'
 import { answers, openRedisStore } from './redis-store.ts'
 import { claimed, claimRequest, newId, response } from './requests.ts'
-import { tempFolder } from './temp-folder.ts'
 
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 20_000
@@ -112,17 +112,16 @@ test('a failover that is told of while the new master is being asked for does no
   skip: noRedis,
 }, async (t) => {
   const folder = tempFolder()
-  const master = await startRedis(folder.path, await freePort())
-  const replica = await startRedis(folder.path, await freePort(), [`replicaof 127.0.0.1 ${master.port}`])
+  const master = await startRedis(folder, await freePort())
+  const replica = await startRedis(folder, await freePort(), [`replicaof 127.0.0.1 ${master.port}`])
   await replicaLinked(replica.port)
-  const sentinel = await startSentinel(folder.path, await freePort(), master.port)
+  const sentinel = await startSentinel(folder, await freePort(), master.port)
   const relay = await slowSentinel(sentinel.port)
   const store = await openRedisStore(`redis-sentinel://127.0.0.1:${relay.port}/main`)
   t.after(async () => {
     await store.close()
     relay.close()
     for (const server of [sentinel, replica]) await server.kill()
-    folder.remove()
   })
   await until('the sentinel knows the replica', () => knowsReplica(sentinel.port))
   relay.hold()
@@ -133,15 +132,14 @@ test('a failover that is told of while the new master is being asked for does no
 
 test('by sentinel: what a replica had is there after the master died', { skip: noRedis }, async (t) => {
   const folder = tempFolder()
-  const master = await startRedis(folder.path, await freePort())
-  const replica = await startRedis(folder.path, await freePort(), [`replicaof 127.0.0.1 ${master.port}`])
+  const master = await startRedis(folder, await freePort())
+  const replica = await startRedis(folder, await freePort(), [`replicaof 127.0.0.1 ${master.port}`])
   await replicaLinked(replica.port)
-  const sentinel = await startSentinel(folder.path, await freePort(), master.port)
+  const sentinel = await startSentinel(folder, await freePort(), master.port)
   const store = await openRedisStore(`redis-sentinel://127.0.0.1:${sentinel.port}/main`, { waitReplicas: 1 })
   t.after(async () => {
     await store.close()
     for (const server of [sentinel, replica]) await server.kill()
-    folder.remove()
   })
   let done = ''
   await until('a record is on both servers', async () => {

@@ -8,17 +8,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { silentLogger } from '../../src/core/log.ts'
 import { openStore } from '../../src/stores/open.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { claimRequest, newId } from './requests.ts'
-import { tempFolder } from './temp-folder.ts'
 
 const PROGRAM = fileURLToPath(new URL('working-process.js', import.meta.url))
 const BUDGET_MS = 50
 
 test('the process that writes is stopped: others are told in time, and go on when it does', async (t) => {
   const folder = tempFolder()
-  const log = join(folder.path, 'log')
+  const log = join(folder, 'log')
   writeFileSync(log, '')
-  const url = `file:${join(folder.path, 'store')}`
+  const url = `file:${join(folder, 'store')}`
   const owner = fork(PROGRAM, [url, log, '100000'])
   await once(owner, 'message')
   const store = await openStore(url, {
@@ -30,7 +30,6 @@ test('the process that writes is stopped: others are told in time, and go on whe
     owner.kill('SIGKILL')
     await exited
     await store.close()
-    folder.remove()
   })
   const claim = async (): Promise<string> => {
     const { kind } = await store.claim(claimRequest(newId()))

@@ -6,8 +6,8 @@ import { before, test } from 'node:test'
 import type { LogFields, Logger } from '../../src/core/log.ts'
 import { FileStore } from '../../src/stores/file/file-store.ts'
 import { bootIdOf } from '../../src/stores/file/guard.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { claimed, claimRequest, newId, response } from './requests.ts'
-import { type TempFolder, tempFolder } from './temp-folder.ts'
 
 const skip = bootIdOf() === undefined && 'the boot of this machine cannot be told'
 const PAGE = 4096
@@ -21,8 +21,8 @@ before(() => {
   said = []
 })
 
-const open = (folder: TempFolder, sync = false): Promise<FileStore> =>
-  FileStore.open({ folder: folder.path, sync, maxBytes: 2 ** 28, log })
+const open = (folder: string, sync = false): Promise<FileStore> =>
+  FileStore.open({ folder, sync, maxBytes: 2 ** 28, log })
 
 async function completed(store: FileStore, bytes: number): Promise<string> {
   const id = newId()
@@ -33,8 +33,8 @@ async function completed(store: FileStore, bytes: number): Promise<string> {
 }
 
 /** As after another boot of the machine. */
-function reboot(folder: TempFolder): void {
-  const path = join(folder.path, 'boot.json')
+function reboot(folder: string): void {
+  const path = join(folder, 'boot.json')
   const state = JSON.parse(readFileSync(path, 'utf8')) as object
   writeFileSync(path, JSON.stringify({ ...state, bootId: 'another' }))
 }
@@ -49,9 +49,8 @@ test('a file that was on the disk is opened as it is after another boot', { skip
   const again = await open(folder)
   for (const id of ids) assert.equal(again.read(id)?.state, 'completed')
   assert.deepEqual(said, [])
-  assert.ok(!existsSync(join(folder.path, 'torn.mdb')))
+  assert.ok(!existsSync(join(folder, 'torn.mdb')))
   await again.close()
-  folder.remove()
 })
 
 test('of a file that was torn by a loss of power, all is read that is sound, and nothing ends the process', {
@@ -59,7 +58,7 @@ test('of a file that was torn by a loss of power, all is read that is sound, and
 }, async () => {
   for (let round = 0; round < 3; round++) {
     const folder = tempFolder()
-    const data = join(folder.path, 'data.mdb')
+    const data = join(folder, 'data.mdb')
     const store = await open(folder)
     const early: string[] = []
     for (let i = 0; i < 300; i++) early.push(await completed(store, i % 10 === 0 ? 20_000 : 200))
@@ -68,22 +67,22 @@ test('of a file that was torn by a loss of power, all is read that is sound, and
     const later = await open(folder)
     for (let i = 0; i < 300; i++) await completed(later, i % 10 === 0 ? 20_000 : 200)
     // Some pages of what was written since are on the disk, some are not.
-    copyFileSync(data, join(folder.path, 'now'))
+    copyFileSync(data, join(folder, 'now'))
     await later.close()
-    const torn = readFileSync(join(folder.path, 'now'))
+    const torn = readFileSync(join(folder, 'now'))
     for (let at = 0; at < torn.length; at += PAGE) {
       if (Math.random() < 0.8) continue
       const old = atSync.subarray(at, at + PAGE)
       torn.fill(0, at, at + PAGE)
       old.copy(torn, at)
     }
-    const stateOfThen = JSON.parse(readFileSync(join(folder.path, 'boot.json'), 'utf8')) as object
-    writeFileSync(join(folder.path, 'boot.json'), JSON.stringify({ ...stateOfThen, bootId: 'another', syncedTxn: 1 }))
+    const stateOfThen = JSON.parse(readFileSync(join(folder, 'boot.json'), 'utf8')) as object
+    writeFileSync(join(folder, 'boot.json'), JSON.stringify({ ...stateOfThen, bootId: 'another', syncedTxn: 1 }))
     writeFileSync(data, torn)
     said = []
     const saved = await open(folder)
     assert.equal(said.length, 1, 'it is told')
-    assert.ok(existsSync(join(folder.path, 'torn.mdb')))
+    assert.ok(existsSync(join(folder, 'torn.mdb')))
     for (const id of early) {
       const record = saved.read(id)
       const body = record?.response?.body
@@ -91,7 +90,6 @@ test('of a file that was torn by a loss of power, all is read that is sound, and
     }
     await completed(saved, 50_000)
     await saved.close()
-    folder.remove()
   }
 })
 
@@ -101,27 +99,25 @@ test('a file that makes no sense at all is set aside', { skip }, async () => {
   const id = await completed(store, 10)
   await store.close()
   reboot(folder)
-  writeFileSync(join(folder.path, 'data.mdb'), randomBytes(40 * PAGE))
+  writeFileSync(join(folder, 'data.mdb'), randomBytes(40 * PAGE))
   const again = await open(folder)
   assert.equal(again.read(id), undefined)
   await completed(again, 10)
-  assert.ok(existsSync(join(folder.path, 'torn.mdb')))
+  assert.ok(existsSync(join(folder, 'torn.mdb')))
   await again.close()
-  folder.remove()
 })
 
 test('with sync nothing is looked at: what was told is there', { skip }, async () => {
   const folder = tempFolder()
   const store = await open(folder, true)
   const id = await completed(store, 10)
-  assert.ok(!existsSync(join(folder.path, 'boot.json')))
+  assert.ok(!existsSync(join(folder, 'boot.json')))
   await store.close()
   const unsynced = await open(folder)
   assert.equal(unsynced.read(id)?.state, 'completed')
   await unsynced.close()
   const synced = await open(folder, true)
-  assert.ok(!existsSync(join(folder.path, 'boot.json')))
+  assert.ok(!existsSync(join(folder, 'boot.json')))
   assert.equal(synced.read(id)?.state, 'completed')
   await synced.close()
-  folder.remove()
 })

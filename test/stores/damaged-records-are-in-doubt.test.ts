@@ -9,8 +9,8 @@ import { bodyKeyOf, keyOf } from '../../src/stores/file/keys.ts'
 import { type LmdbDatabase, openLmdb } from '../../src/stores/file/lmdb-database.ts'
 import { decodeEntry, encodeEntry, NO_BODY } from '../../src/stores/file/record-codec.ts'
 import type { Entry } from '../../src/stores/lifecycle.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { claimed, claimRequest, claimState, newId, response } from './requests.ts'
-import { tempFolder } from './temp-folder.ts'
 
 const MIB = 1024 * 1024
 const DAY_MS = 86_400_000
@@ -93,15 +93,14 @@ test('the sum is the same on every Node', () => {
 async function withFile(run: (store: FileStore, db: LmdbDatabase, pass: (ms: number) => void) => Promise<void>) {
   const folder = tempFolder()
   let now = 1_700_000_000_000
-  const options = { folder: folder.path, sync: false, maxBytes: 64 * MIB, now: () => now }
+  const options = { folder, sync: false, maxBytes: 64 * MIB, now: () => now }
   const store = await FileStore.open(options)
-  const db = await openLmdb(folder.path, false)
+  const db = await openLmdb(folder, false)
   await run(store, db, (ms) => {
     now += ms
   })
   await db.close()
   await store.close().catch(() => {})
-  folder.remove()
 }
 
 async function completedIn(store: FileStore, body: Buffer): Promise<string> {

@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url'
 import { silentLogger } from '../../src/core/log.ts'
 import type { IdempotencyStore } from '../../src/exchange/idempotency-store.ts'
 import { openStore } from '../../src/stores/open.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { freePort, noRedis, type RedisServer, startRedis } from './redis-server.ts'
-import { tempFolder } from './temp-folder.ts'
 
 const PROGRAM = fileURLToPath(new URL('working-process.js', import.meta.url))
 const PROCESSES = 3
@@ -91,9 +91,9 @@ async function waitForLeases(): Promise<void> {
 
 async function killAtWork(processes: number, kills: number): Promise<void> {
   const folder = tempFolder()
-  const log = join(folder.path, 'log')
+  const log = join(folder, 'log')
   writeFileSync(log, '')
-  const url = `file:${join(folder.path, 'store')}`
+  const url = `file:${join(folder, 'store')}`
   const workers = new Workers([url, log, String(IDS)])
   await workers.start(processes)
   for (let kill = 0; kill < kills; kill++) {
@@ -105,7 +105,6 @@ async function killAtWork(processes: number, kills: number): Promise<void> {
   const store = await openStore(url, { log: silentLogger })
   await check(store, log)
   await store.close()
-  folder.remove()
 }
 
 test('file: several processes are killed at any moment, the one that writes among them', () =>
@@ -115,10 +114,10 @@ test('file: a process that has it for itself is killed at any moment', () => kil
 
 test('redis: it is killed and comes back with what it has appended', { skip: noRedis }, async () => {
   const folder = tempFolder()
-  const log = join(folder.path, 'log')
+  const log = join(folder, 'log')
   writeFileSync(log, '')
   const port = await freePort()
-  const start = (): Promise<RedisServer> => startRedis(folder.path, port, ['appendonly yes', 'appendfsync always'])
+  const start = (): Promise<RedisServer> => startRedis(folder, port, ['appendonly yes', 'appendfsync always'])
   let server = await start()
   const workers = new Workers([server.url, log, String(IDS)])
   await workers.start(PROCESSES)
@@ -135,5 +134,4 @@ test('redis: it is killed and comes back with what it has appended', { skip: noR
   await check(store, log)
   await store.close()
   await server.kill()
-  folder.remove()
 })

@@ -3,10 +3,10 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { tempFolder } from '../support/temp-folder.ts'
 import type { Order } from './claiming-process.ts'
 import { freePort, noRedis, startRedis } from './redis-server.ts'
 import { newId } from './requests.ts'
-import { tempFolder } from './temp-folder.ts'
 
 const PROCESSES = 3
 const CLAIMS = 334
@@ -46,14 +46,12 @@ async function leave(process: ChildProcess): Promise<void> {
 
 test('file', async () => {
   const folder = tempFolder()
-  await race(`file:${folder.path}`)
-  folder.remove()
+  await race(`file:${folder}`)
 })
 
 test('redis', { skip: noRedis }, async () => {
   const folder = tempFolder()
-  const server = await startRedis(folder.path, await freePort())
+  const server = await startRedis(folder, await freePort())
   await race(server.url)
   await server.kill()
-  folder.remove()
 })

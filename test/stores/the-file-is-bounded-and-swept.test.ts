@@ -5,8 +5,8 @@ import { mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { FileStore } from '../../src/stores/file/file-store.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { claimed, claimRequest, newId, response } from './requests.ts'
-import { tempFolder } from './temp-folder.ts'
 
 const MIB = 1024 * 1024
 
@@ -16,13 +16,12 @@ async function withStore(
 ): Promise<void> {
   const folder = tempFolder()
   let now = 1_700_000_000_000
-  const store = await FileStore.open({ folder: folder.path, sync: false, maxBytes, now: () => now })
+  const store = await FileStore.open({ folder, sync: false, maxBytes, now: () => now })
   const pass = (ms: number): void => {
     now += ms
   }
-  await run(store, pass, join(folder.path, 'data.mdb'))
+  await run(store, pass, join(folder, 'data.mdb'))
   await store.close()
-  folder.remove()
 }
 
 async function completed(store: FileStore, body: Buffer): Promise<string> {
@@ -99,7 +98,7 @@ const mountable = process.getuid?.() === 0 && process.platform === 'linux'
 
 test('a disk without space is a store error, not the end', { skip: !mountable && 'needs root' }, async () => {
   const folder = tempFolder()
-  const disk = join(folder.path, 'disk')
+  const disk = join(folder, 'disk')
   mkdirSync(disk)
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk])
   try {
@@ -116,6 +115,5 @@ test('a disk without space is a store error, not the end', { skip: !mountable &&
     await store.close()
   } finally {
     execFileSync('umount', ['-l', disk])
-    folder.remove()
   }
 })

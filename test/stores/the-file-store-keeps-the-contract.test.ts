@@ -1,7 +1,7 @@
 import { FileStore } from '../../src/stores/file/file-store.ts'
 import { SharedFileStore } from '../../src/stores/file/shared-file-store.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 import { storeContract } from './contract.ts'
-import { tempFolder } from './temp-folder.ts'
 
 const MAX_BYTES = 64 * 1024 * 1024
 
@@ -9,7 +9,7 @@ for (const sync of [false, true]) {
   storeContract(sync ? 'file, synced' : 'file', async () => {
     const folder = tempFolder()
     let now = 1_700_000_000_000
-    const store = await FileStore.open({ folder: folder.path, sync, maxBytes: MAX_BYTES, now: () => now })
+    const store = await FileStore.open({ folder, sync, maxBytes: MAX_BYTES, now: () => now })
     return {
       store,
       async pass(ms) {
@@ -17,7 +17,6 @@ for (const sync of [false, true]) {
       },
       async close() {
         await store.close()
-        folder.remove()
       },
     }
   })
@@ -26,7 +25,7 @@ for (const sync of [false, true]) {
 storeContract('file, written by another', async () => {
   const folder = tempFolder()
   let now = 1_700_000_000_000
-  const options = { folder: folder.path, sync: false, maxBytes: MAX_BYTES, now: () => now }
+  const options = { folder, sync: false, maxBytes: MAX_BYTES, now: () => now }
   const owner = await SharedFileStore.open(options)
   const store = await SharedFileStore.open(options)
   return {
@@ -37,7 +36,6 @@ storeContract('file, written by another', async () => {
     async close() {
       await store.close()
       await owner.close()
-      folder.remove()
     },
   }
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { ProxyError } from '../../src/core/errors.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 test('the operational log writes JSON lines by level, errors as facts, and never a credential', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'hopscope-log-'))
@@ -32,9 +33,8 @@ test('the operational log writes JSON lines by level, errors as facts, and never
   assert.doesNotMatch(text, /Bearer|"y"|not seen/)
 })
 
-test('characters that steer a terminal or turn a line round are escaped in the log, and mean the same', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'hopscope-log-'))
-  t.after(() => rmSync(dir, { recursive: true }))
+test('characters that steer a terminal or turn a line round are escaped in the log, and mean the same', async () => {
+  const dir = tempFolder()
   const fd = openSync(join(dir, 'log'), 'a')
   const log = createLog({ level: 'info', fd })
   const name = 'pay\u202etxt\u009b31m\u2028\x1b[2J\u200b'

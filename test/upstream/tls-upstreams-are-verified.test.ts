@@ -1,21 +1,20 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createServer as createTlsServer } from 'node:tls'
 import { Peer } from '../support/client.ts'
 import { problem, TestProxy } from '../support/proxy.ts'
+import { tempFolder } from '../support/temp-folder.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: here\r\n\r\n'
 
 /** A self-signed certificate made on the spot, or undefined where there is no openssl. */
-function certificate(t: TestContext): { key: Buffer; cert: Buffer } | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'hopscope-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+function certificate(): { key: Buffer; cert: Buffer } | undefined {
+  const folder = tempFolder()
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
   const subject = ['-subj', '/CN=localhost', '-days', '1', '-keyout', key, '-out', cert]
   try {
@@ -43,7 +42,7 @@ async function ask(
 }
 
 test('a certificate that nobody vouches for: 502 with the cause, nothing sent', async (t) => {
-  const pair = certificate(t)
+  const pair = certificate()
   if (pair === undefined) return t.skip('no openssl here')
   let received = ''
   const server = createTlsServer(pair, (socket) => socket.on('data', (bytes) => (received += bytes)))
@@ -86,7 +85,7 @@ test('a handshake that is never answered: 504', async (t) => {
 })
 
 test('a slow handshake is in the tls phase', async (t) => {
-  const pair = certificate(t)
+  const pair = certificate()
   if (pair === undefined) return t.skip('no openssl here')
   const secure = createTlsServer(pair)
   secure.on('tlsClientError', () => {})
