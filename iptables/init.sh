@@ -152,6 +152,8 @@ action=${1:-apply}
 case $action in apply | clean) ;; *) fault "usage: $0 [apply|clean]" ;; esac
 validate
 command -v iptables-restore > /dev/null || die 'iptables is not installed'
+[ "$action $MODE" != 'apply tproxy' ] || command -v ip > /dev/null ||
+  die 'ip is not installed, which tproxy needs (package iproute2, or busybox)'
 "$action" 4
 if [ ! -e /proc/net/if_inet6 ]; then
   [ "$IPV6" != true ] || warn 'this kernel has no IPv6; only IPv4 is intercepted'

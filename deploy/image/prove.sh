@@ -45,6 +45,12 @@ for kind in sidecar full; do
     as chroot "$root" iptables-save -t nat | grep -q -- "--dport 443 -j REDIRECT --to-ports 15001"
     echo "$kind: rules are written"
     as chroot "$root" /opt/hopscope/iptables/init.sh clean
+    # With the route of TPROXY, whose program and modules are others.
+    as XTABLES_LOCKFILE=/dev/shm/xtables.lock HOPSCOPE_INTERCEPT_MODE=tproxy chroot "$root" /opt/hopscope/iptables/init.sh apply
+    as chroot "$root" iptables-save -t mangle | grep -q -- "--dport 443 -j TPROXY --on-port 15001"
+    ip rule show | grep -q "fwmark 0x539 lookup 133"
+    echo "$kind: rules of TPROXY are written"
+    as XTABLES_LOCKFILE=/dev/shm/xtables.lock chroot "$root" /opt/hopscope/iptables/init.sh clean
     as chroot "$root" /usr/bin/env LD_LIBRARY_PATH=/data /data/setpriv --reuid=1337 --regid=1337 --clear-groups \
       --bounding-set=-all --inh-caps=-all --no-new-privs /usr/bin/env -u LD_LIBRARY_PATH node /data/check.mjs "$kind"
   ' prove "$root" "$kind" "$PWD"

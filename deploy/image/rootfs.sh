@@ -24,9 +24,9 @@ with_libraries() {
 with_libraries "$NODE" /usr/bin/node
 strip "$TARGET/usr/bin/node" 2> /dev/null || true
 
-# The shell of the init container, and the few tools that init.sh uses.
+# The shell of the init container, and the few tools that init.sh uses; ip for the route of TPROXY.
 cp -L "$(command -v busybox)" "$TARGET/usr/bin/busybox"
-for tool in sh cat grep sed tr dirname env; do ln -sfn busybox "$TARGET/usr/bin/$tool"; done
+for tool in sh cat grep sed tr dirname env ip; do ln -sfn busybox "$TARGET/usr/bin/$tool"; done
 
 with_libraries "$(command -v xtables-nft-multi || echo /usr/sbin/xtables-nft-multi)" /usr/sbin/xtables-nft-multi
 for tool in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
@@ -34,7 +34,8 @@ for tool in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6
 done
 modules=$(dirname "$(find /usr/lib -path '*/xtables/libxt_tcp.so' | head -n 1)")
 mkdir -p "$TARGET$modules"
-for name in xt_tcp xt_owner xt_mark xt_socket xt_conntrack xt_TPROXY xt_MARK xt_standard xt_REDIRECT xt_NAT; do
+for name in xt_tcp xt_owner xt_mark xt_connmark xt_socket xt_conntrack xt_TPROXY xt_MARK xt_CONNMARK xt_standard xt_REDIRECT \
+  xt_NAT; do
   [ ! -e "$modules/lib$name.so" ] || with_libraries "$modules/lib$name.so" "$modules/lib$name.so"
 done
 for module in "$modules"/libipt_REDIRECT.so "$modules"/libip6t_REDIRECT.so; do

@@ -1,10 +1,12 @@
 /** Programs and IPv6 taken away in a mount namespace: what is missing is named, and a missing IPv6 is no failure. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { after, before, test } from 'node:test'
 import { createPair, type Ended, netnsUnavailable, type Pair } from '../interception/netns.ts'
 import { OPTIONS, program, rules, state } from '../interception/programs.ts'
 
 const skip = netnsUnavailable()
+const noBusybox = spawnSync('busybox').error === undefined ? false : 'busybox is not installed'
 let pair: Pair
 before(() => {
   if (skip === false) pair = createPair()
@@ -40,6 +42,49 @@ test('the script without iptables', { skip }, () => {
   const { status, stderr } = without(NO_PROGRAMS, ['sh', 'iptables/init.sh'])
   assert.equal(status, 1)
   assert.equal(stderr, 'hopscope init: iptables is not installed\n')
+})
+
+/** All other programs of the folder that it is in, as links to where they are now. */
+const NO_IP = `own=$(dirname "$(readlink -f "$(command -v ip)")")
+  mount -t tmpfs none /mnt
+  mkdir /mnt/own && mount --bind "$own" /mnt/own && mount -t tmpfs none "$own"
+  /mnt/own/ln -s /mnt/own/* "$own" && /mnt/own/rm "$own/ip"`
+const BUSYBOX_IP = 'mount --bind "$(command -v busybox)" "$(readlink -f "$(command -v ip)")"'
+const AS_SCRIPT: Readonly<Record<string, readonly string[]>> = {
+  apply: ['env', 'HOPSCOPE_INTERCEPT_MODE=tproxy', 'sh', 'iptables/init.sh', 'apply'],
+  clean: ['env', 'HOPSCOPE_INTERCEPT_MODE=tproxy', 'sh', 'iptables/init.sh', 'clean'],
+}
+
+test('without ip TPROXY is refused before a rule is written, and REDIRECT works', { skip }, () => {
+  rules(pair.pod, 'clean')
+  const refused = without(NO_IP, command('apply', { mode: 'tproxy' }))
+  assert.equal(refused.stderr, 'hopscope iptables: ip is not installed (Debian and Alpine: package iproute2)\n')
+  const script = without(NO_IP, AS_SCRIPT.apply!)
+  assert.equal(script.stderr, 'hopscope init: ip is not installed, which tproxy needs (package iproute2, or busybox)\n')
+  assert.deepEqual([refused.status, script.status], [1, 1])
+  assert.doesNotMatch(state(pair.pod), /HOPSCOPE/)
+  for (const redirect of [command('apply'), ['sh', 'iptables/init.sh'], command('clean')]) {
+    const { status, stderr } = without(NO_IP, redirect)
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' })
+  }
+})
+
+test("with busybox's ip the routes of TPROXY are the same", { skip: skip || noBusybox }, () => {
+  rules(pair.pod, 'apply', { mode: 'tproxy' })
+  const wanted = state(pair.pod)
+  for (const [apply, remove] of [
+    [command('apply', { mode: 'tproxy' }), command('clean')],
+    [AS_SCRIPT.apply!, AS_SCRIPT.clean!],
+  ] as const) {
+    rules(pair.pod, 'clean')
+    for (const ran of [apply, apply, command('check', { mode: 'tproxy' })]) {
+      const { status, stderr } = without(BUSYBOX_IP, ran)
+      assert.deepEqual({ status, stderr }, { status: 0, stderr: '' })
+    }
+    assert.equal(state(pair.pod), wanted)
+    assert.equal(without(BUSYBOX_IP, remove).status, 0)
+    assert.doesNotMatch(state(pair.pod), /HOPSCOPE|fwmark|table 133/)
+  }
 })
 
 /** All of iptables behind a script that answers as the legacy programs do on a kernel without `ip6table_nat`. */
