@@ -35,7 +35,8 @@ export const USAGE = `npm run bench -- [options]
   --only LIST        workloads: small,1k,64k,1m,memory; protocols: short,grpc,h2-h1,tls,tls-full,tls-resumed,
                      passthrough,idempotency,idempotency-latency; aggregator;
                      rca (diagnosis, with the simulated range)
-  --peers LIST       direct,nginx,haproxy,http-proxy,http2-proxy,hopscope (= hopscope-off,hopscope,hopscope-hang)
+  --peers LIST       direct,nginx,haproxy,http-proxy,http2-proxy,hopscope
+                     (= hopscope-off,hopscope,hopscope-again,hopscope-hang)
   --rounds N         rounds of every phase (default 3; with --quick 1)
   --query-spans N    spans that the aggregator's queries go over (default 1000000; with --quick 200000)
   --out FILE         also write the raw figures there as JSON`

@@ -12,6 +12,8 @@ export interface Target {
 
 const SUBJECT = 'hopscope'
 const HANGING = 'hopscope-hang'
+/** As the subject is, in a process of its own. */
+const AGAIN = 'hopscope-again'
 
 /** All targets, in the order of the issue. */
 export function judge(samples: readonly Sample[]): Target[] {
@@ -20,6 +22,7 @@ export function judge(samples: readonly Sample[]): Target[] {
   const big = new PhaseResults(samples, '1m', 'saturation')
   const memory = new PhaseResults(samples, 'small', 'memory')
   const hangData = small.ratio(HANGING, cpuDataThread, SUBJECT)?.median
+  const itself = percentOff(small.ratio(AGAIN, cpuDataThread, SUBJECT)?.median, Math.abs)
   const hangWhole = small.ratio(HANGING, cpuWhole, SUBJECT)?.median
   const added = fixed.added(SUBJECT, p99)?.median
   const nginxAdded = fixed.added('nginx', p99)?.median
@@ -65,7 +68,10 @@ export function judge(samples: readonly Sample[]): Target[] {
       128,
       (value) => `${value.toFixed(0)} MiB`,
     ),
-    most('hanging collector: CPU of the data thread changes by < 5 %', percentOff(hangData, Math.abs), 5, percent),
+    beside(
+      itself,
+      most('hanging collector: CPU of the data thread changes by < 5 %', percentOff(hangData, Math.abs), 5, percent),
+    ),
     // Exports that are never sent cost less than acknowledged ones: for the whole process only a rise is a fault.
     most('hanging collector: CPU of the whole process rises by < 5 %', percentOff(hangWhole), 5, percent),
     most('every span acknowledged (spans lost)', spans?.lost, 0, (value) => `${value} of ${spans?.requests}`),
@@ -82,6 +88,13 @@ export function isNoisy(fixed: PhaseResults): boolean {
 
 function percentOff(ratio: number | undefined, sign: (value: number) => number = (value) => value): number | undefined {
   return ratio === undefined ? undefined : sign((ratio - 1) * 100)
+}
+
+/** A change by percent, beside what the same proxy differs from itself: where that is as much, nothing can be said. */
+function beside(itself: number | undefined, change: Target): Target {
+  if (itself === undefined || change.measured === undefined) return change
+  const shown = `${change.shown} (itself: ${percent(itself)})`
+  return { ...change, shown, isReached: itself < 5 ? change.isReached : undefined }
 }
 
 function percent(value: number): string {

@@ -22,6 +22,7 @@ export const PEER_NAMES = [
   'http2-proxy',
   'hopscope-off',
   'hopscope',
+  'hopscope-again',
   'hopscope-hang',
 ] as const
 export type PeerName = (typeof PEER_NAMES)[number]
@@ -33,8 +34,9 @@ const compiled = (path: string): string => fileURLToPath(new URL(path, import.me
 export async function startPeer(name: PeerName, originPort: number): Promise<RunningPeer> {
   if (name === 'direct') return { name, port: originPort }
   const port = await freePort()
-  const isTraced = name === 'hopscope' || name === 'hopscope-hang'
-  const collector = isTraced ? await startCollector(name, name === 'hopscope' ? 'acknowledge' : 'hang') : undefined
+  const isTraced = name.startsWith('hopscope') && name !== 'hopscope-off'
+  const isAnswered = isTraced && name !== 'hopscope-hang'
+  const collector = isTraced ? await startCollector(name, isAnswered ? 'acknowledge' : 'hang') : undefined
   const [command, ...args] = await commandOf(name, port, originPort, collector)
   const entry = start(name, 'proxy', command, args)
   if (!(await waitForPort(port, entry, 10_000)) || !(await answers(port))) {
@@ -43,7 +45,7 @@ export async function startPeer(name: PeerName, originPort: number): Promise<Run
     if (collector !== undefined) await stop(collector.entry)
     throw new Error(reason)
   }
-  return { name, port, entry, ...(name === 'hopscope' && collector !== undefined ? { collector } : {}) }
+  return { name, port, entry, ...(isAnswered && collector !== undefined ? { collector } : {}) }
 }
 
 /** Why a running peer can't be measured any more, or undefined while it is well. */

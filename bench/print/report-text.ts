@@ -112,11 +112,15 @@ export function printVerdict(samples: readonly Sample[], isQuick: boolean): void
 }
 
 export function printTargets(targets: readonly Target[]): void {
-  const verdict = (isReached: boolean | undefined): string =>
-    isReached === undefined ? 'not measured' : isReached ? 'reached' : 'NOT REACHED'
+  const verdict = ({ measured, isReached }: Target): string =>
+    isReached === undefined
+      ? `not ${measured === undefined ? 'measured' : 'judged'}`
+      : isReached
+        ? 'reached'
+        : 'NOT REACHED'
   printTable(
     ['target', 'measured', 'verdict'],
-    targets.map((target) => [target.text, target.shown, verdict(target.isReached)]),
+    targets.map((target) => [target.text, target.shown, verdict(target)]),
   )
 }
 
