@@ -90,7 +90,6 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
 from opentelemetry.exporter.otlp.proto.http import Compression
 import grpc
-import { tempFolder } from '../support/temp-folder.ts'
 provider = TracerProvider(resource=Resource.create({"service.name": "python"}))
 provider.add_span_processor(BatchSpanProcessor(Grpc(endpoint="127.0.0.1:" + sys.argv[1], insecure=True, compression=grpc.Compression.Gzip)))
 provider.add_span_processor(BatchSpanProcessor(Http(endpoint="http://127.0.0.1:" + sys.argv[2] + "/v1/traces", compression=Compression.Gzip)))
