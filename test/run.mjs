@@ -31,11 +31,11 @@ const GROUPS = resolve('build/groups')
 const FILES_IN_GROUP = 6
 
 /** What takes longest begins first: nothing else would be left to run beside it. */
-const LONGEST = /\/(ui|process|stores|idempotency|diagnosis)\//
+const LONGEST = /\/(ui|process|stores|idempotency|diagnosis|aggregator)\//
 
 /** What a process has one of, and what takes the machine: said in a file, it runs in a process of its own. */
 const NEEDS_OWN_PROCESS =
-  /memoryUsage|support\/heap|\bgc\(|\bmock\.|globalThis|process\.(env|on|once|exit|chdir|emit|umask|report)\b|spawn|fork\(|playwright|createPair/
+  /memoryUsage|support\/heap|\bgc\(|\bmock\.|globalThis|process\.(env|on|once|exit|chdir|emit|umask|report)\b|spawn|fork\(|playwright|createPair|sending-process|chdb/
 
 /** What /proc tells of a process; empty where it is gone. */
 function ofProcess(pid, what) {
