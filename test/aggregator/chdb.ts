@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import type { TestContext } from 'node:test'
 import { tempFolder } from '../support/temp-folder.ts'
 import { pythonWith } from './programs.ts'
@@ -35,13 +34,4 @@ export async function engineAt(t: TestContext, port: number): Promise<ClickHouse
       return text.trim()
     },
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

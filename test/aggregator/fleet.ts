@@ -1,23 +1,9 @@
-/** Several aggregators that know each other. */
-import { once } from 'node:events'
 import { request } from 'node:http'
-import { type AddressInfo, createServer } from 'node:net'
 import type { AggregatorOptions } from '../../src/aggregator/aggregator.ts'
+import { freePort } from '../support/free-port.ts'
 import { type RunningAggregator, running, until } from './running.ts'
 
-/** Ports that nobody listens on, told apart from each other. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
-}
+export const freePorts = (count: number): Promise<number[]> => Promise.all(Array.from({ length: count }, freePort))
 
 export type Replicas = NonNullable<AggregatorOptions['replicas']>
 

@@ -3,24 +3,16 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { seriesOf, snappy } from '../../src/aggregator/metrics/remote-write.ts'
+import { freePort } from '../support/free-port.ts'
 import { requestOf, send } from './otlp-messages.ts'
 import { rawSpan } from './raw-spans.ts'
 import { running, until } from './running.ts'
 
 const noPrometheus = spawnSync('prometheus', ['--version']).status === 0 ? false : 'prometheus is not installed'
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 test('Prometheus takes the series, and has their values', { skip: noPrometheus }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'hopscope-prometheus-'))

@@ -1,7 +1,8 @@
 /** Against ClickHouse's own engine in a Python process, where chdb is installed. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { chdb, engineAt, freePort } from './chdb.ts'
+import { freePort } from '../support/free-port.ts'
+import { chdb, engineAt } from './chdb.ts'
 import { requestOf, send } from './otlp-messages.ts'
 import { ORIGIN_MS, rawSpan } from './raw-spans.ts'
 import { running } from './running.ts'

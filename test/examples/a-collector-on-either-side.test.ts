@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { parse } from 'yaml'
 import { createProxy } from '../../src/app/library.ts'
@@ -12,17 +12,9 @@ import { requestOf, send } from '../aggregator/otlp-messages.ts'
 import { collectorProgram } from '../aggregator/programs.ts'
 import { rawSpan } from '../aggregator/raw-spans.ts'
 import { running, until } from '../aggregator/running.ts'
+import { freePort } from '../support/free-port.ts'
 
 const { command, missing } = collectorProgram()
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 async function isOpen(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')

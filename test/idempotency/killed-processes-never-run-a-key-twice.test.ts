@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort, noRedis, type RedisServer, startRedis } from '../stores/redis-server.ts'
+import { noRedis, type RedisServer, startRedis } from '../stores/redis-server.ts'
+import { freePort } from '../support/free-port.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { Storm, seedOf } from './storm.ts'
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { freePort } from '../process/instance.ts'
+import { freePort } from '../support/free-port.ts'
 import { eventually } from '../support/proxy.ts'
 
 /** Why these tests cannot run here, or false. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { test } from 'node:test'
-import { freePort, startInstance } from './instance.ts'
+import { freePort } from '../support/free-port.ts'
+import { startInstance } from './instance.ts'
 
 interface Answer {
   readonly status: number

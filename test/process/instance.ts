@@ -1,10 +1,9 @@
 /** A real `hopscope proxy` process of a test: started by its command line, stopped by its pid. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
+import { freePort } from '../support/free-port.ts'
 
 export interface Instance {
   readonly child: ChildProcess
@@ -31,29 +30,6 @@ export async function answers({ adminPort }: Instance): Promise<readonly { reado
 
 /** Longest wait for a start. */
 const START_MS = 10_000
-
-/** Below those that the kernel gives to who dials: between two starts of an instance nobody else's call takes its port. */
-const FIRST_PORT = 12_000
-const PORTS = 20_000
-
-/** Given to this process before. */
-const given = new Set<number>()
-
-/** A port that was free a moment ago, each time another one. */
-export async function freePort(): Promise<number> {
-  const port = FIRST_PORT + randomInt(PORTS)
-  if (given.has(port)) return freePort()
-  given.add(port)
-  const server = createServer().listen(port, '127.0.0.1')
-  const isFree = await once(server, 'listening').then(
-    () => true,
-    () => false,
-  )
-  if (!isFree) return freePort()
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** Start and wait for the line that says it listens. */
 export async function startInstance(

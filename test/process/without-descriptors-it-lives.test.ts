@@ -6,9 +6,9 @@ import { get } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
+import { freePort } from '../support/free-port.ts'
 import { Origin, ok } from '../support/origin.ts'
 import { eventually } from '../support/proxy.ts'
-import { freePort } from './instance.ts'
 
 /** Enough to load all modules, which two threads open many at once. */
 const DESCRIPTORS = 320

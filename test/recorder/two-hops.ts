@@ -5,7 +5,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { freePort, type Instance, startInstance } from '../process/instance.ts'
+import { type Instance, startInstance } from '../process/instance.ts'
+import { freePort } from '../support/free-port.ts'
 
 export interface Answered {
   readonly status: number

@@ -6,8 +6,9 @@ import type { Claim, IdempotencyStore } from '../../src/exchange/idempotency-sto
 import { Breaker, DEFAULT_BREAKER } from '../../src/stores/breaker.ts'
 import { MemoryStore } from '../../src/stores/memory.ts'
 import { openStore } from '../../src/stores/open.ts'
+import { freePort } from '../support/free-port.ts'
 import { tempFolder } from '../support/temp-folder.ts'
-import { freePort, noRedis, type RedisServer, startRedis } from './redis-server.ts'
+import { noRedis, type RedisServer, startRedis } from './redis-server.ts'
 import { claimed, claimRequest, claimState, newId, response } from './requests.ts'
 
 const BUDGET_MS = 50

@@ -9,8 +9,9 @@ import { fileURLToPath } from 'node:url'
 import { silentLogger } from '../../src/core/log.ts'
 import type { IdempotencyStore } from '../../src/exchange/idempotency-store.ts'
 import { openStore } from '../../src/stores/open.ts'
+import { freePort } from '../support/free-port.ts'
 import { tempFolder } from '../support/temp-folder.ts'
-import { freePort, noRedis, type RedisServer, startRedis } from './redis-server.ts'
+import { noRedis, type RedisServer, startRedis } from './redis-server.ts'
 
 const PROGRAM = fileURLToPath(new URL('working-process.js', import.meta.url))
 const PROCESSES = 3

@@ -3,9 +3,10 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../support/free-port.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import type { Order } from './claiming-process.ts'
-import { freePort, noRedis, startRedis } from './redis-server.ts'
+import { noRedis, startRedis } from './redis-server.ts'
 import { newId } from './requests.ts'
 
 const PROCESSES = 3

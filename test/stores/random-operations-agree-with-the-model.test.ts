@@ -1,9 +1,10 @@
 import { test } from 'node:test'
 import { FileStore } from '../../src/stores/file/file-store.ts'
 import { MemoryStore } from '../../src/stores/memory.ts'
+import { freePort } from '../support/free-port.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { agreesWithModel } from './agrees-with-the-reference-model.ts'
-import { freePort, noRedis, startRedis } from './redis-server.ts'
+import { noRedis, startRedis } from './redis-server.ts'
 import { openRedisStore } from './redis-store.ts'
 
 const START_MS = 1_700_000_000_000

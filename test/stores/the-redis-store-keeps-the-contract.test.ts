@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../support/free-port.ts'
 import { tempFolder } from '../support/temp-folder.ts'
 import { storeContract } from './contract.ts'
-import { freePort, noRedis, replicaLinked, startCluster, startRedis, startSentinel } from './redis-server.ts'
+import { noRedis, replicaLinked, startCluster, startRedis, startSentinel } from './redis-server.ts'
 import { openRedisStore } from './redis-store.ts'
 
 // The clock is the server's: time passes as it does.
