@@ -1,5 +1,4 @@
 /** `KeyValue` and `AnyValue` (opentelemetry/proto/common/v1/common.proto) → plain values. */
-
 import { BYTES, FIXED64, VARINT } from '../core/protobuf.ts'
 import { ANY_VALUE, KEY_VALUE, LIST } from './otlp-fields.ts'
 import type { AttributeValue } from './span.ts'

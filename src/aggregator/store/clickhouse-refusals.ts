@@ -2,9 +2,9 @@
 import { ClickHouseError } from '@clickhouse/client'
 
 /**
- * Exceptions that a row itself causes where the table fits, by their code: it is refused whenever it comes. All else may pass, and is tried again:
- * a server that is away, busy, read-only or out of memory, and a table or a user that an operator has to mend. By code, since
- * the text around it may hold what senders wrote.
+ * Exceptions that a row itself causes where the table fits, by their code: it is refused whenever it comes. All else may
+ * pass, and is tried again: a server that is away, busy, read-only or out of memory, and a table or a user that an operator
+ * has to mend. By code, since the text around it may hold what senders wrote.
  */
 const OF_A_ROW: ReadonlyMap<string, string> = new Map([
   ['6', 'cannot_parse_text'],

@@ -101,14 +101,18 @@ export class ResponseReader {
 
   /** Message body length (RFC 9112 §6.3). */
   #framing(head: ResponseHead, method: string): ProxyError | undefined {
-    const toConnect = method === 'CONNECT' && head.status >= 200 && head.status < 300
-    // Fields that must not be there and are to be ignored: bytes of the tunnel follow (RFC 9110 §9.3.6).
-    if (toConnect) writeFraming(head.headers, ABSENT)
-    const framing = toConnect ? ABSENT : readFraming(head.headers)
-    if (framing === IN_DOUBT) return new ProxyError('bad_response', 'wait', 'the length of the body is in doubt')
     const { status } = head
+    if (method === 'CONNECT' && status >= 200 && status < 300) {
+      // Fields that must not be there and are to be ignored: bytes of the tunnel follow (RFC 9110 §9.3.6).
+      writeFraming(head.headers, ABSENT)
+      head.statedLength = -1
+      head.bodyLength = 0
+      return undefined
+    }
+    const framing = readFraming(head.headers)
+    if (framing === IN_DOUBT) return new ProxyError('bad_response', 'wait', 'the length of the body is in doubt')
     head.statedLength = framing >= 0 ? framing : -1
-    if (status < 200 || status === 204 || toConnect) {
+    if (status < 200 || status === 204) {
       if (framing !== ABSENT && !(status === 204 && framing === 0)) {
         return new ProxyError('bad_response', 'wait', `framing fields on a ${status}`)
       }
